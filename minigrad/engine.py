@@ -1,0 +1,431 @@
+"""The graph, the table of rules, and the backward pass.
+
+Reverse-mode differentiation in four parts, in the order in which one would explain them:
+
+1. While the user's function runs, every operation leaves a ``Node``: its parents and, for each parent, the
+   vector-Jacobian product (VJP) that takes the operation's cotangent to the parent's.
+2. ``backward`` walks from the node of the output to the leaves, newest node first, and adds up cotangents.
+3. Where the VJPs come from: a table with one ``Rule`` for each NumPy function, filled by ``defvjp``.
+4. A ``Level`` for each running ``grad`` call, so that calls can be nested.
+
+Nothing here knows what a Tensor is. A value may be a number, an array, or anything that speaks NumPy's protocols.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from functools import wraps
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any, Callable
+
+import numpy as np
+from numpy import ndarray
+
+# ---- 1. The graph ---------------------------------------------------------------------------------------------------
+
+# Counts downwards: the newest node has the smallest number, and comes first out of a heap.
+_node_numbers = count(0, -1)
+
+
+_FLOAT64 = np.dtype(np.float64)
+
+
+class Node:
+    """One recorded operation, or a leaf: where a value came from, and what its derivative needs.
+
+    Attributes
+    ----------
+    number : int
+        Smaller for newer nodes.
+    level : Level
+        The ``grad`` call that it was recorded for.
+    edges : tuple of (parent, vjp, residuals)
+        ``vjp(g, *residuals)`` is what the parent's cotangent receives when this node's is `g`. A leaf has no edges.
+    shape, dtype
+        Those of the value, and so of its cotangent. The value itself is not kept: it lives as long as the user's
+        own variable, or as a rule that named it. See `describe`.
+    """
+
+    __slots__ = ("number", "level", "edges", "shape", "dtype")
+
+    def __init__(self, level: Level, value: Any, edges: tuple) -> None:
+        if not level.open:
+            raise RuntimeError(
+                "a Tensor was used after the grad call that made it had ended: it escaped through a global, a list "
+                "or an attribute. Return it from the differentiated function instead (has_aux=True)"
+            )
+        self.number = next(_node_numbers)
+        self.level = level
+        self.edges = edges
+        kind = type(value)
+        if kind is ndarray:  # Every operation passes here: the usual cases go without a call
+            self.shape, self.dtype = value.shape, value.dtype
+        elif kind is float:
+            self.shape, self.dtype = (), float
+        elif kind is np.float64:
+            self.shape, self.dtype = (), _FLOAT64
+        else:
+            self.shape, self.dtype = describe(value)
+        if self.dtype is not _FLOAT64 and self.dtype == object:
+            raise TypeError("an array of Python objects cannot be differentiated; convert it, or np.stack its elements")
+
+
+def describe(value: Any) -> tuple[Any, Any]:
+    """Return the shape and dtype of a value, as nodes store them.
+
+    The "dtype" of a Python number is its type: like the number, it is weak, and turns no float32 array into float64.
+    Some functions take or return several arrays: for a list the "shape" is a list of such pairs.
+    """
+    if isinstance(value, np.generic):
+        return (), value.dtype
+    if isinstance(value, (list, tuple)):
+        return [describe(member) for member in value], list
+    if type(value) in (float, complex, int, bool):
+        return (), type(value)
+    if isinstance(value, ndarray) and type(value) is not ndarray:
+        raise TypeError(f"a {type(value).__name__} cannot be combined with a value being differentiated; make it an array")
+    value = getattr(value, "node", value)  # a value that is itself recorded, by an outer grad
+    return value.shape, value.dtype
+
+
+def shape_of(value: Any) -> Any:
+    """Return the shape of a value; for a list, a list of shapes."""
+    if isinstance(value, (list, tuple)):
+        return [shape_of(member) for member in value]
+    return describe(value)[0]
+
+
+# ---- 2. The backward pass -------------------------------------------------------------------------------------------
+
+
+def backward(node: Node, g: Any) -> dict[Node, Any]:
+    """Return the cotangents of the leaves that `node` depends on, when its own cotangent is `g`.
+
+    A node must not be visited before everything that used its value, for only then is its cotangent complete. All
+    of that is newer, so the newest of the pending nodes is always ready. Once visited, a node is forgotten here; if
+    the caller has let go of the graph too, that frees what the node kept.
+    """
+    if not node.edges:
+        return {node: g}
+    cotangents: dict[Node, Any] = {}
+    pending = {node.number: (node, g)}
+    numbers = [node.number]  # of the pending nodes, as a heap
+    del node, g
+    while numbers:
+        node, g = pending.pop(heappop(numbers))
+        if type(g) is dict:
+            g = _fill(g, node.shape)
+        for parent, vjp, residuals in node.edges:
+            try:
+                share = vjp(g, *residuals)
+            except (ZeroDivisionError, OverflowError):  # of Python's numbers, where NumPy's are infinite
+                share = vjp(*map(_numpy_number, (g, *residuals)))
+            # Every operation passes here, and most have nothing to undo: no call for a number or array that fits.
+            if type(share) is not parent.dtype and not (
+                type(share) is ndarray and share.shape == parent.shape and share.dtype is parent.dtype
+            ):
+                share = fit(share, parent.shape, parent.dtype)
+            number = parent.number
+            if not parent.edges:
+                cotangents[parent] = add(cotangents[parent], share) if parent in cotangents else share
+            elif number in pending:
+                pending[number] = parent, add(pending[number][1], share)
+            else:
+                pending[number] = parent, share
+                heappush(numbers, number)
+    return cotangents
+
+
+def _numpy_number(value: Any) -> Any:
+    return np.asarray(value)[()] if type(value) in (float, complex) else value
+
+
+def fit(share: Any, shape: Any, dtype: Any) -> Any:
+    """Undo, in a cotangent, what NumPy did to a value of that shape and dtype to combine it with others.
+
+    Broadcasting used the value several times, so the cotangent is summed over those axes. Promotion is undone by a
+    cast, and the cotangent of a real value in complex arithmetic is the real part.
+    """
+    if type(share) is dtype or dtype is list:  # a number for a number; or several arrays, each fitted on its own
+        return share
+    if shape == () and type(share) is ndarray:  # a number that was combined with an array
+        share = np.add.reduce(share, axis=None)
+        if dtype is float and type(share) is np.float64:
+            return float(share)
+    found, its_dtype = describe(share)
+    if found != shape:
+        added = len(found) - len(shape)
+        if added < 0 or any(n not in (1, m) for n, m in zip(shape, found[added:])):
+            raise ValueError(
+                f"a rule returned a cotangent of shape {found} for a value of shape {shape}: it has to be of that "
+                f"shape, or of one to which that shape broadcasts"
+            )
+        stretched = [added + i for i, (n, m) in enumerate(zip(shape, found[added:])) if n != m]
+        share = share.sum(axis=(*range(added), *stretched))
+        if stretched:
+            share = share.reshape(shape)
+    if np.dtype(its_dtype).kind == "c" and np.dtype(dtype).kind != "c":
+        share = share.real
+    if isinstance(dtype, type):  # a Python number; but what an outer grad records stays as it is
+        return share.item() if isinstance(share, (ndarray, np.generic)) else share
+    if its_dtype == dtype:
+        return share
+    return share.astype(dtype) if hasattr(share, "astype") else dtype.type(share)
+
+
+def add(g: Any, share: Any) -> Any:
+    """Add two cotangents of one node. Those of a node with several outputs are dicts, output number to cotangent."""
+    if type(g) is not dict:
+        return g + share
+    for i, more in share.items():
+        g[i] = add(g[i], more) if i in g else more
+    return g
+
+
+def _fill(g: dict[int, Any], outputs: list) -> list:
+    """The cotangents of all outputs, with zeros for those that were not used."""
+    return [g[i] if i in g else np.zeros(shape, dtype) for i, (shape, dtype) in enumerate(outputs)]
+
+
+# ---- 3. The table of rules ------------------------------------------------------------------------------------------
+
+
+class Rule:
+    """What is known of one function: its parameters, and the VJP for each argument that has a derivative.
+
+    Attributes
+    ----------
+    fun : callable
+    names : list of str
+        The parameters, in order. A variadic one (``*operands``) is the last, and `variadic` is True.
+    defaults : dict
+        The defaults of those that have one.
+    vjps : dict
+        Argument to `VJP`, or to None where the derivative is zero.
+    constant : bool
+        Piecewise constant (`numpy.floor`), or not about values at all (`numpy.shape`): nothing is recorded.
+    final : bool
+        Operators have taken their VJPs from it, and it can no longer be changed.
+    """
+
+    def __init__(self, fun: Callable) -> None:
+        self.fun = fun
+        self.names: list[str] = []
+        self.defaults: dict[str, Any] = {}
+        self.variadic = False
+        self.vjps: dict[str, VJP | None] = {}
+        self.constant = False
+        self.final = False
+
+    def bind(self, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments of a call by name."""
+        if self.variadic:
+            fixed = len(self.names) - 1
+            args = (*args[:fixed], args[fixed:])
+        return {**dict(zip(self.names, args)), **kwargs}
+
+
+class VJP:
+    """One line of the table, and what the names of its parameters ask for.
+
+    Attributes
+    ----------
+    fun : callable
+        ``fun(g, *residuals, **keywords)``
+    residuals : list of str
+        The parameters without a default: what is kept of the forward pass.
+    keywords : list of str
+        The parameters with a default: keywords of the function that this VJP honours.
+    pick : callable
+        Takes the function's arguments, and its result, to the tuple of residuals.
+    sequence : bool
+        The argument is a sequence of arrays, and its cotangent a list.
+    """
+
+    def __init__(self, fun: Callable, rule: Rule) -> None:
+        _, *parameters = inspect.signature(fun).parameters.values()
+        self.fun = fun
+        self.residuals = [p.name for p in parameters if p.default is p.empty]
+        self.keywords = [p.name for p in parameters if p.default is not p.empty]
+        self.sequence = getattr(fun, "sequence", False)
+        names = list(dict.fromkeys([*rule.names, "y"]))
+        sources = {name: name for name in names} | {f"{name}_shape": f"shape_of({name})" for name in names}
+        for name in (*self.residuals, *self.keywords):
+            if name not in sources:
+                raise TypeError(f"a rule for {title(rule.fun)} can name {', '.join(sources)}, but not {name}")
+        # As source, because nothing picks faster than a tuple display: "lambda a=None, b=None, y=None: (b,)"
+        residuals = "".join(sources[name] + "," for name in self.residuals)
+        self.pick = eval(f"lambda {', '.join(f'{name}=None' for name in names)}: ({residuals})", {"shape_of": shape_of})
+
+
+_rules: dict[Any, Rule] = {}
+
+
+def rule_of(fun: Any) -> Rule:
+    """Return the rule of a function, an empty one if it has none yet."""
+    if fun not in _rules:
+        _rules[fun] = Rule(fun)
+    return _rules[fun]
+
+
+def defvjp(fun: Callable, **vjps: Callable | None) -> None:
+    """Define the derivative of a NumPy function, a ufunc, or a function made by `primitive`.
+
+    Parameters
+    ----------
+    fun : callable
+    **vjps : callable or None
+        For each differentiable argument, under its name, a function ``vjp(g, ...)``: it takes the cotangent `g` of
+        the result to the cotangent of that argument. Its further parameters say what it needs:
+
+        - without a default, an argument of `fun`, ``y`` for its result (unless `fun` has a parameter ``y``), or
+          ``<argument>_shape``. Only what is named is kept until the backward pass.
+        - with a default, a keyword of `fun` that the VJP honours. A call with any other keyword is refused.
+
+        It may leave broadcasting, dtypes and real parts as they come out: the backward pass undoes them. Written
+        with NumPy functions that have rules themselves, it is differentiable, and higher derivatives need no more.
+        None says that the derivative is zero. The parameters of a ufunc have no names: give all its arguments, in
+        order.
+
+    Raises
+    ------
+    TypeError
+        If a VJP is given for, or names, something that is not a parameter of `fun`.
+    ValueError
+        If `fun` is a ufunc behind an operator (`numpy.add`): their rules are fixed.
+
+    Examples
+    --------
+    >>> import numpy as np, minigrad
+    >>> @minigrad.primitive
+    ... def softplus(x):
+    ...     return np.logaddexp(x, 0)
+    >>> minigrad.defvjp(softplus, x=lambda g, x: g / (1 + np.exp(-x)))
+    >>> minigrad.grad(softplus)(0.0)
+    0.5
+    """
+    rule = rule_of(fun)
+    if rule.final:
+        raise ValueError(f"the rule of {title(fun)} is built into the operators, and cannot be changed")
+    if isinstance(fun, np.ufunc):
+        rule.names = list(vjps)
+        rule.defaults = {"where": True, "casting": "same_kind", "order": "K", "subok": True}
+        if len(vjps) != fun.nin:
+            raise TypeError(f"{title(fun)} takes {fun.nin} arguments: give a VJP, or None, for each of them")
+    else:
+        parameters = _signature(fun).parameters.values()
+        rule.names = [p.name for p in parameters]
+        rule.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+        rule.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    for name in vjps:
+        if name not in rule.names:
+            raise TypeError(f"{title(fun)} has no argument {name}, it has {', '.join(rule.names)}")
+    rule.vjps |= {name: vjp and VJP(vjp, rule) for name, vjp in vjps.items()}
+
+
+def sequence(vjp: Callable) -> Callable:
+    """Mark a VJP as one for an argument that is a sequence of arrays: it returns a list, a cotangent for each."""
+    vjp.sequence = True  # type: ignore[attr-defined]
+    return vjp
+
+
+def defconstant(*funs: Callable) -> None:
+    """Say of functions that their results do not change with small changes of their arguments: zero derivative."""
+    for fun in funs:
+        rule_of(fun).constant = True
+
+
+def primitive(fun: Callable) -> Callable:
+    """Make a function one operation of the graph, instead of all that happens inside it. See `defvjp`."""
+
+    @wraps(fun)
+    def operation(*args: Any, **kwargs: Any) -> Any:
+        tensor = _find_recorded((args, kwargs))
+        if tensor is None:
+            return fun(*args, **kwargs)
+        return tensor.__array_function__(operation, (type(tensor),), args, kwargs)
+
+    return operation
+
+
+def _find_recorded(value: Any) -> Any:
+    """A value that has a node, among arguments; they may be in lists."""
+    if isinstance(value, (list, tuple, dict)):
+        found = map(_find_recorded, value.values() if isinstance(value, dict) else value)
+        return next((tensor for tensor in found if tensor is not None), None)
+    return value if isinstance(getattr(value, "node", None), Node) else None
+
+
+def title(fun: Any) -> str:
+    """A function's name as users write it."""
+    module = (getattr(fun, "__module__", None) or "numpy").replace("numpy", "np", 1)
+    return f"{module}.{fun.__name__}"
+
+
+def _signature(fun: Callable) -> inspect.Signature:
+    try:
+        return inspect.signature(fun)
+    except ValueError:  # before NumPy 2.4, functions written in C do not tell
+        return inspect.signature(_C_FUNCTIONS[fun.__name__])
+
+
+_C_FUNCTIONS: dict[str, Callable] = {
+    "concatenate": lambda arrays, axis=0, out=None, *, dtype=None, casting="same_kind": ...,
+    "where": lambda condition, x=None, y=None: ...,
+    "dot": lambda a, b, out=None: ...,
+}
+
+
+# ---- 4. Levels ------------------------------------------------------------------------------------------------------
+
+_level_numbers = count(1)
+_guardians: dict[int, Level] = {}  # id of an array to the level that guards it
+
+
+class Level:
+    """One running call of ``grad``: what it records belongs to it, and it is over when the call returns.
+
+    Calls nest, and an inner one has the higher number. That is all that higher derivatives need: an operation on
+    Tensors of several levels is recorded at the highest, with the others as constants, and its value is computed
+    (and so recorded again) without that level. There is no global state, so threads do not disturb each other.
+    """
+
+    __slots__ = ("number", "open", "guarded")
+
+    def __init__(self) -> None:
+        self.number = next(_level_numbers)
+        self.open = True
+        self.guarded: list[ndarray] = []
+
+    def guard(self, array: Any) -> Any:
+        """Return an array, or a copy of it, such that it cannot change while a rule relies on it.
+
+        Rules keep the user's arrays (the x of ``w * x``) as they are. If the function then wrote into one of them,
+        the gradient would be wrong without a word: so the array is read-only until the level closes, and the write
+        raises. A view is copied, because it also changes when its base does, unless nothing else holds that base
+        (which then has two references: the view's, and the one that getrefcount takes).
+        """
+        if not isinstance(array, ndarray):
+            return array
+        if array.flags.writeable:
+            if array.base is not None and sys.getrefcount(array.base) > 2:
+                return array.copy()
+            array.flags.writeable = False
+        else:
+            guardian = _guardians.get(id(array))
+            if guardian is None or guardian.number <= self.number:
+                return array  # read-only for as long as this level lasts, and longer
+        _guardians[id(array)] = self
+        self.guarded.append(array)
+        return array
+
+    def close(self) -> None:
+        """End the level, and make the arrays that it guarded writable again."""
+        self.open = False
+        for array in self.guarded:
+            if _guardians.get(id(array)) is self:
+                del _guardians[id(array)]
+                array.flags.writeable = True
+        self.guarded.clear()

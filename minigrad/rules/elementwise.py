@@ -1,0 +1,142 @@
+"""Functions of each element on its own: arithmetic, powers, exponentials, trigonometry.
+
+In every rule `g` is the cotangent of the result, `y` the result, and the other names are the arguments. At points
+where there is no derivative, the convention is JAX's; a comment names it where the formula does not show it.
+"""
+
+import numpy as np
+
+from ..engine import defconstant, defvjp
+
+LN2, LN10, PI = float(np.log(2)), float(np.log(10)), float(np.pi)
+
+# ---- Arithmetic -----------------------------------------------------------------------------------------------------
+
+defvjp(np.add,       a=lambda g: g,              b=lambda g: g)
+defvjp(np.subtract,  a=lambda g: g,              b=lambda g: -g)
+defvjp(np.multiply,  a=lambda g, b: g * b,       b=lambda g, a: g * a)
+defvjp(np.divide,    a=lambda g, b: g / b,       b=lambda g, b, y: -g * y / b)
+defvjp(np.remainder, a=lambda g: g,              b=lambda g, a, b: -g * np.floor_divide(a, b))
+defvjp(np.fmod,      a=lambda g: g,              b=lambda g, a, b: -g * np.trunc(a / b))
+defvjp(np.divmod,    a=lambda g: g[1],           b=lambda g, y: -g[1] * y[0])
+
+defvjp(np.negative,   x=lambda g: -g)
+defvjp(np.positive,   x=lambda g: g)
+defvjp(np.square,     x=lambda g, x: g * (x + x))
+defvjp(np.reciprocal, x=lambda g, y: -g * y * y)
+defvjp(np.conjugate,  x=lambda g: np.conjugate(g))
+
+
+def _sloped(g, x):
+    """The cotangent of |x|. The slope at zero is 1; that of a complex number is the conjugate of its direction."""
+    if np.iscomplexobj(x):
+        size = np.abs(x)
+        return g * np.conjugate(x) / np.where(size == 0, 1, size)
+    return np.where(x >= 0, g, -g)
+
+
+defvjp(np.absolute, x=_sloped)
+defvjp(np.fabs,     x=_sloped)
+
+# ---- Powers ---------------------------------------------------------------------------------------------------------
+
+
+def _power_base(g, a, b):
+    """g b a**(b-1); the derivative of a**0 is 0, also at a = 0, where a**-1 is infinite."""
+    if np.shape(b) == ():
+        # The operator knows fast ways for some exponents of an array, and raises for some Python numbers.
+        return g * b * (np.power(a, b - 1) if np.shape(a) == () else a ** (b - 1)) if b != 0 else g * 0.0
+    return g * np.where(b == 0, 0, b * np.power(a, np.where(b == 0, 1, b - 1)))
+
+
+def _power_exponent(g, a, y):
+    """g y log a. 0**b stays 0 when b moves, so log 0 counts as 0 there."""
+    return g * y * np.log(np.where(a == 0, 1, a))
+
+
+defvjp(np.power,       a=_power_base,               b=_power_exponent)
+defvjp(np.float_power, a=_power_base,               b=_power_exponent)
+defvjp(np.sqrt,        x=lambda g, y: g / (2 * y))
+defvjp(np.cbrt,        x=lambda g, y: g * np.power(y, -2.0) / 3)
+defvjp(np.hypot,
+       # The slope at the origin is 1/2 in either direction.
+       a=lambda g, a, y: g * np.where(y == 0, 0.5, a / np.where(y == 0, 1, y)),
+       b=lambda g, b, y: g * np.where(y == 0, 0.5, b / np.where(y == 0, 1, y)))
+
+# ---- Exponentials and logarithms ------------------------------------------------------------------------------------
+
+defvjp(np.exp,    x=lambda g, y: g * y)
+defvjp(np.exp2,   x=lambda g, y: g * y * LN2)
+defvjp(np.expm1,  x=lambda g, y: g * (y + 1))
+defvjp(np.log,    x=lambda g, x: g / x)
+defvjp(np.log2,   x=lambda g, x: g / (x * LN2))
+defvjp(np.log10,  x=lambda g, x: g / (x * LN10))
+defvjp(np.log1p,  x=lambda g, x: g / (1 + x))
+
+
+def _finite(x):
+    """x, with +inf replaced by 0, so that inf - inf counts as 0: the larger of two terms has all the weight."""
+    return np.where(x == np.inf, 0, x)
+
+
+defvjp(np.logaddexp,
+       a=lambda g, a, y: g * np.exp(_finite(a) - _finite(y)),
+       b=lambda g, b, y: g * np.exp(_finite(b) - _finite(y)))
+defvjp(np.logaddexp2,
+       a=lambda g, a, y: g * np.exp2(_finite(a) - _finite(y)),
+       b=lambda g, b, y: g * np.exp2(_finite(b) - _finite(y)))
+
+# ---- Trigonometric and hyperbolic functions -------------------------------------------------------------------------
+
+defvjp(np.sin,     x=lambda g, x: g * np.cos(x))
+defvjp(np.cos,     x=lambda g, x: -g * np.sin(x))
+defvjp(np.tan,     x=lambda g, y: g * (1 + y * y))
+defvjp(np.arcsin,  x=lambda g, x: g / np.sqrt((1 - x) * (1 + x)))
+defvjp(np.arccos,  x=lambda g, x: -g / np.sqrt((1 - x) * (1 + x)))
+defvjp(np.arctan,  x=lambda g, x: g / (1 + x * x))
+defvjp(np.arctan2, a=lambda g, a, b: g * b / (a * a + b * b), b=lambda g, a, b: -g * a / (a * a + b * b))
+defvjp(np.sinh,    x=lambda g, x: g * np.cosh(x))
+defvjp(np.cosh,    x=lambda g, x: g * np.sinh(x))
+defvjp(np.tanh,    x=lambda g, y: g * (1 - y * y))
+defvjp(np.arcsinh, x=lambda g, x: g / np.sqrt(x * x + 1))
+defvjp(np.arccosh, x=lambda g, x: g / np.sqrt((x - 1) * (x + 1)))
+defvjp(np.arctanh, x=lambda g, x: g / ((1 - x) * (1 + x)))
+
+for to_radians in (np.deg2rad, np.radians):
+    defvjp(to_radians, x=lambda g: g * (PI / 180))
+for to_degrees in (np.rad2deg, np.degrees):
+    defvjp(to_degrees, x=lambda g: g * (180 / PI))
+
+# ---- Choosing between two values ------------------------------------------------------------------------------------
+# maximum and minimum share a tie equally, and give a NaN nothing; fmax and fmin give a tie to the second operand.
+
+defvjp(np.maximum,
+       a=lambda g, a, b: np.where(a > b, g, np.where(a == b, g / 2, 0)),
+       b=lambda g, a, b: np.where(b > a, g, np.where(a == b, g / 2, 0)))
+defvjp(np.minimum,
+       a=lambda g, a, b: np.where(a < b, g, np.where(a == b, g / 2, 0)),
+       b=lambda g, a, b: np.where(b < a, g, np.where(a == b, g / 2, 0)))
+defvjp(np.fmax,
+       a=lambda g, a, b: np.where((a > b) | np.isnan(b), g, 0),
+       b=lambda g, a, b: np.where((a > b) | np.isnan(b), 0, g))
+defvjp(np.fmin,
+       a=lambda g, a, b: np.where((a < b) | np.isnan(b), g, 0),
+       b=lambda g, a, b: np.where((a < b) | np.isnan(b), 0, g))
+defvjp(np.copysign,
+       a=lambda g, a, b: np.where((a >= 0) != np.signbit(b), g, -g),
+       b=None)
+defvjp(np.heaviside, a=None, b=lambda g, a: np.where(a == 0, g, 0))
+
+# ---- Parts of a number ----------------------------------------------------------------------------------------------
+
+defvjp(np.modf,  x=lambda g: g[0])
+defvjp(np.frexp, x=lambda g, y: np.ldexp(g[0], -y[1]))
+defvjp(np.ldexp, a=lambda g, b: np.ldexp(g, b), b=None)
+
+# ---- Piecewise constant ---------------------------------------------------------------------------------------------
+
+defconstant(
+    np.sign, np.floor, np.ceil, np.trunc, np.rint, np.signbit, np.isnan, np.isfinite, np.isinf, np.logical_not,
+    np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.logical_and, np.logical_or,
+    np.logical_xor, np.floor_divide, np.round, np.around,
+)

@@ -1,0 +1,38 @@
+"""Taking elements of an array, and choosing between arrays."""
+
+import numpy as np
+
+from ..engine import defconstant, defvjp, primitive
+
+
+@primitive
+def getitem(a, index):
+    """``a[index]``"""
+    return a[index]
+
+
+@primitive
+def scatter(values, index, shape):
+    """Zeros of that shape, with the values added at the index: what indexing does, backwards."""
+    out = np.zeros(shape, values.dtype)
+    if _may_repeat(index):
+        np.add.at(out, index, values)
+    else:
+        out[index] = values
+    return out
+
+
+def _may_repeat(index):
+    """Whether an index may name an element twice, as only one with arrays of integers can."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(part, (list, np.ndarray)) and np.asarray(part).dtype != bool for part in parts)
+
+
+defvjp(getitem, a=lambda g, index, a_shape: scatter(g, index, a_shape))
+defvjp(scatter, values=lambda g, index, shape: getitem(g, index))
+
+defvjp(np.where,
+       x=lambda g, condition: np.where(condition, g, 0),
+       y=lambda g, condition: np.where(condition, 0, g))
+
+defconstant(np.nonzero, np.argmax, np.argmin, np.argsort, np.argwhere, np.flatnonzero, np.count_nonzero, np.any, np.all)

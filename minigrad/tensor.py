@@ -1,0 +1,507 @@
+"""Tensor: a value with its place in the graph, which plain NumPy code takes for an array.
+
+An operation on Tensors reaches this file by one of three doors:
+
+- an operator, ``a * t``, has a short path of its own, because programs consist of operators: see `_binary`;
+- a ufunc, ``np.sin(t)``, is handed over by NumPy to `Tensor.__array_ufunc__`;
+- any other function, ``np.sum(t)``, is handed over to `Tensor.__array_function__`.
+
+All three do what `record` does. Find the highest level among the arguments. Take the Tensors of that level out of
+their wrapping. Let NumPy compute the value. Make a node with an edge to each of those Tensors' nodes. What is inside a
+Tensor may be a Tensor of an outer `grad`, and then computing the value comes here again, one level further out.
+"""
+
+from __future__ import annotations
+
+import operator
+from functools import partial
+from operator import itemgetter
+from typing import Any, Callable, Iterable, Iterator, NoReturn
+
+import numpy as np
+from numpy import ndarray
+
+from .engine import VJP, Level, Node, Rule, rule_of, title
+from .rules.indexing import getitem
+from .rules.shaping import astype
+
+_PYTHON_NUMBERS = (float, int, complex, bool)
+
+
+class TensorConversionError(TypeError):
+    """A Tensor was about to become a plain number or array, which would drop its derivative."""
+
+
+# ---- Recording, in general ------------------------------------------------------------------------------------------
+
+
+def record(rule: Rule, args: tuple, kwargs: dict[str, Any]) -> Any:
+    """Call ``rule.fun(*args, **kwargs)``, with arguments that are or hold Tensors, and record the operation."""
+    if rule.constant:
+        return rule.fun(*strip(args), **strip(kwargs))
+    if not rule.vjps:
+        _refuse_function(rule.fun)
+    given = _as_arrays(rule, rule.bind(args, kwargs))
+    level = _top_level(given.values())
+    values = {name: _lower(value, level) for name, value in given.items()}
+    y = rule.fun(*_lower(args, level), **_lower(kwargs, level))
+    if all(type(values.get(name, 0)) in _PYTHON_NUMBERS for name in rule.vjps):
+        y = _as_weak(y)
+    edges = []
+    for name, value in given.items():
+        if _top_level((value,)) is not level:
+            continue
+        if name not in rule.vjps:
+            raise NotImplementedError(f"{title(rule.fun)} has no derivative with respect to {name!r}")
+        vjp = rule.vjps[name]
+        if vjp is not None:
+            _refuse_keywords(rule, vjp, given)
+            for kept in (*vjp.residuals, *vjp.keywords):
+                if kept in given and values[kept] is given[kept]:  # the user's own, and not a Tensor's
+                    values[kept] = _guard(values[kept], level)
+            keywords = {keyword: values[keyword] for keyword in vjp.keywords if keyword in values}
+            fun = partial(vjp.fun, **keywords) if keywords else vjp.fun
+            edges.append((_parent(value, level), fun, vjp.pick(**{"y": y, **values})))
+    return _wrap(level, y, tuple(edges))
+
+
+def _as_arrays(rule: Rule, given: dict[str, Any]) -> dict[str, Any]:
+    """Make arrays of lists where an array is expected, and a list of an array where a sequence of arrays is."""
+    for name, vjp in rule.vjps.items():
+        value = given.get(name)
+        if vjp is not None and vjp.sequence:
+            if type(value) is Tensor:
+                given[name] = list(value)
+        elif isinstance(value, (list, tuple)):
+            if _top_level(value):
+                raise TensorConversionError(
+                    f"{title(rule.fun)} takes an array for {name!r}, and this is a list with Tensors in it: "
+                    f"make it one Tensor first, with np.stack"
+                )
+            given[name] = np.asarray(value)
+    return given
+
+
+def _as_weak(y: Any) -> Any:
+    """The result of Python numbers alone is as weak as they are: a Python number, or several."""
+    if isinstance(y, tuple):
+        return tuple(map(_as_weak, y))
+    return y.item() if isinstance(y, np.generic) else y
+
+
+def _parent(value: Any, level: Level) -> Node:
+    """The node of a Tensor. A list with Tensors gets one, which deals the list of cotangents out to its members."""
+    if type(value) is Tensor:
+        return value.node
+    edges = [(_parent(m, level), itemgetter(i), ()) for i, m in enumerate(value) if _top_level((m,)) is level]
+    return Node(level, [_lower(m, level) for m in value], tuple(edges))
+
+
+def _wrap(level: Level, y: Any, edges: tuple) -> Any:
+    """The Tensor for a result, or a tuple of them for several. A result that has no derivative stays plain."""
+    if isinstance(y, (list, tuple)):
+        node = Node(level, y, edges)
+        outputs = [_wrap(level, output, ((node, partial(_only, i), ()),)) for i, output in enumerate(y)]
+        return type(y)(*outputs) if hasattr(y, "_fields") else type(y)(outputs)
+    if not edges or np.dtype(getattr(y, "dtype", type(y))).kind not in "fc":
+        return y
+    return Tensor(y, Node(level, y, edges))
+
+
+def _only(i: int, g: Any) -> dict[int, Any]:
+    return {i: g}
+
+
+def _top_level(values: Iterable) -> Level | None:
+    """The highest level among Tensors, also those in lists and tuples."""
+    top = None
+    for value in values:
+        if type(value) is Tensor:
+            level = value.node.level
+        elif type(value) is list or type(value) is tuple:
+            level = _top_level(value)
+        else:
+            continue
+        if top is None or (level is not None and level.number > top.number):
+            top = level
+    return top
+
+
+def _lower(value: Any, level: Level | None) -> Any:
+    """Take the Tensors of one level out of their wrapping, also those in containers. (None: of all levels.)"""
+    kind = type(value)
+    if kind is Tensor:
+        if level is None:
+            return _lower(value.value, None)
+        return value.value if value.node.level is level else value
+    if kind is list or kind is tuple:
+        return kind([_lower(member, level) for member in value])
+    if kind is dict:
+        return {name: _lower(member, level) for name, member in value.items()}
+    return value
+
+
+def strip(value: Any) -> Any:
+    """Take all Tensors out of their wrapping, of all levels: what is left are the plain values."""
+    return _lower(value, None)
+
+
+def _guard(value: Any, level: Level) -> Any:
+    """Make sure that the user's arrays do not change before the backward pass. See `Level.guard`."""
+    if isinstance(value, ndarray):
+        return level.guard(value)
+    if type(value) is list or type(value) is tuple:
+        return type(value)([_guard(member, level) for member in value])
+    return value
+
+
+def _refuse_function(fun: Any) -> NoReturn:
+    if fun.__name__ in ("copyto", "put", "place", "putmask", "fill_diagonal", "put_along_axis"):
+        raise TensorConversionError(
+            f"a Tensor was to be written into an array (by {title(fun)}), which would drop its derivative; build the "
+            f"array from its parts instead, with np.stack, np.concatenate or np.where"
+        )
+    raise NotImplementedError(
+        f"{title(fun)} has no derivative rule, so it cannot be applied to a value that is being differentiated. Add "
+        f"one with minigrad.defvjp({title(fun)}, x=lambda g, x: ...), one VJP for each argument that has a "
+        f"derivative; or, if its derivative is not wanted, pass minigrad.stop_gradient(x)"
+    )
+
+
+def _refuse_keywords(rule: Rule, vjp: VJP, given: dict[str, Any]) -> None:
+    """Raise if the call has an argument that the VJP does not know of, unless it is the default."""
+    for name, value in given.items():
+        if name not in rule.vjps and name not in vjp.residuals and name not in vjp.keywords:
+            default = rule.defaults.get(name)
+            if value is not default and not (isinstance(value, (str, bool)) and value == default):
+                raise NotImplementedError(
+                    f"the derivative of {title(rule.fun)} does not support {name}=: leave it out"
+                    + (", and use the function's result" if name == "out" else "")
+                )
+
+
+# ---- Recording operators: the same, for one or two arguments, with every unneeded step left out ----------------------
+
+
+def _binary(ufunc: np.ufunc, compute: Callable[[Any, Any], Any] | None = None) -> tuple[Callable, Callable]:
+    """Return the methods for ``a * b`` and for its reflection, when only b is a Tensor.
+
+    `compute` finds the value, where it is not the ufunc itself.
+    """
+    rule = rule_of(ufunc)
+    rule.final = True  # from here on, a change of it would go unnoticed
+    (fun_a, pick_a, a_is_kept), (fun_b, pick_b, b_is_kept) = [
+        (vjp.fun, vjp.pick, name in other.residuals)
+        for name, vjp, other in zip(rule.names, rule.vjps.values(), [*rule.vjps.values()][::-1])
+    ]
+    compute = compute or ufunc
+
+    def apply(a: Tensor, b: Any) -> Any:
+        node, x = a.node, a.value
+        if type(b) is Tensor:
+            if b.node.level is not node.level:
+                return record(rule, (a, b), {})
+            z = b.value
+            y = compute(x, z)
+            edges = (node, fun_a, pick_a(x, z, y)), (b.node, fun_b, pick_b(x, z, y))
+        else:
+            z = b if type(b) is ndarray and not b_is_kept else _constant(b, node.level, b_is_kept)
+            if z is NotImplemented:
+                return z
+            y = compute(x, z)
+            edges = ((node, fun_a, pick_a(x, z, y)),)
+        return Tensor(y, Node(node.level, y, edges))
+
+    def reflected(b: Tensor, a: Any) -> Any:
+        node, z = b.node, b.value
+        x = _constant(a, node.level, a_is_kept)
+        if x is NotImplemented:
+            return x
+        y = compute(x, z)
+        return Tensor(y, Node(node.level, y, ((node, fun_b, pick_b(x, z, y)),)))
+
+    return apply, reflected
+
+
+def _unary(fun: Callable, compute: Callable[[Any], Any] | None = None) -> Callable[[Any], Any]:
+    """Return the function of a Tensor alone, without further arguments."""
+    vjps = rule_of(fun).vjps
+    (name,) = list(vjps)[:1]
+    compute = compute or fun
+
+    def apply(a: Any) -> Any:
+        x, vjp = a.value, vjps[name]
+        y = compute(x)
+        if type(x) in _PYTHON_NUMBERS:
+            y = _as_weak(y)
+        return Tensor(y, Node(a.node.level, y, ((a.node, vjp.fun, vjp.pick(x, y=y)),)))
+
+    return apply
+
+
+def _constant(value: Any, level: Level, kept: bool) -> Any:
+    """An operand that is not differentiated: if it can be one, and guarded if a rule keeps it."""
+    if type(value) in _PYTHON_NUMBERS:
+        return value
+    if isinstance(value, ndarray):
+        return level.guard(value) if kept else value
+    if isinstance(value, (list, tuple)):
+        return np.asarray(value)
+    if isinstance(value, (np.number, np.bool_, Tensor)) or hasattr(value, "__array_ufunc__"):
+        return value
+    return NotImplemented
+
+
+def _weak(ufunc: np.ufunc, operate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Like `operate`; but Python numbers go through the ufunc, which knows inf and nan where Python raises."""
+
+    def compute(a: Any, b: Any) -> Any:
+        if type(a) in _PYTHON_NUMBERS and type(b) in _PYTHON_NUMBERS:
+            return ufunc(a, b).item()
+        return operate(a, b)
+
+    return compute
+
+
+def _average(x: Any) -> Any:
+    """What numpy.mean returns, in half the time where it is simple."""
+    if type(x) is ndarray and x.dtype.char in "fd" and x.size:
+        return np.add.reduce(x, axis=None) / x.size
+    return np.mean(x)
+
+
+_square = _unary(np.square)
+_negative = _unary(np.negative)
+_absolute = _unary(np.absolute)
+_sum = _unary(np.sum, lambda x: np.add.reduce(x, axis=None))
+_mean = _unary(np.mean, _average)
+
+
+def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Comparisons are piecewise constant: their results are plain."""
+    return lambda self, other: compare(strip(self), strip(other))
+
+
+def _method(name: str) -> Callable[..., Any]:
+    """The method that does what the NumPy function of that name does."""
+    function = getattr(np, name)
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return record(rule_of(function), (self, *args), kwargs)
+
+    method.__name__ = name
+    method.__doc__ = f"Same as `numpy.{name}`."
+    return method
+
+
+def _refused(what: str, instead: str) -> Callable[..., NoReturn]:
+    def refuse(self: Tensor, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TensorConversionError(f"{what} would drop the derivative of a value that is being differentiated; {instead}")
+
+    return refuse
+
+
+# ---- The Tensor -----------------------------------------------------------------------------------------------------
+
+
+class Tensor:
+    """A number or array that is being differentiated.
+
+    `grad` makes Tensors of what it differentiates, and operations on Tensors make more. They have the operators of
+    `numpy.ndarray`, its methods that have a derivative, and go where NumPy's functions take an array. They never
+    change: ``t += 1`` makes a new one.
+
+    Attributes
+    ----------
+    value : number, numpy.ndarray, or Tensor of an outer `grad`
+    node : Node
+    """
+
+    __slots__ = ("value", "node", "__weakref__")
+    __hash__ = None  # type: ignore[assignment]  # it is compared by value, like an array
+
+    def __init__(self, value: Any, node: Node) -> None:
+        self.value = value
+        self.node = node
+
+    # NumPy's protocols
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__":
+            if kwargs or ufunc not in _SHORT:
+                return record(rule_of(ufunc), inputs, kwargs)
+            apply, reflected = _SHORT[ufunc]
+            return apply(*inputs) if type(inputs[0]) is Tensor else reflected(*inputs[::-1])
+        if method == "reduce" and ufunc in _REDUCTIONS:
+            return _REDUCTIONS[ufunc](*inputs, **{"axis": 0, **kwargs})
+        raise NotImplementedError(f"np.{ufunc.__name__}.{method} has no derivative rule")
+
+    def __array_function__(self, function: Any, types: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        return record(rule_of(function), args, kwargs)
+
+    # Operators
+
+    __add__, __radd__ = _binary(np.add, operator.add)
+    __sub__, __rsub__ = _binary(np.subtract, operator.sub)
+    __mul__, __rmul__ = _binary(np.multiply, operator.mul)
+    __truediv__, __rtruediv__ = _binary(np.divide, _weak(np.divide, operator.truediv))
+    __mod__, __rmod__ = _binary(np.remainder, _weak(np.remainder, operator.mod))
+    __matmul__, __rmatmul__ = _binary(np.matmul)
+    __neg__ = _negative
+    __abs__ = _absolute
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    # operator.pow knows fast ways for some exponents of an array, and so do the rules for the most usual one.
+    _power, __rpow__ = _binary(np.power, _weak(np.power, operator.pow))
+
+    def __pow__(self, exponent: Any) -> Any:
+        return _square(self) if type(exponent) in _PYTHON_NUMBERS and exponent == 2 else self._power(exponent)
+
+    def __divmod__(self, other: Any) -> Any:
+        return np.divmod(self, other)
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return np.divmod(other, self)
+
+    __lt__, __le__ = _comparison(operator.lt), _comparison(operator.le)
+    __gt__, __ge__ = _comparison(operator.gt), _comparison(operator.ge)
+    __eq__, __ne__ = _comparison(operator.eq), _comparison(operator.ne)  # type: ignore[assignment]
+    __floordiv__ = _comparison(np.floor_divide)
+    __rfloordiv__ = _comparison(lambda self, other: np.floor_divide(other, self))
+
+    # What it looks like
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.node.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(self.node.dtype)
+
+    ndim = property(lambda self: len(self.shape), doc="Number of axes.")
+    size = property(lambda self: int(np.prod(self.shape)), doc="Number of elements.")
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"Tensor({self.value!r})"
+
+    def __format__(self, spec: str) -> str:
+        return format(strip(self), spec) if spec else str(self)
+
+    # Its elements, and the array in other forms
+
+    def __getitem__(self, index: Any) -> Any:
+        return getitem(self, index)
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.shape:
+            raise TypeError("iteration over a 0-d array")
+        return (self[i] for i in range(len(self)))
+
+    def __contains__(self, value: Any) -> bool:
+        return strip(value) in strip(self)
+
+    T = property(lambda self: self.transpose(), doc="The transpose.")
+    mT = property(lambda self: self.swapaxes(-1, -2), doc="The transpose of the last two axes.")
+    real = property(lambda self: np.real(self), doc="The real part.")
+    imag = property(lambda self: np.imag(self), doc="The imaginary part.")
+
+    def sum(self, *args: Any, **kwargs: Any) -> Any:
+        """Same as `numpy.sum`."""
+        return record(_SUM, (self, *args), kwargs) if args or kwargs else _sum(self)
+
+    def mean(self, *args: Any, **kwargs: Any) -> Any:
+        """Same as `numpy.mean`."""
+        return record(_MEAN, (self, *args), kwargs) if args or kwargs else _mean(self)
+
+    def reshape(self, *shape: Any, order: str = "C") -> Tensor:
+        """Same as `numpy.reshape`; the new shape as a tuple, or as separate numbers."""
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """Same as `numpy.transpose`; the axes as a tuple, or as separate numbers."""
+        return np.transpose(self, axes[0] if len(axes) == 1 else axes or None)
+
+    def astype(self, dtype: Any) -> Any:
+        """The value in another dtype. One of a dtype without derivatives (int, bool) is plain."""
+        return astype(self, dtype)
+
+    def flatten(self, order: str = "C") -> Tensor:
+        """The elements in one dimension."""
+        return np.ravel(self, order=order)
+
+    def copy(self) -> Tensor:
+        """The Tensor itself, since it never changes."""
+        return self
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict) -> Tensor:
+        return self
+
+    # What leaves the derivative behind: allowed where that is what the words say, refused where it is not
+
+    def __bool__(self) -> bool:
+        return bool(strip(self))
+
+    def __int__(self) -> int:
+        return int(strip(self))
+
+    def __round__(self, ndigits: int = 0) -> Any:
+        return np.round(strip(self), ndigits)
+
+    def item(self, *index: Any) -> Any:
+        """The value (or one element) as a plain Python number, without its derivative."""
+        value = strip(self)
+        return value.item(*index) if hasattr(value, "item") else value
+
+    __array__ = _refused(
+        "turning a Tensor into an array",
+        "keep it a Tensor: np.stack([a, b]) instead of np.array([a, b]), np.sin(t) instead of np.sin(np.asarray(t)), "
+        "np.stack or np.where instead of array[0] = t; and minigrad.stop_gradient(t) where no derivative is wanted",
+    )
+    __float__ = _refused(
+        "float()",
+        "write np.sin(t) instead of math.sin(t) or float(t), np.stack or np.where instead of array[0] = t; "
+        "and t.item() where only the number is wanted",
+    )
+    __complex__ = _refused("complex()", "write t + 0j; and t.item() where only the number is wanted")
+    tolist = _refused("tolist()", "write list(t)")
+    __reduce__ = _refused("pickling a Tensor", "pickle what grad returns, or minigrad.stop_gradient(t)")
+    __setitem__ = _refused(
+        "writing into a Tensor",
+        "a Tensor does not change: build a new one with np.where, np.concatenate or np.stack",
+    )
+
+    def __getattr__(self, name: str) -> NoReturn:
+        hint = f"; write np.{name}(t)" if hasattr(ndarray, name) and hasattr(np, name) else ""
+        raise AttributeError(f"'Tensor' object has no attribute {name!r}{hint}")
+
+
+_SUM, _MEAN = rule_of(np.sum), rule_of(np.mean)
+for _name in "prod max min var std dot conj squeeze swapaxes ravel".split():
+    setattr(Tensor, _name, _method(_name))
+for _name in "round argmax argmin argsort all any".split():
+    setattr(Tensor, _name, lambda self, *args, _name=_name, **kwargs: getattr(strip(self), _name)(*args, **kwargs))
+
+# The ufuncs with a short path: the methods for a Tensor on the left, and for one on the right only.
+_SHORT: dict[np.ufunc, tuple] = {
+    np.add: (Tensor.__add__, Tensor.__radd__),
+    np.subtract: (Tensor.__sub__, Tensor.__rsub__),
+    np.multiply: (Tensor.__mul__, Tensor.__rmul__),
+    np.divide: (Tensor.__truediv__, Tensor.__rtruediv__),
+    np.matmul: (Tensor.__matmul__, Tensor.__rmatmul__),
+}
+_REDUCTIONS = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
+
+
+def stop_gradient(x: Any) -> Any:
+    """Return a value without its derivative, as `jax.lax.stop_gradient` does."""
+    return strip(x)
