@@ -1,0 +1,187 @@
+"""The demo's command line: ``python -m linear``."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import math
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .data import simulate
+from .model import initialize_linear_params
+from .problem import Problem
+from .progress import train
+from .reading import DataError, read_csv
+from .report import print_result, print_start
+
+TRUE_LINE = {"w": 2.0, "b": 1.0}
+NOISE = 0.5
+
+EXAMPLES = """\
+examples:
+  python -m linear
+      100 points from a known line, 3000 steps, pictures in the folder 'pictures'
+  python -m linear --data examples/data/norris.csv
+      the last column is predicted from all the others
+  python -m linear --data houses.csv --target price --features area,rooms --steps 20000
+"""
+
+
+class UsageError(Exception):
+    """The command cannot be carried out as it was given."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports an error in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}  (see python -m linear --help)")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the demo and return its exit status: 0, 2 for bad input, 130 when interrupted."""
+    # Column names may hold characters that the terminal cannot show.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        _run(_parse(argv))
+        sys.stdout.flush()
+    except (UsageError, DataError) as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        print("linear: interrupted", file=sys.stderr)
+        return 130
+    except OSError as error:
+        if error.filename is not None:
+            return _fail(f"{error.filename}: {error.strerror}")
+        # Standard output is closed or full. What it still holds must not be written when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # a broken pipe only means that the reader has read enough
+            return _fail(f"the output cannot be written: {error.strerror}")
+    return 0
+
+
+def _fail(message: str) -> int:
+    one_line = message.replace("\n", "\\n")
+    print(f"linear: error: {one_line}", file=sys.stderr)
+    return 2
+
+
+def _parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = Parser(
+        prog="python -m linear",
+        description="Fit a linear model by gradient descent, with gradients from minigrad, and compare it with the\n"
+        "exact least-squares answer.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--data", metavar="FILE.csv", help="a CSV file with a header line; without it, simulated data")
+    parser.add_argument("--target", metavar="COLUMN", help="the column to predict (default: the last)")
+    parser.add_argument("--features", metavar="A,B", type=_names, help="the columns to use (default: all others)")
+    parser.add_argument("--steps", metavar="N", type=_steps, default=3000, help="steps of descent (default: 3000)")
+    parser.add_argument(
+        "--learning-rate", metavar="R", type=_rate, help="size of a step (default: 0.01, less if that is unstable)"
+    )
+    parser.add_argument("--seed", metavar="N", type=_seed, default=0, help="seed of all random numbers (default: 0)")
+    parser.add_argument("--out", metavar="DIR", default="pictures", help="folder for the pictures (default: pictures)")
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--no-pictures", action="store_true", help="draw no pictures")
+    choice.add_argument("--show", action="store_true", help="show the pictures in windows as well")
+    options = parser.parse_args(argv)
+    if options.data is None and (options.target, options.features) != (None, None):
+        parser.error("--target and --features need --data")
+    return options
+
+
+def _run(options: argparse.Namespace) -> None:
+    np.random.seed(options.seed)
+    if options.data is None:
+        problem = Problem.simulated(*simulate(100, TRUE_LINE["w"], TRUE_LINE["b"], NOISE), TRUE_LINE)
+        source = f"100 points simulated from y = {TRUE_LINE['w']:g} x + {TRUE_LINE['b']:g} with noise of size {NOISE:g}"
+    else:
+        data = read_csv(options.data, options.target, options.features)
+        problem = Problem.standardised(data)
+        source = f"{options.data}: {len(data.y)} rows, {data.target} from {', '.join(data.features)}"
+    # With many features that move together, even the default may be too much.
+    rate = options.learning_rate or min(0.01, problem.stable_rate / 2)
+    if rate >= problem.stable_rate:
+        raise UsageError(
+            f"the learning rate {rate:g} is too large: on these data gradient descent converges only below "
+            f"{problem.stable_rate:.6g}, 2 / (largest eigenvalue of the Hessian)"
+        )
+    folder = Path(options.out)
+    pictures = None if options.no_pictures else _load_pictures(folder, options.show)
+    start = initialize_linear_params(None if problem.x.ndim == 1 else problem.x.shape[1])
+
+    print(f"Data      {source}")
+    print(f"Training  {options.steps:,} steps of gradient descent on the mean squared error, in {problem.units},")
+    print(f"          with learning rate {rate:g} (on these data it must be below {problem.stable_rate:.4g})")
+    print_start(problem, start)
+    training = train(problem, start, options.steps, rate)
+    print_result(problem, training, rate)
+    if pictures is not None:
+        figures = pictures.draw_all(problem, training, options.show)
+        files = pictures.save(figures, folder)
+        print("Pictures  " + ", ".join(map(str, files)), flush=True)
+        if options.show:
+            pictures.plt.show()
+
+
+def _load_pictures(folder: Path, show: bool) -> ModuleType:
+    """Import what draws, after making sure that the pictures can be written and shown."""
+    try:
+        from . import pictures
+    except ImportError as error:
+        raise UsageError(f"the pictures need matplotlib ({error}); leave them out with --no-pictures") from None
+    present = next(path for path in (folder, *folder.parents) if os.path.exists(path))
+    if not present.is_dir():
+        raise UsageError(f"--out: {present} is a file, not a folder")
+    if not os.access(present, os.W_OK | os.X_OK):
+        raise UsageError(f"--out: {present} cannot be written to")
+    if show and not pictures.has_display():
+        raise UsageError("--show needs a display and there is none here; without --show the pictures become files")
+    return pictures
+
+
+def _names(text: str) -> list[str]:
+    """Split at commas, as the header of a CSV file is: a name that holds a comma is put in quotes."""
+    try:
+        return [name.strip() for name in next(csv.reader([text], skipinitialspace=True, strict=True), [])]
+    except csv.Error:
+        raise argparse.ArgumentTypeError(f"expected names with commas between them, got {text!r}") from None
+
+
+def _steps(text: str) -> int:
+    return _number(int, text, lambda steps: steps >= 0, "a whole number, 0 or more")
+
+
+def _rate(text: str) -> float:
+    return _number(float, text, lambda rate: 0 < rate < math.inf, "a number greater than 0")
+
+
+def _seed(text: str) -> int:
+    return _number(int, text, lambda seed: 0 <= seed < 2**32, "a whole number from 0 to 4294967295")
+
+
+def _number(kind: type, text: str, is_good: Callable[[Any], bool], wanted: str) -> Any:
+    try:
+        number = kind(text)
+    except ValueError:
+        number = None
+    if number is None or not is_good(number):
+        raise argparse.ArgumentTypeError(f"expected {wanted}, got {text!r}")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""What the demo fits: a line, the data in their own units, and everything that is known exactly about the fit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .data import Scale, least_squares, restore, standardise
+from .model import linear_model, mseloss
+from .reading import Data
+
+# The distance from the least-squares answer that counts as converged, in the units of the training. On standardised
+# columns it means that predictions agree to about 8 digits of the target's standard deviation.
+TOLERANCE = 1e-8
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A line to fit to data; ``x`` and ``y`` are in the units of the training, ``data`` in its own."""
+
+    data: Data
+    x: np.ndarray
+    y: np.ndarray
+    x_scale: Scale = Scale(0.0, 1.0)
+    y_scale: Scale = Scale(0.0, 1.0)
+    true: dict[str, Any] | None = None
+
+    @classmethod
+    def simulated(cls, x: np.ndarray, y: np.ndarray, true: dict[str, Any]) -> Problem:
+        """A problem whose true line is known, trained on as it is."""
+        return cls(Data(x, y, ["x"], "y"), x, y, true=true)
+
+    @classmethod
+    def standardised(cls, data: Data) -> Problem:
+        """A problem on any scale, trained on after standardising."""
+        (x, x_scale), (y, y_scale) = standardise(data.x), standardise(data.y)
+        return cls(data, x, y, x_scale, y_scale)
+
+    @property
+    def names(self) -> list[str]:
+        """What the parameters are called, in the order of `vector`."""
+        return ["w", "b"] if self.true else [f"slope of {name}" for name in self.data.features] + ["intercept"]
+
+    @property
+    def units(self) -> str:
+        """The units of the training, in words."""
+        return "units of the data" if self.true else "standardised units"
+
+    @property
+    def loss_unit(self) -> float:
+        """The training's unit of loss in the data's own units."""
+        return float(self.y_scale.spread**2)
+
+    @cached_property
+    def best(self) -> dict[str, Any]:
+        """The least-squares answer."""
+        return least_squares(self.x, self.y)
+
+    @cached_property
+    def modes(self) -> tuple[np.ndarray, np.ndarray]:
+        """The eigenvalues of the Hessian, largest first, and its eigenvectors as rows.
+
+        The loss is quadratic, so its Hessian is the same everywhere: 2/n times the design matrix multiplied by
+        itself. The singular values of the design matrix give the small eigenvalues with more digits.
+        """
+        design = np.column_stack([self.x, np.ones(len(self.y))])
+        _, singular_values, directions = np.linalg.svd(design, full_matrices=False)
+        return 2 / len(self.y) * singular_values**2, directions
+
+    @property
+    def stable_rate(self) -> float:
+        """The learning rate from which descent no longer converges (see `linear.largest_stable_rate`)."""
+        return float(2 / self.modes[0][0])
+
+    def loss(self, theta: dict[str, Any]) -> float:
+        """The mean squared error."""
+        return float(mseloss(theta, linear_model, self.x, self.y))
+
+    def theta(self, parameters: np.ndarray) -> dict[str, Any]:
+        """The inverse of `vector`."""
+        return {"w": parameters[0] if self.x.ndim == 1 else parameters[:-1], "b": parameters[-1]}
+
+    def in_data_units(self, theta: dict[str, Any]) -> np.ndarray:
+        """The parameters of the line in the data's own units."""
+        return vector(restore(theta, self.x_scale, self.y_scale))
+
+    def from_best(self, theta: dict[str, Any]) -> np.ndarray:
+        """The way from the least-squares answer to theta."""
+        return vector(theta) - vector(self.best)
+
+    def steps_needed(self, theta: dict[str, Any], learning_rate: float) -> float:
+        """How many steps take theta to within the tolerance of the least-squares answer.
+
+        Along each eigenvector of the Hessian, a step multiplies what is left of the way by
+        ``1 - learning_rate * eigenvalue``.
+        """
+        eigenvalues, directions = self.modes
+        left = np.abs(directions @ self.from_best(theta)) * math.sqrt(len(eigenvalues)) / TOLERANCE
+        z = learning_rate * eigenvalues
+        with np.errstate(divide="ignore"):  # where z is 1, a single step goes all the way
+            speed = -np.log1p(-np.minimum(z, 2 - z))  # that is -log(abs(1 - z)), exact for small z too
+        return float(np.max(np.log(np.maximum(left, 1)) / speed))
+
+
+def vector(theta: dict[str, Any]) -> np.ndarray:
+    """The parameters in one row: the slopes, then the intercept."""
+    return np.append(theta["w"], theta["b"])

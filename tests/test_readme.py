@@ -1,0 +1,51 @@
+"""Every code block of the README does what the README says."""
+
+import contextlib
+import io
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+SET_UP = re.compile(r'python3 -m venv \.venv && \.venv/bin/pip install -q -e (\S+) && \.venv/bin/python (.*)\n')
+
+
+def test_python_blocks_print_what_stands_below_them():
+    namespace = {}
+    programs = 0
+    for (language, source), (following, expected) in zip(BLOCKS, [*BLOCKS[1:], ("", "")]):
+        if language == "python":
+            assert following == "text"
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                exec(compile(source, "README.md", "exec"), namespace)
+            assert printed.getvalue() == expected
+            programs += 1
+    assert programs == 3
+
+
+def test_the_test_command_is_what_continuous_integration_runs():
+    commands = [source for language, source in BLOCKS if language == "sh"]
+    assert len(commands) == 3
+    demo, test = (SET_UP.fullmatch(command) for command in commands[:2])
+    assert test[0] in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert (test[1], test[2]) == ('".[test]"', "-m pytest")
+    assert demo[1] == "."
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_the_demo_commands_run(number, tmp_path):
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    command = [source for language, source in BLOCKS if language == "sh"][number].split("&&")[-1]
+    _, *arguments = shlex.split(command)
+    result = subprocess.run(
+        [sys.executable, *arguments], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "1.0021168180" in result.stdout
+    assert "-0.26232307377" in result.stdout
+    assert sorted(path.name for path in tmp_path.glob("*/*.png")) == ["bowl.png", "fit.png", "loss.png"]
