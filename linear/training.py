@@ -56,7 +56,7 @@ def model_optimization_loop(
     loss_fn : callable
         Called as ``loss_fn(theta, model, x, y)``; returns a scalar.
     x, y : array
-        The data; handed on to ``loss_fn``.
+        The data; handed on to ``loss_fn``, arrays as read-only copies.
     n_steps : int
         The number of steps. With 0, theta comes back as it is.
     learning_rate : float
@@ -96,7 +96,7 @@ def model_optimization_loop(
     if not 0 < learning_rate < math.inf:
         raise ValueError(f"learning_rate must be a finite positive number, got {learning_rate}")
 
-    start = theta
+    start, x, y = theta, _read_only(x), _read_only(y)
     loss_and_gradient = value_and_grad(loss_fn)
     leaves, structure = tree.flatten(theta)
     losses: list[float] = []
@@ -115,6 +115,14 @@ def model_optimization_loop(
         if not all(np.isfinite(leaf).all() for leaf in leaves):
             raise _divergence(losses, float(loss_fn(theta, model, x, y)), start, model, loss_fn, x, y, learning_rate)
     return losses, theta
+
+
+def _read_only(data: Any) -> Any:
+    """Return data that cannot change. minigrad copies arrays that could, at every step."""
+    if type(data) is np.ndarray:
+        data = data.copy()
+        data.flags.writeable = False
+    return data
 
 
 def largest_stable_rate(

@@ -6,7 +6,7 @@ Reverse-mode differentiation in four parts, in the order in which one would expl
    vector-Jacobian product (VJP) that takes the operation's cotangent to the parent's.
 2. ``backward`` walks from the node of the output to the leaves, newest node first, and adds up cotangents.
 3. Where the VJPs come from: a table with one ``Rule`` for each NumPy function, filled by ``defvjp``.
-4. A ``Level`` for each running ``grad`` call, so that calls can be nested.
+4. A ``Level`` for each running call of ``grad``, so that calls can be nested.
 
 Nothing here knows what a Tensor is. A value may be a number, an array, or anything that speaks NumPy's protocols.
 """
@@ -14,11 +14,12 @@ Nothing here knows what a Tensor is. A value may be a number, an array, or anyth
 from __future__ import annotations
 
 import inspect
-import sys
-from functools import wraps
+import os
+from functools import cache, wraps
 from heapq import heappop, heappush
 from itertools import count
-from typing import Any, Callable
+from typing import Any, Callable, get_args
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy import ndarray
@@ -78,15 +79,16 @@ def describe(value: Any) -> tuple[Any, Any]:
     The "dtype" of a Python number is its type: like the number, it is weak, and turns no float32 array into float64.
     Some functions take or return several arrays: for a list the "shape" is a list of such pairs.
     """
-    if isinstance(value, np.generic):
-        return (), value.dtype
+    value = getattr(value, "node", value)  # a value that is itself recorded, by an outer grad
+    if isinstance(value, (Node, np.generic)):
+        return value.shape, value.dtype
+    for number in (float, complex, bool, int):
+        if isinstance(value, number):
+            return (), number
     if isinstance(value, (list, tuple)):
         return [describe(member) for member in value], list
-    if type(value) in (float, complex, int, bool):
-        return (), type(value)
     if isinstance(value, ndarray) and type(value) is not ndarray:
         raise TypeError(f"a {type(value).__name__} cannot be combined with a value being differentiated; make it an array")
-    value = getattr(value, "node", value)  # a value that is itself recorded, by an outer grad
     return value.shape, value.dtype
 
 
@@ -154,6 +156,8 @@ def fit(share: Any, shape: Any, dtype: Any) -> Any:
         share = np.add.reduce(share, axis=None)
         if dtype is float and type(share) is np.float64:
             return float(share)
+    if not isinstance(share, (int, float, complex)) and not hasattr(share, "dtype"):
+        raise TypeError(f"a rule returned {share!r} where a number or an array was expected (x=None defines a zero derivative)")
     found, its_dtype = describe(share)
     if found != shape:
         added = len(found) - len(shape)
@@ -168,9 +172,9 @@ def fit(share: Any, shape: Any, dtype: Any) -> Any:
             share = share.reshape(shape)
     if np.dtype(its_dtype).kind == "c" and np.dtype(dtype).kind != "c":
         share = share.real
-    if isinstance(dtype, type):  # a Python number; but what an outer grad records stays as it is
-        return share.item() if isinstance(share, (ndarray, np.generic)) else share
-    if its_dtype == dtype:
+    if isinstance(dtype, type):  # a Python number; what an outer grad records stays as it is
+        return share if hasattr(share, "node") else dtype(share)
+    if its_dtype == dtype and not isinstance(its_dtype, type):
         return share
     return share.astype(dtype) if hasattr(share, "astype") else dtype.type(share)
 
@@ -199,7 +203,9 @@ class Rule:
     ----------
     fun : callable
     names : list of str
-        The parameters, in order. A variadic one (``*operands``) is the last, and `variadic` is True.
+        The parameters, in order.
+    variadic : int or None
+        Which of them takes any number of arguments (``*operands``).
     defaults : dict
         The defaults of those that have one.
     vjps : dict
@@ -214,16 +220,15 @@ class Rule:
         self.fun = fun
         self.names: list[str] = []
         self.defaults: dict[str, Any] = {}
-        self.variadic = False
+        self.variadic: int | None = None
         self.vjps: dict[str, VJP | None] = {}
         self.constant = False
         self.final = False
 
     def bind(self, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments of a call by name."""
-        if self.variadic:
-            fixed = len(self.names) - 1
-            args = (*args[:fixed], args[fixed:])
+        if self.variadic is not None:
+            args = (*args[: self.variadic], args[self.variadic :])
         return {**dict(zip(self.names, args)), **kwargs}
 
 
@@ -240,6 +245,8 @@ class VJP:
         The parameters with a default: keywords of the function that this VJP honours.
     pick : callable
         Takes the function's arguments, and its result, to the tuple of residuals.
+    choices : dict
+        Of the keywords that are annotated with a `Literal`, the values that are honoured.
     sequence : bool
         The argument is a sequence of arrays, and its cotangent a list.
     """
@@ -249,6 +256,7 @@ class VJP:
         self.fun = fun
         self.residuals = [p.name for p in parameters if p.default is p.empty]
         self.keywords = [p.name for p in parameters if p.default is not p.empty]
+        self.choices = {p.name: get_args(p.annotation) for p in parameters if get_args(p.annotation)}
         self.sequence = getattr(fun, "sequence", False)
         names = list(dict.fromkeys([*rule.names, "y"]))
         sources = {name: name for name in names} | {f"{name}_shape": f"shape_of({name})" for name in names}
@@ -311,14 +319,13 @@ def defvjp(fun: Callable, **vjps: Callable | None) -> None:
         raise ValueError(f"the rule of {title(fun)} is built into the operators, and cannot be changed")
     if isinstance(fun, np.ufunc):
         rule.names = list(vjps)
-        rule.defaults = {"where": True, "casting": "same_kind", "order": "K", "subok": True}
         if len(vjps) != fun.nin:
             raise TypeError(f"{title(fun)} takes {fun.nin} arguments: give a VJP, or None, for each of them")
     else:
-        parameters = _signature(fun).parameters.values()
+        parameters = [p for p in _signature(fun).parameters.values() if p.kind is not p.VAR_KEYWORD]
         rule.names = [p.name for p in parameters]
         rule.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
-        rule.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        rule.variadic = next((i for i, p in enumerate(parameters) if p.kind is p.VAR_POSITIONAL), None)
     for name in vjps:
         if name not in rule.names:
             raise TypeError(f"{title(fun)} has no argument {name}, it has {', '.join(rule.names)}")
@@ -381,7 +388,6 @@ _C_FUNCTIONS: dict[str, Callable] = {
 # ---- 4. Levels ------------------------------------------------------------------------------------------------------
 
 _level_numbers = count(1)
-_guardians: dict[int, Level] = {}  # id of an array to the level that guards it
 
 
 class Level:
@@ -392,40 +398,44 @@ class Level:
     (and so recorded again) without that level. There is no global state, so threads do not disturb each other.
     """
 
-    __slots__ = ("number", "open", "guarded")
+    __slots__ = ("number", "open", "copies")
 
     def __init__(self) -> None:
         self.number = next(_level_numbers)
         self.open = True
-        self.guarded: list[ndarray] = []
+        self.copies: WeakValueDictionary[int, ndarray] | None = None
 
-    def guard(self, array: Any) -> Any:
-        """Return an array, or a copy of it, such that it cannot change while a rule relies on it.
+    def frozen(self, array: ndarray) -> ndarray:
+        """Return what a rule can keep of an array of the user's: something that will still be the same afterwards.
 
-        Rules keep the user's arrays (the x of ``w * x``) as they are. If the function then wrote into one of them,
-        the gradient would be wrong without a word: so the array is read-only until the level closes, and the write
-        raises. A view is copied, because it also changes when its base does, unless nothing else holds that base
-        (which then has two references: the view's, and the one that getrefcount takes).
+        The function may write into its arrays after it has used them, and the derivative depends on what was in them
+        then. So a rule gets a copy, unless the array is read-only (and not a view, which changes with its base). A
+        large array is copied once, as long as it does not change.
         """
-        if not isinstance(array, ndarray):
+        if not array.flags.writeable and array.base is None:
             return array
-        if array.flags.writeable:
-            if array.base is not None and sys.getrefcount(array.base) > 2:
-                return array.copy()
-            array.flags.writeable = False
-        else:
-            guardian = _guardians.get(id(array))
-            if guardian is None or guardian.number <= self.number:
-                return array  # read-only for as long as this level lasts, and longer
-        _guardians[id(array)] = self
-        self.guarded.append(array)
-        return array
+        if array.nbytes < _LARGE:
+            return array.copy("K")
+        _prime_allocator()
+        if self.copies is None:
+            self.copies = WeakValueDictionary()
+        copy = self.copies.get(id(array))
+        if copy is None or copy.shape != array.shape or copy.dtype != array.dtype or not (copy == array).all():
+            copy = self.copies[id(array)] = array.copy("K")
+        return copy
 
-    def close(self) -> None:
-        """End the level, and make the arrays that it guarded writable again."""
-        self.open = False
-        for array in self.guarded:
-            if _guardians.get(id(array)) is self:
-                del _guardians[id(array)]
-                array.flags.writeable = True
-        self.guarded.clear()
+
+_LARGE = 131_072  # bytes
+
+
+@cache
+def _prime_allocator() -> None:
+    """Make glibc keep the memory of large arrays for the next ones: once, with the first array of that size.
+
+    It serves blocks above a threshold, at first 128 KiB, with fresh pages from the system, and returns them when
+    they are freed; a gradient step then spends most of its time waiting for pages. The threshold rises to the size
+    of a block that is freed: so one is, whose pages were never touched. Up to twice that size may then stay with
+    the process. Elsewhere it has no effect. The environment variable MINIGRAD_PRIME_ALLOCATOR=0 turns it off.
+    """
+    if os.environ.get("MINIGRAD_PRIME_ALLOCATOR") != "0":
+        np.empty(16_000_000, np.uint8)

@@ -21,11 +21,14 @@ from typing import Any, Callable, Iterable, Iterator, NoReturn
 import numpy as np
 from numpy import ndarray
 
-from .engine import VJP, Level, Node, Rule, rule_of, title
+from . import tree
+from .engine import Level, Node, Rule, rule_of, title
+from .rules.elementwise import sum_of_products
 from .rules.indexing import getitem
 from .rules.shaping import astype
 
 _PYTHON_NUMBERS = (float, int, complex, bool)
+_UFUNC_DEFAULTS = {"where": True, "casting": "same_kind", "order": "K", "subok": True}
 
 
 class TensorConversionError(TypeError):
@@ -38,31 +41,33 @@ class TensorConversionError(TypeError):
 def record(rule: Rule, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Call ``rule.fun(*args, **kwargs)``, with arguments that are or hold Tensors, and record the operation."""
     if rule.constant:
-        return rule.fun(*strip(args), **strip(kwargs))
+        args, kwargs = strip(args), strip(kwargs)
+        y = rule.fun(*args, **kwargs)
+        return _as_weak(y) if all(type(value) in _PYTHON_NUMBERS for value in args) else y
     if not rule.vjps:
         _refuse_function(rule.fun)
     given = _as_arrays(rule, rule.bind(args, kwargs))
     level = _top_level(given.values())
+    traced = [name for name, value in given.items() if _top_level((value,)) is level]
+    for name in traced:
+        _check_call(rule, name, given)
+
     values = {name: _lower(value, level) for name, value in given.items()}
     y = rule.fun(*_lower(args, level), **_lower(kwargs, level))
-    if all(type(values.get(name, 0)) in _PYTHON_NUMBERS for name in rule.vjps):
+    if given.get("dtype") is None and all(type(values.get(name, 0)) in _PYTHON_NUMBERS for name in rule.vjps):
         y = _as_weak(y)
+
     edges = []
-    for name, value in given.items():
-        if _top_level((value,)) is not level:
-            continue
-        if name not in rule.vjps:
-            raise NotImplementedError(f"{title(rule.fun)} has no derivative with respect to {name!r}")
+    for name in traced:
         vjp = rule.vjps[name]
         if vjp is not None:
-            _refuse_keywords(rule, vjp, given)
             for kept in (*vjp.residuals, *vjp.keywords):
-                if kept in given and values[kept] is given[kept]:  # the user's own, and not a Tensor's
-                    values[kept] = _guard(values[kept], level)
+                if kept in values and kept not in traced:
+                    values[kept] = _frozen(values[kept], level)
             keywords = {keyword: values[keyword] for keyword in vjp.keywords if keyword in values}
             fun = partial(vjp.fun, **keywords) if keywords else vjp.fun
-            edges.append((_parent(value, level), fun, vjp.pick(**{"y": y, **values})))
-    return _wrap(level, y, tuple(edges))
+            edges.append((_parent(given[name], level), fun, vjp.pick(**{"y": y, **rule.defaults, **values})))
+    return _wrap(rule, level, y, tuple(edges)) if edges else y
 
 
 def _as_arrays(rule: Rule, given: dict[str, Any]) -> dict[str, Any]:
@@ -70,23 +75,53 @@ def _as_arrays(rule: Rule, given: dict[str, Any]) -> dict[str, Any]:
     for name, vjp in rule.vjps.items():
         value = given.get(name)
         if vjp is not None and vjp.sequence:
-            if type(value) is Tensor:
-                given[name] = list(value)
+            members = list(value) if isinstance(value, (Tensor, ndarray)) else value
+            given[name] = [_as_array(rule, name, member) for member in members]
         elif isinstance(value, (list, tuple)):
-            if _top_level(value):
-                raise TensorConversionError(
-                    f"{title(rule.fun)} takes an array for {name!r}, and this is a list with Tensors in it: "
-                    f"make it one Tensor first, with np.stack"
-                )
-            given[name] = np.asarray(value)
+            given[name] = _as_array(rule, name, value)
     return given
+
+
+def _as_array(rule: Rule, name: str, value: Any) -> Any:
+    if not isinstance(value, (list, tuple)):
+        return value
+    if _top_level(value):
+        raise TensorConversionError(
+            f"{title(rule.fun)} got a list with Tensors in it for {name!r}, where it takes an array: "
+            f"make it one Tensor first, with np.stack"
+        )
+    return np.asarray(value)
+
+
+def _check_call(rule: Rule, name: str, given: dict[str, Any]) -> None:
+    """Raise if there is no derivative with respect to this argument, or not with the other arguments of the call."""
+    if name not in rule.vjps:
+        raise NotImplementedError(f"{title(rule.fun)} has no derivative with respect to {name!r}")
+    vjp = rule.vjps[name]
+    if vjp is None:
+        return
+    for other, honoured in vjp.choices.items():
+        if other in given and given[other] not in honoured:
+            raise NotImplementedError(
+                f"the derivative of {title(rule.fun)} does not support {other}={given[other]!r}, only {honoured}"
+            )
+    for other, value in given.items():
+        if other not in rule.vjps and other not in vjp.residuals and other not in vjp.keywords:
+            default = rule.defaults.get(other, _UFUNC_DEFAULTS.get(other))
+            if value is not default and not (isinstance(value, (str, bool)) and value == default):
+                remedy = (
+                    "write a = np.add(a, t) or a = a + t, instead of np.add(a, t, out=a) or a += t"
+                    if other == "out"
+                    else "leave it out"
+                )
+                raise NotImplementedError(f"the derivative of {title(rule.fun)} does not support {other}=; {remedy}")
 
 
 def _as_weak(y: Any) -> Any:
     """The result of Python numbers alone is as weak as they are: a Python number, or several."""
     if isinstance(y, tuple):
         return tuple(map(_as_weak, y))
-    return y.item() if isinstance(y, np.generic) else y
+    return y.item() if isinstance(y, np.generic) or (isinstance(y, ndarray) and y.ndim == 0) else y
 
 
 def _parent(value: Any, level: Level) -> Node:
@@ -97,14 +132,17 @@ def _parent(value: Any, level: Level) -> Node:
     return Node(level, [_lower(m, level) for m in value], tuple(edges))
 
 
-def _wrap(level: Level, y: Any, edges: tuple) -> Any:
-    """The Tensor for a result, or a tuple of them for several. A result that has no derivative stays plain."""
+def _wrap(rule: Rule, level: Level, y: Any, edges: tuple) -> Any:
+    """The Tensor for a result, or a tuple of them for several. A result of integers has no derivative."""
     if isinstance(y, (list, tuple)):
         node = Node(level, y, edges)
-        outputs = [_wrap(level, output, ((node, partial(_only, i), ()),)) for i, output in enumerate(y)]
+        outputs = [_wrap(rule, level, output, ((node, partial(_only, i), ()),)) for i, output in enumerate(y)]
         return type(y)(*outputs) if hasattr(y, "_fields") else type(y)(outputs)
-    if not edges or np.dtype(getattr(y, "dtype", type(y))).kind not in "fc":
+    kind = np.dtype(getattr(y, "dtype", type(y))).kind
+    if kind in "biu":
         return y
+    if kind not in "fc":
+        raise TypeError(f"{title(rule.fun)} returned {y!r} of type {type(y)}, which cannot be differentiated")
     return Tensor(y, Node(level, y, edges))
 
 
@@ -146,12 +184,12 @@ def strip(value: Any) -> Any:
     return _lower(value, None)
 
 
-def _guard(value: Any, level: Level) -> Any:
-    """Make sure that the user's arrays do not change before the backward pass. See `Level.guard`."""
+def _frozen(value: Any, level: Level) -> Any:
+    """What a rule can keep of an argument that is not differentiated. See `Level.frozen`."""
     if isinstance(value, ndarray):
-        return level.guard(value)
+        return level.frozen(value)
     if type(value) is list or type(value) is tuple:
-        return type(value)([_guard(member, level) for member in value])
+        return type(value)([_frozen(member, level) for member in value])
     return value
 
 
@@ -168,57 +206,53 @@ def _refuse_function(fun: Any) -> NoReturn:
     )
 
 
-def _refuse_keywords(rule: Rule, vjp: VJP, given: dict[str, Any]) -> None:
-    """Raise if the call has an argument that the VJP does not know of, unless it is the default."""
-    for name, value in given.items():
-        if name not in rule.vjps and name not in vjp.residuals and name not in vjp.keywords:
-            default = rule.defaults.get(name)
-            if value is not default and not (isinstance(value, (str, bool)) and value == default):
-                raise NotImplementedError(
-                    f"the derivative of {title(rule.fun)} does not support {name}=: leave it out"
-                    + (", and use the function's result" if name == "out" else "")
-                )
-
-
 # ---- Recording operators: the same, for one or two arguments, with every unneeded step left out ----------------------
 
 
-def _binary(ufunc: np.ufunc, compute: Callable[[Any, Any], Any] | None = None) -> tuple[Callable, Callable]:
+def _binary(
+    ufunc: np.ufunc, compute: Callable[[Any, Any], Any] | None = None, number_vjp: Callable | None = None
+) -> tuple[Callable, Callable]:
     """Return the methods for ``a * b`` and for its reflection, when only b is a Tensor.
 
-    `compute` finds the value, where it is not the ufunc itself.
+    `compute` finds the value, where it is not the ufunc itself. `number_vjp` takes the place of the rule's VJP where
+    a number meets an array: its cotangent is a sum over that array, which may have a shorter way than elements first.
     """
     rule = rule_of(ufunc)
     rule.final = True  # from here on, a change of it would go unnoticed
-    (fun_a, pick_a, a_is_kept), (fun_b, pick_b, b_is_kept) = [
-        (vjp.fun, vjp.pick, name in other.residuals)
-        for name, vjp, other in zip(rule.names, rule.vjps.values(), [*rule.vjps.values()][::-1])
-    ]
+    a_vjp, b_vjp = rule.vjps.values()
+    a_is_kept, b_is_kept = "a" in b_vjp.residuals, "b" in a_vjp.residuals
+    # Operators spend their time in calls. So there is none to pick nothing.
+    pick_a, pick_b = a_vjp.residuals and a_vjp.pick, b_vjp.residuals and b_vjp.pick
+    vjp_a, vjp_b = a_vjp.fun, b_vjp.fun
     compute = compute or ufunc
 
     def apply(a: Tensor, b: Any) -> Any:
         node, x = a.node, a.value
+        level = node.level
         if type(b) is Tensor:
-            if b.node.level is not node.level:
+            if b.node.level is not level:
                 return record(rule, (a, b), {})
             z = b.value
             y = compute(x, z)
-            edges = (node, fun_a, pick_a(x, z, y)), (b.node, fun_b, pick_b(x, z, y))
+            pick = pick_b(x, z, y) if pick_b else ()
+            edges = (node, vjp_a, pick_a(x, z, y) if pick_a else ()), (b.node, vjp_b, pick)
         else:
-            z = b if type(b) is ndarray and not b_is_kept else _constant(b, node.level, b_is_kept)
+            z = b if type(b) is float else _operand(b, level if b_is_kept else None)
             if z is NotImplemented:
                 return z
             y = compute(x, z)
-            edges = ((node, fun_a, pick_a(x, z, y)),)
-        return Tensor(y, Node(node.level, y, edges))
+            vjp = number_vjp if number_vjp and type(x) is float and type(z) is ndarray else vjp_a
+            edges = ((node, vjp, pick_a(x, z, y) if pick_a else ()),)
+        return Tensor(y, Node(level, y, edges))
 
     def reflected(b: Tensor, a: Any) -> Any:
         node, z = b.node, b.value
-        x = _constant(a, node.level, a_is_kept)
+        x = a if type(a) is float else _operand(a, node.level if a_is_kept else None)
         if x is NotImplemented:
             return x
         y = compute(x, z)
-        return Tensor(y, Node(node.level, y, ((node, fun_b, pick_b(x, z, y)),)))
+        vjp = number_vjp if number_vjp and type(z) is float and type(x) is ndarray else vjp_b
+        return Tensor(y, Node(node.level, y, ((node, vjp, pick_b(x, z, y) if pick_b else ()),)))
 
     return apply, reflected
 
@@ -239,17 +273,15 @@ def _unary(fun: Callable, compute: Callable[[Any], Any] | None = None) -> Callab
     return apply
 
 
-def _constant(value: Any, level: Level, kept: bool) -> Any:
-    """An operand that is not differentiated: if it can be one, and guarded if a rule keeps it."""
-    if type(value) in _PYTHON_NUMBERS:
+def _operand(value: Any, level: Level | None) -> Any:
+    """An operand that is not differentiated, if it can be one; for a level whose rules keep it, in a form to keep."""
+    if type(value) is ndarray:
+        return value if level is None else level.frozen(value)
+    if isinstance(value, (int, float, complex, np.number, np.bool_, Tensor)):
         return value
-    if isinstance(value, ndarray):
-        return level.guard(value) if kept else value
     if isinstance(value, (list, tuple)):
         return np.asarray(value)
-    if isinstance(value, (np.number, np.bool_, Tensor)) or hasattr(value, "__array_ufunc__"):
-        return value
-    return NotImplemented
+    return value if hasattr(value, "__array_ufunc__") else NotImplemented
 
 
 def _weak(ufunc: np.ufunc, operate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -273,12 +305,12 @@ def _average(x: Any) -> Any:
 _square = _unary(np.square)
 _negative = _unary(np.negative)
 _absolute = _unary(np.absolute)
-_sum = _unary(np.sum, lambda x: np.add.reduce(x, axis=None))
+_sum = _unary(np.sum, partial(np.add.reduce, axis=None))
 _mean = _unary(np.mean, _average)
 
 
-def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Comparisons are piecewise constant: their results are plain."""
+def _constant(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """The method for an operator that is piecewise constant: its results are plain."""
     return lambda self, other: compare(strip(self), strip(other))
 
 
@@ -333,7 +365,8 @@ class Tensor:
             apply, reflected = _SHORT[ufunc]
             return apply(*inputs) if type(inputs[0]) is Tensor else reflected(*inputs[::-1])
         if method == "reduce" and ufunc in _REDUCTIONS:
-            return _REDUCTIONS[ufunc](*inputs, **{"axis": 0, **kwargs})
+            kwargs = {"axis": 0} | {name: value for name, value in kwargs.items() if name == "axis" or value is not None}
+            return record(rule_of(_REDUCTIONS[ufunc]), inputs, kwargs)
         raise NotImplementedError(f"np.{ufunc.__name__}.{method} has no derivative rule")
 
     def __array_function__(self, function: Any, types: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -343,7 +376,7 @@ class Tensor:
 
     __add__, __radd__ = _binary(np.add, operator.add)
     __sub__, __rsub__ = _binary(np.subtract, operator.sub)
-    __mul__, __rmul__ = _binary(np.multiply, operator.mul)
+    __mul__, __rmul__ = _binary(np.multiply, operator.mul, sum_of_products)
     __truediv__, __rtruediv__ = _binary(np.divide, _weak(np.divide, operator.truediv))
     __mod__, __rmod__ = _binary(np.remainder, _weak(np.remainder, operator.mod))
     __matmul__, __rmatmul__ = _binary(np.matmul)
@@ -365,11 +398,11 @@ class Tensor:
     def __rdivmod__(self, other: Any) -> Any:
         return np.divmod(other, self)
 
-    __lt__, __le__ = _comparison(operator.lt), _comparison(operator.le)
-    __gt__, __ge__ = _comparison(operator.gt), _comparison(operator.ge)
-    __eq__, __ne__ = _comparison(operator.eq), _comparison(operator.ne)  # type: ignore[assignment]
-    __floordiv__ = _comparison(np.floor_divide)
-    __rfloordiv__ = _comparison(lambda self, other: np.floor_divide(other, self))
+    __lt__, __le__ = _constant(operator.lt), _constant(operator.le)
+    __gt__, __ge__ = _constant(operator.gt), _constant(operator.ge)
+    __eq__, __ne__ = _constant(operator.eq), _constant(operator.ne)  # type: ignore[assignment]
+    __floordiv__ = _constant(_weak(np.floor_divide, operator.floordiv))
+    __rfloordiv__ = _constant(_weak(lambda b, a: np.floor_divide(a, b), lambda b, a: operator.floordiv(a, b)))
 
     # What it looks like
 
@@ -421,21 +454,21 @@ class Tensor:
         """Same as `numpy.mean`."""
         return record(_MEAN, (self, *args), kwargs) if args or kwargs else _mean(self)
 
-    def reshape(self, *shape: Any, order: str = "C") -> Tensor:
+    def reshape(self, *shape: Any, **kwargs: Any) -> Any:
         """Same as `numpy.reshape`; the new shape as a tuple, or as separate numbers."""
-        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
+        return record(rule_of(np.reshape), (self, shape[0] if len(shape) == 1 else shape), kwargs)
 
-    def transpose(self, *axes: Any) -> Tensor:
+    def transpose(self, *axes: Any) -> Any:
         """Same as `numpy.transpose`; the axes as a tuple, or as separate numbers."""
-        return np.transpose(self, axes[0] if len(axes) == 1 else axes or None)
+        return record(rule_of(np.transpose), (self, axes[0] if len(axes) == 1 else axes or None), {})
 
-    def astype(self, dtype: Any) -> Any:
-        """The value in another dtype. One of a dtype without derivatives (int, bool) is plain."""
-        return astype(self, dtype)
+    def astype(self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:
+        """The value in another dtype; plain, for a dtype without derivatives (int, bool)."""
+        return astype(self, dtype, casting)
 
-    def flatten(self, order: str = "C") -> Tensor:
+    def flatten(self, order: str = "C") -> Any:
         """The elements in one dimension."""
-        return np.ravel(self, order=order)
+        return record(rule_of(np.ravel), (self,), {"order": order})
 
     def copy(self) -> Tensor:
         """The Tensor itself, since it never changes."""
@@ -455,7 +488,7 @@ class Tensor:
         return int(strip(self))
 
     def __round__(self, ndigits: int = 0) -> Any:
-        return np.round(strip(self), ndigits)
+        return round(strip(self), ndigits)
 
     def item(self, *index: Any) -> Any:
         """The value (or one element) as a plain Python number, without its derivative."""
@@ -486,10 +519,8 @@ class Tensor:
 
 
 _SUM, _MEAN = rule_of(np.sum), rule_of(np.mean)
-for _name in "prod max min var std dot conj squeeze swapaxes ravel".split():
+for _name in "prod max min var std dot conj conjugate squeeze swapaxes ravel round argmax argmin argsort all any nonzero".split():
     setattr(Tensor, _name, _method(_name))
-for _name in "round argmax argmin argsort all any".split():
-    setattr(Tensor, _name, lambda self, *args, _name=_name, **kwargs: getattr(strip(self), _name)(*args, **kwargs))
 
 # The ufuncs with a short path: the methods for a Tensor on the left, and for one on the right only.
 _SHORT: dict[np.ufunc, tuple] = {
@@ -503,5 +534,22 @@ _REDUCTIONS = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.mini
 
 
 def stop_gradient(x: Any) -> Any:
-    """Return a value without its derivative, as `jax.lax.stop_gradient` does."""
-    return strip(x)
+    """Return a value without its derivative, as `jax.lax.stop_gradient` does.
+
+    Parameters
+    ----------
+    x : number, array or pytree
+        What is not being differentiated comes back as it is.
+
+    Examples
+    --------
+    >>> from minigrad import grad, stop_gradient
+    >>> grad(lambda x: stop_gradient(x) * x)(3.0)
+    3.0
+    """
+    return tree.map(lambda leaf: _plain(leaf) if type(leaf) is Tensor else leaf, x)
+
+
+def _plain(t: Tensor) -> Any:
+    value = strip(t)
+    return value.copy() if type(value) is ndarray else value  # a rule may rely on the array itself

@@ -12,6 +12,7 @@ A call of ``grad(fun)(x)`` goes through five steps, which are the five parts of 
 from __future__ import annotations
 
 import operator
+import sys
 from functools import wraps
 from typing import Any, Callable, Sequence
 
@@ -106,9 +107,10 @@ def value_and_grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: boo
         leaves, structure = tree.flatten(_selected(args, argnums))
         level = Level()
         try:
-            primals = [leaf if type(leaf) is float else _check_leaf(leaf, i, structure) for i, leaf in enumerate(leaves)]
-            tensors = [Tensor(x, Node(level, x, ())) for x in map(level.guard, primals)]
-
+            for i, leaf in enumerate(leaves):
+                if type(leaf) is not float:
+                    leaves[i] = _check_leaf(leaf, i, structure, level)
+            tensors = [Tensor(x, Node(level, x, ())) for x in leaves]
             out = fun(*_replaced(args, argnums, tree.unflatten(structure, tensors)), **kwargs)
 
             aux = None
@@ -122,12 +124,12 @@ def value_and_grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: boo
                 root = [out.node]
                 del out  # Nothing here may hold on to the graph, which is freed as the backward pass goes along.
                 cotangents = backward(root.pop(), _one(value))
-            gradients = _own([cotangents.get(tensor.node) for tensor in tensors], primals)
+            gradients = [_own(cotangents.pop(t.node, None), x) for t, x in zip(tensors, leaves)]
         except ValueError as error:
-            _explain(error, level)
+            _explain(error)
             raise
         finally:
-            level.close()
+            level.open = False
         return ((value, aux) if has_aux else value), tree.unflatten(structure, gradients)
 
     return value_and_gradient
@@ -148,6 +150,8 @@ def _check_argnums(argnums: Any) -> int | tuple[int, ...]:
 
 def _selected(args: tuple, argnums: int | tuple[int, ...]) -> Any:
     """The argument that is differentiated, or a tuple of them."""
+    if argnums == ():
+        raise ValueError("argnums is empty: there is nothing to differentiate with respect to")
     try:
         if isinstance(argnums, int):
             return args[argnums]
@@ -176,12 +180,12 @@ def _replaced(args: tuple, argnums: int | tuple[int, ...], new: Any) -> list:
     return replaced
 
 
-def _check_leaf(leaf: Any, i: int, structure: tree.Structure) -> Any:
+def _check_leaf(leaf: Any, i: int, structure: tree.Structure, level: Level) -> Any:
     """Return leaf number i as a value that can be differentiated, or say why it cannot be."""
     if isinstance(leaf, ndarray) and hasattr(leaf, "mask"):
         raise ValueError(f"{_where(i, structure)} is a masked array; use its filled() to convert it to an array")
     if isinstance(leaf, ndarray):  # also a matrix, or another subclass
-        value, kind = leaf.view(ndarray), leaf.dtype.kind
+        value, kind = level.frozen(leaf.view(ndarray) if type(leaf) is not ndarray else leaf), leaf.dtype.kind
     elif isinstance(leaf, (np.generic, Tensor)):
         value, kind = leaf, leaf.dtype.kind
     elif isinstance(leaf, (bool, int)):
@@ -259,43 +263,32 @@ def _one(value: Any) -> Any:
 # ---- 5. The gradient ------------------------------------------------------------------------------------------------
 
 
-def _own(cotangents: list, primals: list) -> list:
-    """Return gradients that are of the leaves' own kind, and that share memory with nothing.
+def _own(g: Any, x: Any) -> Any:
+    """Return the gradient for a leaf: of the leaf's own kind, writable, and sharing memory with nothing.
 
-    The cotangent that arrives at a leaf may be shared with another leaf (both operands of an addition get the same
-    one), be a view (a sum hands out one number for all elements), or be an array of the user's that a rule passed on
-    (which is still guarded, and so read-only).
+    The cotangent that arrives may be a view (a sum hands out one number for all elements), or be held elsewhere: by
+    another leaf (both operands of an addition receive the same), or by whatever a rule took it from. References
+    tell: here it has two, the variable g and the argument of getrefcount.
     """
-    taken: set[int] = set()
-    gradients = []
-    for g, x in zip(cotangents, primals):
-        if type(x) is float or type(x) is complex:
-            gradients.append(type(x)(0) if g is None else g)
-            continue
-        if g is None:
-            g = np.zeros(x.shape, x.dtype)
-        if type(g) is ndarray and (g.base is not None or not g.flags.writeable or id(g) in taken):
-            g = g.copy()
-        if isinstance(x, np.generic) and not isinstance(g, Tensor):
-            g = x.dtype.type(g)
-        elif type(x) is ndarray and isinstance(g, np.generic):
-            g = np.array(g)
-        taken.add(id(g))
-        gradients.append(g)
-    return gradients
+    if g is None:  # the result does not depend on this leaf
+        shape, dtype = describe(x)
+        g = dtype(0) if isinstance(dtype, type) else np.zeros(shape, dtype)
+    elif type(g) is ndarray and (g.base is not None or not g.flags.writeable or sys.getrefcount(g) > 2):
+        g = g.copy()
+    if type(x) is ndarray and not isinstance(g, Tensor):
+        return g if type(g) is ndarray and g.dtype == x.dtype else np.array(g, x.dtype)
+    return g[()] if isinstance(x, np.generic) and type(g) is ndarray else g
 
 
 # ---- Errors ---------------------------------------------------------------------------------------------------------
 
 
-def _explain(error: ValueError, level: Level) -> None:
-    """NumPy reports two of our errors as its own, and says less."""
+def _explain(error: ValueError) -> None:
+    """Raise our own error where NumPy has hidden it behind "setting an array element with a sequence"."""
     ours = error.__cause__
-    if isinstance(ours, TensorConversionError):  # hidden behind "setting an array element with a sequence"
-        raise ours.with_traceback(error.__traceback__) from None
-    if "read-only" in str(error) and level.guarded:
-        error.add_note(
-            "minigrad: an array that was used together with a value being differentiated is read-only until grad "
-            "returns, because the gradient depends on what is in it. Make a new array (a = a * 2) instead of changing "
-            "it (a *= 2), or use a copy."
-        )
+    if isinstance(ours, TensorConversionError):
+        error.__cause__ = None
+        try:
+            raise ours.with_traceback(error.__traceback__) from None
+        finally:  # without these, the two exceptions and this frame would refer to each other
+            del ours, error

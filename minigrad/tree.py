@@ -125,7 +125,7 @@ def flatten(tree: Any) -> tuple[list, Structure]:
 
 
 def _flatten(tree: Any, leaves: list) -> Structure:
-    container = _container_of(tree)
+    container = _containers.get(type(tree)) or _container_of(tree)
     if container is None:
         leaves.append(tree)
         return _LEAF

@@ -16,7 +16,7 @@ defvjp(np.add,       a=lambda g: g,              b=lambda g: g)
 defvjp(np.subtract,  a=lambda g: g,              b=lambda g: -g)
 defvjp(np.multiply,  a=lambda g, b: g * b,       b=lambda g, a: g * a)
 defvjp(np.divide,    a=lambda g, b: g / b,       b=lambda g, b, y: -g * y / b)
-defvjp(np.remainder, a=lambda g: g,              b=lambda g, a, b: -g * np.floor_divide(a, b))
+defvjp(np.remainder, a=lambda g: g,              b=lambda g, a, b: -g * np.floor(a / b))
 defvjp(np.fmod,      a=lambda g: g,              b=lambda g, a, b: -g * np.trunc(a / b))
 defvjp(np.divmod,    a=lambda g: g[1],           b=lambda g, y: -g[1] * y[0])
 
@@ -25,6 +25,13 @@ defvjp(np.positive,   x=lambda g: g)
 defvjp(np.square,     x=lambda g, x: g * (x + x))
 defvjp(np.reciprocal, x=lambda g, y: -g * y * y)
 defvjp(np.conjugate,  x=lambda g: np.conjugate(g))
+
+
+def sum_of_products(g, array):
+    """The cotangent of a number that multiplied an array."""
+    if type(g) is np.ndarray and g.shape == array.shape and g.size <= 10_000:  # BLAS gives longer ones to threads
+        return np.dot(g.ravel(), array.ravel())
+    return g * array
 
 
 def _sloped(g, x):
@@ -41,16 +48,27 @@ defvjp(np.fabs,     x=_sloped)
 # ---- Powers ---------------------------------------------------------------------------------------------------------
 
 
+def _precise(constant, like):
+    """A constant in a dtype that its logarithm, or 1 less than it, can be computed in: that of the whole."""
+    plain = isinstance(constant, (np.ndarray, np.generic))
+    return constant.astype(np.result_type(constant, like), copy=False) if plain else constant
+
+
 def _power_base(g, a, b):
-    """g b a**(b-1); the derivative of a**0 is 0, also at a = 0, where a**-1 is infinite."""
-    if np.shape(b) == ():
+    """g b a**(b-1). At a = b = 0, where a**-1 is infinite, it is 0: a**0 is constant."""
+    b = _precise(b, a)
+    if np.shape(b) == () and b != 0:
         # The operator knows fast ways for some exponents of an array, and raises for some Python numbers.
-        return g * b * (np.power(a, b - 1) if np.shape(a) == () else a ** (b - 1)) if b != 0 else g * 0.0
-    return g * np.where(b == 0, 0, b * np.power(a, np.where(b == 0, 1, b - 1)))
+        return g * b * (np.power(a, b - 1) if np.shape(a) == () else a ** (b - 1))
+    constant = (a == 0) & (b == 0)
+    return g * b * np.power(np.where(constant, 1, a) if np.any(constant) else a, b - 1)
 
 
 def _power_exponent(g, a, y):
-    """g y log a. 0**b stays 0 when b moves, so log 0 counts as 0 there."""
+    """g y log a. 0**b stays 0 when b moves, so the logarithm of 0 counts as 0."""
+    if type(a) in (float, int):
+        return g * y * float(np.log(a or 1))
+    a = _precise(a, y)
     return g * y * np.log(np.where(a == 0, 1, a))
 
 
@@ -94,12 +112,13 @@ defvjp(np.tan,     x=lambda g, y: g * (1 + y * y))
 defvjp(np.arcsin,  x=lambda g, x: g / np.sqrt((1 - x) * (1 + x)))
 defvjp(np.arccos,  x=lambda g, x: -g / np.sqrt((1 - x) * (1 + x)))
 defvjp(np.arctan,  x=lambda g, x: g / (1 + x * x))
-defvjp(np.arctan2, a=lambda g, a, b: g * b / (a * a + b * b), b=lambda g, a, b: -g * a / (a * a + b * b))
+defvjp(np.arctan2, a=lambda g, a, b: g * (b / np.hypot(a, b)) / np.hypot(a, b),
+                   b=lambda g, a, b: -g * (a / np.hypot(a, b)) / np.hypot(a, b))
 defvjp(np.sinh,    x=lambda g, x: g * np.cosh(x))
 defvjp(np.cosh,    x=lambda g, x: g * np.sinh(x))
 defvjp(np.tanh,    x=lambda g, y: g * (1 - y * y))
 defvjp(np.arcsinh, x=lambda g, x: g / np.sqrt(x * x + 1))
-defvjp(np.arccosh, x=lambda g, x: g / np.sqrt((x - 1) * (x + 1)))
+defvjp(np.arccosh, x=lambda g, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)))
 defvjp(np.arctanh, x=lambda g, x: g / ((1 - x) * (1 + x)))
 
 for to_radians in (np.deg2rad, np.radians):

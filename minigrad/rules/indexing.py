@@ -8,7 +8,7 @@ from ..engine import defconstant, defvjp, primitive
 @primitive
 def getitem(a, index):
     """``a[index]``"""
-    return a[index]
+    return (a if hasattr(a, "shape") else np.asarray(a))[index]
 
 
 @primitive
@@ -23,9 +23,12 @@ def scatter(values, index, shape):
 
 
 def _may_repeat(index):
-    """Whether an index may name an element twice, as only one with arrays of integers can."""
+    """Whether an index may name an element twice. Numbers, slices and masks cannot; arrays and lists of numbers can."""
     parts = index if isinstance(index, tuple) else (index,)
-    return any(isinstance(part, (list, np.ndarray)) and np.asarray(part).dtype != bool for part in parts)
+    return not all(
+        part is None or part is Ellipsis or isinstance(part, (int, np.integer, slice)) or np.asarray(part).dtype == bool
+        for part in parts
+    )
 
 
 defvjp(getitem, a=lambda g, index, a_shape: scatter(g, index, a_shape))

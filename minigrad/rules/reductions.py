@@ -3,14 +3,13 @@
 import math
 
 import numpy as np
-from numpy import ndarray
 
 from ..engine import defvjp
 
 
 def _axes(axis, ndim):
     """The reduced axes, as numbers from 0 on."""
-    if axis is None:
+    if axis is None or ndim == 0:
         return range(ndim)
     return [i % ndim for i in (axis if isinstance(axis, tuple) else (axis,))]
 
@@ -25,10 +24,14 @@ def _keep(r, shape, axis):
 
 def _spread(g, shape, axis, where=True):
     """The cotangent of an array that was summed: g, for every element that took part."""
-    if type(g) is np.float64:  # A loss usually ends in the sum of everything. broadcast_to takes five times as long
-        g = ndarray(shape, buffer=np.array(g), strides=(0,) * len(shape))
-    else:
-        g = np.broadcast_to(_keep(g, shape, axis), shape)
+    if type(g) is np.float64:  # A loss usually ends in a sum of everything, and broadcast_to takes its time
+        spread = np.empty(shape)
+        spread.fill(g)
+        return _masked(spread, where)
+    return _masked(np.broadcast_to(_keep(g, shape, axis), shape), where)
+
+
+def _masked(g, where):
     return g if where is True else np.where(where, g, 0)
 
 
@@ -38,7 +41,7 @@ def _divided(g, shape, axis, where, ddof=0):
         n = math.prod(shape if axis is None else [shape[i] for i in _axes(axis, len(shape))]) - ddof
         return g / n if n > 0 else np.divide(g, 0)
     n = np.sum(np.broadcast_to(where, shape), axis=axis, keepdims=True, dtype=np.result_type(g)) - ddof
-    return np.divide(_keep(g, shape, axis), n * (n > 0))
+    return np.divide(_keep(g, shape, axis), np.maximum(n, 0))
 
 
 # ---- Sums -----------------------------------------------------------------------------------------------------------
@@ -111,7 +114,7 @@ def _extreme_a(g, a, y, axis=None, keepdims=False, initial=None, where=True):
     g, y = _keep(g, np.shape(a), axis), _keep(y, np.shape(a), axis)
     if initial is not None:
         g = np.where(y == initial, g / 2, g)
-        count = np.where((count == 0) & (y == initial), 1, count)
+        count = np.where((count == 0) & ((y == initial) | (initial != initial)), 1, count)
     return chosen * (g / count.astype(np.result_type(g)))
 
 
@@ -129,10 +132,10 @@ for extreme in {np.max, np.amax, np.min, np.amin}:
 def _var_a(g, a, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
     """2 g (a - mean) / (n - ddof). That the mean moves with a changes nothing: the deviations from it sum to 0."""
     shape = np.shape(a)
-    ddof = ddof if correction is None else correction
     if mean is None:
-        mean = np.mean(a, axis=axis, keepdims=True, where=where)
-    return _spread(_divided(2 * g, shape, axis, where, ddof), shape, axis, where) * np.conjugate(a - mean)
+        mean = _divided(np.sum(a, axis=axis, keepdims=True, where=where), shape, axis, where)
+    per_element = _divided(2 * g, shape, axis, where, ddof if correction is None else correction)
+    return _masked(_spread(per_element, shape, axis) * np.conjugate(a - mean), where)
 
 
 def _var_mean(g, a, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):

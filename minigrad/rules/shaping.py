@@ -1,5 +1,7 @@
 """Moving elements about, copying them, and joining arrays."""
 
+from typing import Literal
+
 import numpy as np
 
 from ..engine import defconstant, defvjp, primitive, sequence
@@ -7,17 +9,22 @@ from ..engine import defconstant, defvjp, primitive, sequence
 # ---- One array ------------------------------------------------------------------------------------------------------
 
 
-def _reshaped(g, a_shape, order):
-    if order not in ("C", "F"):
-        raise NotImplementedError(f"order={order!r} has no derivative rule, because it depends on memory layout; use 'C' or 'F'")
+# An order other than C and F depends on how the array lies in memory, which its cotangent need not share.
+
+
+def _reshape_a(g, a_shape, shape=None, order: Literal["C", "F"] = "C", copy=None):
     return np.reshape(g, a_shape, order=order)
 
 
-defvjp(np.reshape,      a=lambda g, a_shape, shape=None, order="C", copy=None: _reshaped(g, a_shape, order))
-defvjp(np.ravel,        a=lambda g, a_shape, order="C": _reshaped(g, a_shape, order))
+def _ravel_a(g, a_shape, order: Literal["C", "F"] = "C"):
+    return np.reshape(g, a_shape, order=order)
+
+
+defvjp(np.reshape,      a=_reshape_a)
+defvjp(np.ravel,        a=_ravel_a)
 defvjp(np.squeeze,      a=lambda g, a_shape, axis=None: np.reshape(g, a_shape))
 defvjp(np.expand_dims,  a=lambda g, a_shape, axis: np.reshape(g, a_shape))
-defvjp(np.transpose,    a=lambda g, axes=None: np.transpose(g, None if axes is None else np.argsort(axes)))
+defvjp(np.transpose,    a=lambda g, axes=None: np.transpose(g, axes and np.argsort([i % len(axes) for i in axes])))
 defvjp(np.swapaxes,     a=lambda g, axis1, axis2: np.swapaxes(g, axis1, axis2))
 defvjp(np.moveaxis,     a=lambda g, source, destination: np.moveaxis(g, destination, source))
 defvjp(np.broadcast_to, array=lambda g, shape: g)
@@ -27,12 +34,12 @@ defvjp(np.imag,         val=lambda g: g * -1j)
 
 
 @primitive
-def astype(x, dtype):
+def astype(x, dtype, casting="unsafe"):
     """The value in another dtype."""
-    return np.asarray(x).astype(dtype)[()]
+    return np.asarray(x).astype(dtype, casting=casting)[()]
 
 
-defvjp(astype, x=lambda g, dtype: g)
+defvjp(astype, x=lambda g, dtype, casting="unsafe": g)
 
 # ---- Several arrays -------------------------------------------------------------------------------------------------
 
