@@ -221,7 +221,7 @@ class Rule:
         self.names: list[str] = []
         self.defaults: dict[str, Any] = {}
         self.variadic: int | None = None
-        self.vjps: dict[str, VJP | None] = {}
+        self.vjps: dict[str, Any] = {}
         self.constant = False
         self.final = False
 
@@ -409,23 +409,21 @@ class Level:
         """Return what a rule can keep of an array of the user's: something that will still be the same afterwards.
 
         The function may write into its arrays after it has used them, and the derivative depends on what was in them
-        then. So a rule gets a copy, unless the array is read-only (and not a view, which changes with its base). A
-        large array is copied once, as long as it does not change.
+        then. So a rule gets a copy, unless the array is read-only (and not a view, which changes with its base). An
+        array that is not small is copied once for all its uses, as long as it does not change.
         """
         if not array.flags.writeable and array.base is None:
             return array
-        if array.nbytes < _LARGE:
+        if array.nbytes < 16_384:
             return array.copy("K")
-        _prime_allocator()
+        if array.nbytes >= 131_072:
+            _prime_allocator()
         if self.copies is None:
             self.copies = WeakValueDictionary()
         copy = self.copies.get(id(array))
-        if copy is None or copy.shape != array.shape or copy.dtype != array.dtype or not (copy == array).all():
+        if copy is None or copy.dtype != array.dtype or not np.array_equal(copy, array):
             copy = self.copies[id(array)] = array.copy("K")
         return copy
-
-
-_LARGE = 131_072  # bytes
 
 
 @cache

@@ -47,7 +47,7 @@ def record(rule: Rule, args: tuple, kwargs: dict[str, Any]) -> Any:
     if not rule.vjps:
         _refuse_function(rule.fun)
     given = _as_arrays(rule, rule.bind(args, kwargs))
-    level = _top_level(given.values())
+    level: Any = _top_level(given.values())
     traced = [name for name, value in given.items() if _top_level((value,)) is level]
     for name in traced:
         _check_call(rule, name, given)
@@ -66,14 +66,15 @@ def record(rule: Rule, args: tuple, kwargs: dict[str, Any]) -> Any:
                     values[kept] = _frozen(values[kept], level)
             keywords = {keyword: values[keyword] for keyword in vjp.keywords if keyword in values}
             fun = partial(vjp.fun, **keywords) if keywords else vjp.fun
-            edges.append((_parent(given[name], level), fun, vjp.pick(**{"y": y, **rule.defaults, **values})))
+            arguments = {known: values[known] for known in rule.names if known in values}
+            edges.append((_parent(given[name], level), fun, vjp.pick(**{"y": y, **rule.defaults, **arguments})))
     return _wrap(rule, level, y, tuple(edges)) if edges else y
 
 
 def _as_arrays(rule: Rule, given: dict[str, Any]) -> dict[str, Any]:
     """Make arrays of lists where an array is expected, and a list of an array where a sequence of arrays is."""
     for name, vjp in rule.vjps.items():
-        value = given.get(name)
+        value: Any = given.get(name)
         if vjp is not None and vjp.sequence:
             members = list(value) if isinstance(value, (Tensor, ndarray)) else value
             given[name] = [_as_array(rule, name, member) for member in members]
@@ -154,6 +155,7 @@ def _top_level(values: Iterable) -> Level | None:
     """The highest level among Tensors, also those in lists and tuples."""
     top = None
     for value in values:
+        level: Level | None
         if type(value) is Tensor:
             level = value.node.level
         elif type(value) is list or type(value) is tuple:
@@ -235,7 +237,7 @@ def _binary(
             z = b.value
             y = compute(x, z)
             pick = pick_b(x, z, y) if pick_b else ()
-            edges = (node, vjp_a, pick_a(x, z, y) if pick_a else ()), (b.node, vjp_b, pick)
+            edges: tuple = (node, vjp_a, pick_a(x, z, y) if pick_a else ()), (b.node, vjp_b, pick)
         else:
             z = b if type(b) is float else _operand(b, level if b_is_kept else None)
             if z is NotImplemented:
@@ -284,7 +286,7 @@ def _operand(value: Any, level: Level | None) -> Any:
     return value if hasattr(value, "__array_ufunc__") else NotImplemented
 
 
-def _weak(ufunc: np.ufunc, operate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+def _weak(ufunc: Callable[[Any, Any], Any], operate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """Like `operate`; but Python numbers go through the ufunc, which knows inf and nan where Python raises."""
 
     def compute(a: Any, b: Any) -> Any:

@@ -182,6 +182,7 @@ def _replaced(args: tuple, argnums: int | tuple[int, ...], new: Any) -> list:
 
 def _check_leaf(leaf: Any, i: int, structure: tree.Structure, level: Level) -> Any:
     """Return leaf number i as a value that can be differentiated, or say why it cannot be."""
+    value: Any
     if isinstance(leaf, ndarray) and hasattr(leaf, "mask"):
         raise ValueError(f"{_where(i, structure)} is a masked array; use its filled() to convert it to an array")
     if isinstance(leaf, ndarray):  # also a matrix, or another subclass
@@ -233,7 +234,7 @@ def _check_output(out: Any) -> None:
         raise TypeError(f"grad requires a function that returns a number, and it returned {out!r} of type {type(out)}")
     shape, dtype = describe(out)
     if shape != ():
-        example = "its only element, with .sum()" if out.size == 1 else "its .sum() or .mean()"
+        example = "its only element, with .sum()" if np.size(out) == 1 else "its .sum() or .mean()"
         raise TypeError(
             f"Gradient only defined for scalar-output functions. Output had shape: {shape}. Return {example}"
         )

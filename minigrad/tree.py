@@ -44,7 +44,7 @@ _containers: dict[type, Container] = {
         lambda keys, i: f"[{keys[i]!r}]",
     ),
     defaultdict: Container(
-        lambda tree: (lambda children, keys: (children, (tree.default_factory, keys)))(*_split_dict(tree)),
+        lambda tree: (_split_dict(tree)[0], (tree.default_factory, _split_dict(tree)[1])),
         lambda rest, children: defaultdict(rest[0], zip(rest[1], children)),
         lambda rest, i: f"[{rest[1][i]!r}]",
     ),

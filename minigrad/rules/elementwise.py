@@ -18,7 +18,7 @@ defvjp(np.multiply,  a=lambda g, b: g * b,       b=lambda g, a: g * a)
 defvjp(np.divide,    a=lambda g, b: g / b,       b=lambda g, b, y: -g * y / b)
 defvjp(np.remainder, a=lambda g: g,              b=lambda g, a, b: -g * np.floor(a / b))
 defvjp(np.fmod,      a=lambda g: g,              b=lambda g, a, b: -g * np.trunc(a / b))
-defvjp(np.divmod,    a=lambda g: g[1],           b=lambda g, y: -g[1] * y[0])
+defvjp(np.divmod,    a=lambda g: g[1],           b=lambda g, a, b: -g[1] * np.floor(a / b))
 
 defvjp(np.negative,   x=lambda g: -g)
 defvjp(np.positive,   x=lambda g: g)

@@ -35,6 +35,7 @@ defvjp(getitem, a=lambda g, index, a_shape: scatter(g, index, a_shape))
 defvjp(scatter, values=lambda g, index, shape: getitem(g, index))
 
 defvjp(np.where,
+       condition=None,
        x=lambda g, condition: np.where(condition, g, 0),
        y=lambda g, condition: np.where(condition, 0, g))
 
