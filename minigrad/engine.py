@@ -300,7 +300,8 @@ def defvjp(fun: Callable, **vjps: Callable | None) -> None:
     Raises
     ------
     TypeError
-        If a VJP is given for, or names, something that is not a parameter of `fun`.
+        If `fun` is neither a function of NumPy's nor made by `primitive`, or if a VJP is given for, or names,
+        something that is not a parameter of it.
     ValueError
         If `fun` is a ufunc behind an operator (`numpy.add`): their rules are fixed.
 
@@ -315,6 +316,8 @@ def defvjp(fun: Callable, **vjps: Callable | None) -> None:
     0.5
     """
     rule = rule_of(fun)
+    if not isinstance(fun, np.ufunc) and not hasattr(fun, "_implementation") and not hasattr(fun, "is_primitive"):
+        raise TypeError(f"{title(fun)} is neither a function of NumPy's nor one made by minigrad.primitive")
     if rule.final:
         raise ValueError(f"the rule of {title(fun)} is built into the operators, and cannot be changed")
     if isinstance(fun, np.ufunc):
@@ -354,6 +357,7 @@ def primitive(fun: Callable) -> Callable:
             return fun(*args, **kwargs)
         return tensor.__array_function__(operation, (type(tensor),), args, kwargs)
 
+    operation.is_primitive = True  # type: ignore[attr-defined]
     return operation
 
 
@@ -410,7 +414,8 @@ class Level:
 
         The function may write into its arrays after it has used them, and the derivative depends on what was in them
         then. So a rule gets a copy, unless the array is read-only (and not a view, which changes with its base). An
-        array that is not small is copied once for all its uses, as long as it does not change.
+        array that is not small is copied once for all its uses, as long as it does not change. (That a view taken
+        before an array became read-only can still change it, is not seen.)
         """
         if not array.flags.writeable and array.base is None:
             return array
@@ -421,9 +426,17 @@ class Level:
         if self.copies is None:
             self.copies = WeakValueDictionary()
         copy = self.copies.get(id(array))
-        if copy is None or copy.dtype != array.dtype or not np.array_equal(copy, array):
+        if copy is None or not _same_bits(copy, array):
             copy = self.copies[id(array)] = array.copy("K")
         return copy
+
+
+def _same_bits(a: ndarray, b: ndarray) -> bool:
+    """Whether two arrays are equal to the bit: unlike ==, with NaN equal to itself, and -0.0 not to 0.0."""
+    if a.dtype != b.dtype or a.itemsize > 8:
+        return False
+    bits = f"u{a.itemsize}"
+    return np.array_equal(a.view(bits), b.view(bits))
 
 
 @cache

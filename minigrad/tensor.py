@@ -283,7 +283,7 @@ def _operand(value: Any, level: Level | None) -> Any:
         return value
     if isinstance(value, (list, tuple)):
         return np.asarray(value)
-    return value if hasattr(value, "__array_ufunc__") else NotImplemented
+    return value if getattr(value, "__array_ufunc__", None) is not None else NotImplemented
 
 
 def _weak(ufunc: Callable[[Any, Any], Any], operate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:

@@ -20,11 +20,15 @@ def _ravel_a(g, a_shape, order: Literal["C", "F"] = "C"):
     return np.reshape(g, a_shape, order=order)
 
 
+def _inverse(permutation):
+    return tuple(np.argsort([i % len(permutation) for i in permutation]))
+
+
 defvjp(np.reshape,      a=_reshape_a)
 defvjp(np.ravel,        a=_ravel_a)
 defvjp(np.squeeze,      a=lambda g, a_shape, axis=None: np.reshape(g, a_shape))
 defvjp(np.expand_dims,  a=lambda g, a_shape, axis: np.reshape(g, a_shape))
-defvjp(np.transpose,    a=lambda g, axes=None: np.transpose(g, axes and np.argsort([i % len(axes) for i in axes])))
+defvjp(np.transpose,    a=lambda g, axes=None: np.transpose(g, None if axes is None else _inverse(axes)))
 defvjp(np.swapaxes,     a=lambda g, axis1, axis2: np.swapaxes(g, axis1, axis2))
 defvjp(np.moveaxis,     a=lambda g, source, destination: np.moveaxis(g, destination, source))
 defvjp(np.broadcast_to, array=lambda g, shape: g)
