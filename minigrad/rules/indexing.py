@@ -31,7 +31,7 @@ def _may_repeat(index):
     )
 
 
-defvjp(getitem, a=lambda g, index, a_shape: scatter(g, index, a_shape), index=None)
+defvjp(getitem, a=lambda g, index, a_shape: scatter(g, index, a_shape))
 defvjp(scatter, values=lambda g, index, shape: getitem(g, index))
 
 defvjp(np.where,
