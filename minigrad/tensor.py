@@ -287,12 +287,16 @@ def _operand(value: Any, level: Level | None) -> Any:
 
 
 def _weak(ufunc: Callable[[Any, Any], Any], operate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Like `operate`; but Python numbers go through the ufunc, which knows inf and nan where Python raises."""
+    """Like `operate`; but of Python numbers, inf or nan where Python raises (1 / 0.0) or turns complex ((-8) ** 0.5)."""
 
     def compute(a: Any, b: Any) -> Any:
-        if type(a) in _PYTHON_NUMBERS and type(b) in _PYTHON_NUMBERS:
-            return ufunc(a, b).item()
-        return operate(a, b)
+        try:
+            y = operate(a, b)
+        except (ZeroDivisionError, OverflowError):
+            return _as_weak(ufunc(a, b))
+        if type(y) is complex and type(a) is not complex and type(b) is not complex:
+            return _as_weak(ufunc(a, b))
+        return y
 
     return compute
 

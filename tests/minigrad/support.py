@@ -1,0 +1,371 @@
+"""How a derivative rule is tested: tables of calls, and one checker for all of them.
+
+A table is a list of cases, each one call of a NumPy function: ``case(np.sum, x, axis=1)``. Its arguments that are
+floats, complex numbers, or arrays of either are differentiated, all together. `check` then holds against each other
+
+- the value while it is being differentiated, and what NumPy returns: these are identical;
+- minigrad's gradient, JAX's, and finite differences;
+- minigrad's second derivatives, JAX's, and finite differences of minigrad's gradient.
+
+A result that is an array is made a number by adding up its elements, each with a weight of its own.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Callable, Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from minigrad import grad, transforms, value_and_grad
+from minigrad.rules.indexing import getitem, scatter
+from minigrad.rules.shaping import astype
+
+# ---- Cases ----------------------------------------------------------------------------------------------------------
+
+# Among keywords, those for values to compute with. A float for any other (correction=0.5) is an option.
+DIFFERENTIABLE_KEYWORDS = ("initial", "mean")
+
+# What JAX writes in another way; and keywords that it lacks, because they do not change values.
+IN_JAX: dict[Callable, Callable] = {
+    getitem: lambda a, index: a[np.asarray(index) if isinstance(index, list) else index],
+    scatter: lambda values, index, shape: jnp.zeros(shape, values.dtype).at[index].add(values),
+    astype: lambda x, dtype: jnp.asarray(x).astype(dtype),
+}
+NOT_IN_JAX = {np.concatenate: {"casting"}, np.stack: {"casting"}, np.copy: {"order"}, astype: {"casting"}}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of a function.
+
+    Attributes
+    ----------
+    fun : callable
+    args, kwargs
+    in_jax : callable, optional
+        What computes the same in JAX, if it is not the function of that name.
+    """
+
+    fun: Callable
+    args: tuple
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    in_jax: Callable | None = None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The arguments that are differentiated: the position, as a string, or the keyword, and the value."""
+        given = {str(i): value for i, value in enumerate(self.args)}
+        given |= {name: self.kwargs[name] for name in DIFFERENTIABLE_KEYWORDS if name in self.kwargs}
+        return {name: value for name, value in given.items() if _is_inexact(value)}
+
+    def __call__(self, parameters: dict[str, Any], xp: Any = np) -> Any:
+        """The result, with those parameters in place of the case's own, from NumPy or from JAX."""
+        args = [parameters.get(str(i), value) for i, value in enumerate(self.args)]
+        kwargs = self.kwargs | {name: value for name, value in parameters.items() if name in self.kwargs}
+        if xp is np:
+            return self.fun(*args, **kwargs)
+        fun = self.in_jax or IN_JAX.get(self.fun) or getattr(jnp, self.fun.__name__)
+        return fun(*args, **{k: v for k, v in kwargs.items() if k not in NOT_IN_JAX.get(self.fun, ())})
+
+    def replaced(self, change: Callable[[Any], Any]) -> Case:
+        """The case with each number and array that is differentiated changed."""
+        new = jax.tree.map(change, self.parameters)
+        args = tuple(new.get(str(i), value) for i, value in enumerate(self.args))
+        return Case(self.fun, args, {name: new.get(name, value) for name, value in self.kwargs.items()}, self.in_jax)
+
+    def __repr__(self) -> str:
+        words = [_brief(value) for value in self.args] + [f"{name}={_brief(v)}" for name, v in self.kwargs.items()]
+        return f"{self.fun.__name__}({', '.join(words)})"
+
+
+def case(fun: Callable, *args: Any, **kwargs: Any) -> Case:
+    """A case, written as the call that it is."""
+    return Case(fun, args, kwargs)
+
+
+def program(name: str, fun: Callable, *args: Any) -> Case:
+    """A case of several operations: ``fun(np, *args)``, for which JAX gets its own `np`."""
+
+    def in_numpy(*args: Any) -> Any:
+        return fun(np, *args)
+
+    in_numpy.__name__ = name
+    return Case(in_numpy, args, {}, in_jax=lambda *args: fun(jnp, *args))
+
+
+def each(table: list[Case]) -> pytest.MarkDecorator:
+    """Run a test once for each case of a table."""
+    return pytest.mark.parametrize("case", table, ids=repr)
+
+
+def rows(table: list[tuple]) -> pytest.MarkDecorator:
+    """Run a test once for each row of a table: a case, and the gradient for each of its arguments."""
+    return pytest.mark.parametrize("case, expected", [(case, list(e)) for case, *e in table], ids=[repr(row[0]) for row in table])
+
+
+def _is_inexact(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(map(_is_inexact, value))
+    return not isinstance(value, (str, type)) and np.asarray(value).dtype.kind in "fc"
+
+
+def _brief(value: Any) -> str:
+    """An argument as it is shown in the name of a test: arrays by dtype and shape."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{list(value.shape)}".replace(" ", "")
+    if isinstance(value, (list, tuple)):
+        return ("[%s]" if isinstance(value, list) else "(%s)") % ", ".join(map(_brief, value))
+    return getattr(value, "__name__", None) or repr(value)
+
+
+# ---- The checker ----------------------------------------------------------------------------------------------------
+
+
+def check(case: Case, against_jax: bool = True) -> None:
+    """Hold value, gradient and second derivatives of a case against NumPy, JAX and finite differences."""
+    x = case.parameters
+    assert x, "nothing in this case can be differentiated"
+    expected = case(x)
+    weights, v = random_like(expected, seed=1), random_like(x, seed=2)
+    loss = bent(case, weights, np)
+
+    (_, value), gradient = value_and_grad(loss, has_aux=True)(x)
+    assert_identical(value, expected)
+    assert_alike(gradient, x)
+
+    second, first = grad(along(loss, v, np), has_aux=True)(x)
+    assert_alike(second, x)
+    assert_close(first, gradient, 1e-14, "the gradient, and the gradient inside a gradient")
+
+    if against_jax:
+        in_jax = jax.jit(jax.grad(along(bent(case, weights, jnp), v, jnp), has_aux=True))
+        jax_second, jax_first = in_jax(x)
+        assert_close(gradient, jax_first, 1e-11, "the gradients of minigrad and JAX")
+        assert_close(second, jax_second, 1e-10, "the second derivatives of minigrad and JAX")
+
+    slope = differences(lambda x: loss(x)[0], x, v)
+    assert_close(dot(gradient, v, np), slope, 1e-9, "the gradient and finite differences")
+    bend = differences(lambda x: grad(loss, has_aux=True)(x)[0], x, v)
+    assert_close(second, bend, 1e-9, "the second derivatives and finite differences of the gradient")
+
+    # With one argument traced and the others plain, or of another level, operations take other ways. NumPy hands over
+    # no calls for a traced initial value alone.
+    names = sorted(x.keys() - {"initial"})
+    for name in names:
+        (_, value), alone = value_and_grad(lambda p: loss(x | {name: p}), has_aux=True)(x[name])
+        assert_identical(value, expected)
+        assert_close(alone, gradient[name], 1e-14, f"the gradient for argument {name} alone, and for all arguments")
+    for one, other in [names[:2], names[1::-1]] if len(names) > 1 else []:
+
+        def slope(p: Any) -> Any:
+            return dot(grad(lambda q: loss(x | {one: p, other: q}), has_aux=True)(x[other])[0], v[other], np)
+
+        v_other = jax.tree.map(np.zeros_like, v) | {other: v[other]}
+        together = grad(along(loss, v_other, np), has_aux=True)(x)[0][one]
+        assert_close(grad(slope)(x[one]), together, 1e-12, f"the mixed derivative for arguments {one} and {other}")
+
+
+def check_precision(case: Case, dtype: Any, tolerance: float) -> None:
+    """Hold a case in a narrower dtype against the same numbers in float64; and see that nothing wider comes up.
+
+    Python numbers stay as they are: being weak, they leave the dtype to the arrays. Where NumPy itself answers in a
+    wider dtype (float_power, or with dtype=), only the value and the gradient are looked at.
+    """
+    narrow = case.replaced(lambda leaf: _cast(leaf, dtype))
+    wide = narrow.replaced(lambda leaf: _cast(leaf, np.float64))
+    x, expected = narrow.parameters, narrow(narrow.parameters)
+    weights = random_like(expected, seed=1)
+    with watched_cotangents() as cotangents:
+        (_, value), gradient = value_and_grad(weighted(narrow, weights, np), has_aux=True)(x)
+    assert_identical(value, expected)
+    assert_alike(gradient, x)
+    reference, _ = grad(weighted(wide, weights, np), has_aux=True)(wide.parameters)
+    assert_close(gradient, reference, tolerance, "the gradients in this dtype and in float64")
+    if {_precision(leaf) for leaf in _leaves(expected)} - {None} == {dtype}:
+        assert {_precision(seen) for seen in cotangents} <= {None, dtype}
+
+
+@contextmanager
+def watched_cotangents() -> Iterator[list]:
+    """Collect all cotangents: as they reach the VJPs, and as they come out of them."""
+    cotangents: list = []
+    backward = transforms.backward
+
+    def watched(vjp: Callable) -> Callable:
+        def watched_vjp(g: Any, *residuals: Any) -> Any:
+            share = vjp(g, *residuals)
+            cotangents.extend(_leaves((g, share)))
+            return share
+
+        return watched_vjp
+
+    def watched_backward(root: Any, g: Any) -> Any:
+        seen, pending = {root}, [root]
+        while pending:
+            node = pending.pop()
+            parents = {parent for parent, _, _ in node.edges} - seen
+            seen |= parents
+            pending += parents
+            node.edges = tuple((parent, watched(vjp), residuals) for parent, vjp, residuals in node.edges)
+        return backward(root, g)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transforms, "backward", watched_backward)
+        yield cotangents
+    assert cotangents, "nothing was seen"
+
+
+def _cast(leaf: Any, dtype: Any) -> Any:
+    if type(leaf) in (float, complex):
+        return leaf
+    return leaf.astype(np.result_type(dtype, np.complex64) if leaf.dtype.kind == "c" else dtype)
+
+
+def _precision(value: Any) -> Any:
+    """The floating type that the numbers of an array are made of. None for integers, and for Python's own numbers."""
+    kind = value.dtype.kind if isinstance(value, (np.ndarray, np.generic)) else "O"
+    return np.finfo(value.dtype).dtype.type if kind in "fc" else None
+
+
+def check_special_point(case: Case, expected: list) -> None:
+    """Hold the gradients against numbers. NumPy may warn on the way only where a number is infinite or NaN."""
+    with np.errstate(all="ignore"):
+        value = case(case.parameters)
+    finite = all(np.isfinite(leaf).all() for leaf in _leaves((value, expected)))
+    with np.errstate(all="warn" if finite else "ignore"):
+        gradients = gradient_of(case)
+    for gradient, wanted in zip(gradients.values(), expected, strict=True):
+        np.testing.assert_allclose(gradient, wanted, rtol=1e-14)
+
+
+def check_special_point_in_jax(case: Case, expected: list) -> None:
+    """Hold the gradients of JAX against numbers."""
+    with np.errstate(all="ignore"):  # of NumPy, which is asked for the form of the result
+        weights = _ones_like_result(case)
+    # Not compiled: the compiler takes liberties with NaN.
+    gradients, _ = jax.grad(weighted(case, weights, jnp), has_aux=True)(case.parameters)
+    for gradient, wanted in zip(gradients.values(), expected, strict=True):
+        np.testing.assert_allclose(gradient, wanted, rtol=1e-14)
+
+
+def gradient_of(case: Case) -> dict[str, Any]:
+    """The gradient for each argument of a case, where every element of the result has the weight 1."""
+    return grad(weighted(case, _ones_like_result(case), np), has_aux=True)(case.parameters)[0]
+
+
+def jax_gradient_of(case: Case) -> dict[str, Any]:
+    """What `gradient_of` returns, from JAX."""
+    return jax.grad(weighted(case, _ones_like_result(case), jnp), has_aux=True)(case.parameters)[0]
+
+
+def _ones_like_result(case: Case) -> Any:
+    return jax.tree.map(lambda leaf: np.ones_like(leaf)[()], case(case.parameters))
+
+
+def weighted(case: Case, weights: Any, xp: Any) -> Callable[[Any], tuple[Any, Any]]:
+    """A function of the parameters of a case: the weighted sum of its results, and the results."""
+
+    def loss(parameters: Any) -> tuple[Any, Any]:
+        results = case(parameters, xp)
+        return dot(weights, results, xp), results
+
+    return loss
+
+
+def bent(case: Case, weights: Any, xp: Any) -> Callable[[Any], tuple[Any, Any]]:
+    """Like `weighted`, with squares: so the cotangent of the result varies, and linear rules are tested twice too."""
+
+    def loss(parameters: Any) -> tuple[Any, Any]:
+        results = case(parameters, xp)
+        return dot(weights, jax.tree.map(lambda r: r + 0.25 * r * r, results), xp), results
+
+    return loss
+
+
+def along(loss: Callable, v: Any, xp: Any) -> Callable[[Any], tuple[Any, Any]]:
+    """A function of the parameters: the slope of the loss in direction v, and the gradient."""
+    gradient = (grad if xp is np else jax.grad)(loss, has_aux=True)
+
+    def slope(parameters: Any) -> tuple[Any, Any]:
+        g, _ = gradient(parameters)
+        return dot(g, v, xp), g
+
+    return slope
+
+
+def dot(a: Any, b: Any, xp: Any) -> Any:
+    """The sum of the products of all numbers in two trees; of complex ones the real part. (Integers do not count.)"""
+    total = 0.0
+    for one, other in zip(_leaves(a), _leaves(b), strict=True):
+        kind = xp.result_type(one, other).kind
+        if kind in "fc":
+            total = total + (xp.real(xp.sum(one * other)) if kind == "c" else xp.sum(one * other))
+    return total
+
+
+def differences(fun: Callable, x: Any, v: Any, step: float = 3e-4) -> Any:
+    """The derivative of a function at x in direction v, by central differences of fourth order."""
+
+    def at(t: float) -> Any:
+        return fun(jax.tree.map(lambda a, b: a + t * b, x, v))
+
+    return jax.tree.map(
+        lambda far_left, left, right, far_right: (8 * (right - left) - (far_right - far_left)) / (12 * step),
+        *(at(t * step) for t in (-2, -1, 1, 2)),
+    )
+
+
+def random_like(x: Any, seed: int) -> Any:
+    """A tree like another, of random numbers between 0.5 and 1.5 (also in imaginary parts)."""
+    rng = np.random.default_rng(seed)
+
+    def draw(leaf: Any) -> Any:
+        numbers = rng.uniform(0.5, 1.5, np.shape(leaf))
+        if np.iscomplexobj(leaf):
+            numbers = numbers + 1j * rng.uniform(0.5, 1.5, np.shape(leaf))
+        return np.asarray(numbers).astype(np.asarray(leaf).dtype)[()]
+
+    return jax.tree.map(draw, x)
+
+
+def _leaves(x: Any) -> list:
+    return jax.tree.leaves(x)
+
+
+# ---- What has to hold -----------------------------------------------------------------------------------------------
+
+
+def assert_identical(value: Any, expected: Any) -> None:
+    """The same numbers to the last bit, of the same shape and dtype."""
+    for one, other in zip(_leaves(value), _leaves(expected), strict=True):
+        np.testing.assert_array_equal(one, other, strict=False)
+        assert np.shape(one) == np.shape(other)
+        assert np.asarray(one).dtype == np.asarray(other).dtype
+
+
+def assert_alike(gradient: Any, x: Any) -> None:
+    """A gradient has the structure of x, leaves of the same type, shape and dtype, and memory of its own."""
+    assert jax.tree.structure(gradient) == jax.tree.structure(x)
+    taken = [leaf for leaf in _leaves(x) if isinstance(leaf, np.ndarray)]
+    for g, leaf in zip(_leaves(gradient), _leaves(x)):
+        assert type(g) is type(leaf)
+        if isinstance(leaf, np.ndarray):
+            assert (g.shape, g.dtype) == (leaf.shape, leaf.dtype)
+            assert g.flags.writeable and g.flags.owndata
+            assert leaf.flags.writeable, "the argument was left read-only"
+            assert not any(np.may_share_memory(g, array) for array in taken)
+            taken.append(g)
+
+
+def assert_close(actual: Any, expected: Any, rtol: float, what: str = "") -> None:
+    """Two trees of numbers differ by no more than rtol, relative to the largest number in each leaf, or to 1."""
+    for one, other in zip(_leaves(actual), _leaves(expected), strict=True):
+        assert np.shape(one) == np.shape(other), what
+        sizes = np.abs(np.asarray(other))
+        largest = float(np.max(sizes, initial=1, where=np.isfinite(sizes)))
+        np.testing.assert_allclose(one, other, rtol=rtol, atol=rtol * largest, err_msg=what)
