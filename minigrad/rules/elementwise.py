@@ -66,8 +66,8 @@ def _power_base(g, a, b):
 
 def _power_exponent(g, a, y):
     """g y log a. 0**b stays 0 when b moves, so the logarithm of 0 counts as 0."""
-    if type(a) in (float, int):
-        return g * y * float(np.log(a or 1))
+    if type(a) in (float, int, complex):  # a Python number, whose logarithm shall be as weak
+        return g * y * np.log(a or 1).item()
     a = _precise(a, y)
     return g * y * np.log(np.where(a == 0, 1, a))
 

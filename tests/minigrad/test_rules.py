@@ -1,0 +1,236 @@
+"""What holds for the table of derivatives as a whole: all of it is tested, and no call goes wrong without a word."""
+
+import numpy as np
+import pytest
+
+from minigrad import Tensor, engine, grad
+from minigrad.engine import title
+
+from . import (
+    test_rules_elementwise,
+    test_rules_indexing,
+    test_rules_products,
+    test_rules_reductions,
+    test_rules_shaping,
+)
+from .support import assert_identical
+
+RULES = {fun: rule for fun, rule in engine._rules.items() if title(fun).startswith(("np.", "minigrad.rules."))}
+
+# ---- Every rule is tested -------------------------------------------------------------------------------------------
+
+CASES = [
+    *test_rules_elementwise.CASES,
+    *test_rules_reductions.CASES,
+    *test_rules_products.CASES,
+    *test_rules_shaping.CASES,
+    *test_rules_indexing.CASES,
+    *test_rules_indexing.WHERE,
+]
+# Where the derivative is None because NumPy takes only whole numbers, or truth values.
+NOT_FLOATING = {(np.ldexp, "b"), (np.where, "condition")}
+LINES = [
+    (fun, name, vjp) for fun, rule in RULES.items() for name, vjp in rule.vjps.items() if (fun, name) not in NOT_FLOATING
+]
+
+
+def _calls(fun, name):
+    """The calls in the tables that differentiate with respect to that argument, as its arguments by name."""
+    for case in CASES:
+        if case.fun is fun:
+            given = RULES[fun].bind(case.args, case.kwargs)
+            if any(given.get(name) is value for value in case.parameters.values()):
+                yield given
+
+
+@pytest.mark.parametrize("fun, name, vjp", LINES, ids=[f"{title(fun)}-{name}" for fun, name, _ in LINES])
+def test_every_derivative_is_in_a_table(fun, name, vjp):
+    """For each argument that has a derivative, there is a case; and for each keyword that this derivative honours."""
+    calls = list(_calls(fun, name))
+    assert calls, "a case in the tables"
+    untested = [keyword for keyword in (vjp.keywords if vjp else ()) if not any(keyword in call for call in calls)]
+    assert untested == []
+
+
+# ---- Constants ------------------------------------------------------------------------------------------------------
+
+X = np.array([[1.5, -0.3, 0.0], [2.0, 2.5, -1.7]])
+Y = np.array([[1.5, 0.4, 0.2], [-2.0, 2.0, 1.1]])
+CONSTANTS = {
+    **{
+        fun: (X,)
+        for fun in (
+            *(np.sign, np.floor, np.ceil, np.trunc, np.rint, np.round, np.around),
+            *(np.signbit, np.isnan, np.isfinite, np.isinf, np.logical_not),
+            *(np.nonzero, np.argmax, np.argmin, np.argsort, np.argwhere, np.flatnonzero, np.count_nonzero),
+            *(np.any, np.all, np.shape, np.ndim, np.size, np.zeros_like, np.ones_like),
+            *(np.iscomplexobj, np.isrealobj, np.array_repr, np.array_str, np.array2string),
+        )
+    },
+    **{
+        fun: (X, Y)
+        for fun in (
+            *(np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal),
+            *(np.logical_and, np.logical_or, np.logical_xor, np.floor_divide, np.result_type, np.may_share_memory),
+        )
+    },
+}
+UNPREDICTABLE = {np.empty_like: (X,)}  # what is in it is not known
+OF_DTYPES = {np.can_cast: (np.float32, np.float64)}  # no value goes into it
+
+
+def test_every_constant_function_is_tested():
+    constant = {fun for fun, rule in RULES.items() if rule.constant}
+    assert constant == CONSTANTS.keys() | UNPREDICTABLE.keys() | OF_DTYPES.keys()
+
+
+@pytest.mark.parametrize("fun", CONSTANTS, ids=title)
+def test_constants_are_plain_and_have_no_derivative(fun):
+    args = CONSTANTS[fun]
+    expected = fun(*args)
+
+    def f(*args):
+        result = fun(*args)
+        assert not any(type(one) is Tensor for one in (result if isinstance(result, tuple) else (result,)))
+        if isinstance(expected, (str, np.dtype)):
+            assert result == expected
+            return 0.0
+        assert_identical(result, expected)
+        return np.sum(np.sum(result) + np.float64(0) * args[0]) if np.size(expected) else 0.0
+
+    for gradient in grad(f, range(len(args)))(*args):
+        np.testing.assert_array_equal(gradient, np.zeros(X.shape))
+
+
+@pytest.mark.parametrize("fun", [np.sign, np.floor, np.round, lambda x: x // 1, lambda x: 3 // (x * x + 1)])
+def test_constants_count_as_numbers_in_products(fun):
+    np.testing.assert_array_equal(grad(lambda x: np.sum(fun(x) * x))(X), fun(X))
+
+
+COMPARISONS = {
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    "//": lambda a, b: a // b,
+}
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+@pytest.mark.parametrize("other", [0.5, 2, np.float64(0.5), Y, np.array([2, 1, 3])], ids=["float", "int", "float64", "array", "row"])
+def test_comparison_operators(name, other):
+    """From either side, and between Tensors, they give plain arrays."""
+    compare = COMPARISONS[name]
+
+    def f(x):
+        for result, expected in [
+            (compare(x, other), compare(X, other)),
+            (compare(x, x * 2), compare(X, X * 2)),
+            (compare(x * 2, x), compare(X * 2, X)),
+        ]:
+            assert type(result) is np.ndarray
+            assert_identical(result, expected)
+        if name != "//":  # which would divide by the zero in X
+            assert_identical(compare(other, x), compare(other, X))
+        return np.sum(x)
+
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(grad(f)(X), np.ones(X.shape))
+
+
+def test_constants_of_a_python_number_are_as_weak_as_it_is():
+    ones = np.ones(2, np.float32)
+    for call in (lambda x: x // 2, lambda x: 7 // x, lambda x: divmod(x, 2)[0], round, lambda x: round(x, 1), np.floor):
+        seen = []
+        gradient = grad(lambda x: (seen.append((call(x) * ones).dtype), x * 1.0)[1])(5.5)
+        assert (seen, gradient) == ([np.float32], 1.0)
+
+
+# ---- What is not honoured is refused --------------------------------------------------------------------------------
+
+ROW = np.array([1.5, 2.5, 3.5])
+OUT = np.zeros(3)
+REFUSED = [
+    ("out", lambda x: np.add(x, 1, out=OUT)),
+    ("out", lambda x: np.add(x, 1, OUT)),
+    ("out", lambda x: np.sin(x, out=(OUT,))),
+    ("out", lambda x: np.modf(x, out=(OUT, None))),
+    ("out", lambda x: np.matmul(x, np.ones((3, 3)), out=OUT)),
+    ("out", lambda x: np.dot(x, np.ones((3, 3)), out=OUT)),
+    ("out", lambda x: np.sum(x, out=np.zeros(()))),
+    ("out", lambda x: np.sum(x, None, None, np.zeros(()))),
+    ("out", lambda x: x.sum(out=np.zeros(()))),
+    ("out", lambda x: np.prod(x, out=np.zeros(()))),
+    ("out", lambda x: np.mean(x, out=np.zeros(()))),
+    ("out", lambda x: np.max(x, out=np.zeros(()))),
+    ("out", lambda x: np.min(x, out=np.zeros(()))),
+    ("out", lambda x: np.var(x, out=np.zeros(()))),
+    ("out", lambda x: np.std(x, out=np.zeros(()))),
+    ("out", lambda x: np.add.reduce(x, out=np.zeros(()))),
+    ("out", lambda x: np.concatenate([x, x], out=np.zeros(6))),
+    ("out", lambda x: np.stack([x, x], out=np.zeros((2, 3)))),
+    ("where", lambda x: np.sin(x, where=ROW > 2)),
+    ("where", lambda x: np.add(x, 1, where=ROW > 2)),
+    ("where", lambda x: np.power(2.0, x, where=ROW > 2)),
+    ("dtype", lambda x: np.sin(x, dtype=np.float32)),
+    ("dtype", lambda x: np.add(x, 1, dtype=np.float32)),
+    ("dtype", lambda x: np.matmul(x, x, dtype=np.float32)),
+    ("casting", lambda x: np.sin(x, casting="unsafe")),
+    ("order", lambda x: np.sin(x, order="F")),
+    ("subok", lambda x: np.sin(x, subok=False)),
+    ("signature", lambda x: np.sin(x, signature="d->d")),
+    ("axes", lambda x: np.matmul(x, np.ones((3, 3)), axes=[(0,), (0, 1), (0,)])),
+    ("subok", lambda x: np.broadcast_to(x, (2, 3), subok=True)),
+    ("subok", lambda x: np.copy(x, subok=True)),
+]
+
+
+@pytest.mark.parametrize("keyword, call", REFUSED, ids=[f"{i}-{keyword}" for i, (keyword, _) in enumerate(REFUSED)])
+def test_a_keyword_that_is_not_honoured_is_refused_at_the_call(keyword, call):
+    def f(x):
+        with pytest.raises(NotImplementedError, match=rf"the derivative of np\.\w+ does not support {keyword}="):
+            call(x)
+        return np.sum(x)
+
+    np.testing.assert_array_equal(grad(f)(ROW), np.ones(3))
+    assert not OUT.any(), "and nothing is computed"
+
+
+DEFAULTS = [
+    lambda x: np.sin(x, out=None),
+    lambda x: np.sin(x, where=True),
+    lambda x: np.sin(x, dtype=None),
+    lambda x: np.sin(x, casting="same_kind", order="K", subok=True),
+    lambda x: np.add(x, 1, None, where=True),
+    lambda x: np.power(x, 2, where=True, dtype=None),
+    lambda x: np.sum(x, None, None, None, False),
+    lambda x: np.sum(x, axis=None, dtype=None, out=None, keepdims=False, initial=0, where=True),
+    lambda x: np.prod(x, axis=None, dtype=None, out=None, keepdims=False, initial=1, where=True),
+    lambda x: np.max(x, axis=None, out=None, keepdims=False, where=True),
+    lambda x: np.mean(x, axis=None, dtype=None, out=None, keepdims=False, where=True),
+    lambda x: np.var(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False, where=True),
+    lambda x: np.add.reduce(x, 0, None, None, False),
+    lambda x: np.maximum.reduce(x, 0, None, None, False),
+    lambda x: np.multiply.reduce(x, axis=0, dtype=None, out=None),
+    lambda x: np.dot(x, x, None),
+    lambda x: np.dot(x, x, out=None),
+    lambda x: np.matmul(x, x, out=None),
+    lambda x: np.concatenate([x, x], out=None, casting="same_kind", dtype=None),
+    lambda x: np.stack([x, x], out=None, casting="same_kind", dtype=None),
+    lambda x: np.copy(x, order="K", subok=False),
+    lambda x: np.broadcast_to(x, (2, 3), subok=False),
+    lambda x: np.reshape(x, (3, 1), order="C"),
+    lambda x: np.transpose(x, None),
+]
+
+
+@pytest.mark.parametrize("call", DEFAULTS, ids=map(str, range(len(DEFAULTS))))
+def test_a_keyword_with_its_default_is_no_keyword(call):
+    """It changes no value, and so no derivative."""
+    gradient = grad(lambda x: np.sum(call(x)))(ROW)
+    step = 1e-6
+    differences = [(np.sum(call(ROW + d)) - np.sum(call(ROW - d))) / (2 * step) for d in step * np.eye(3)]
+    np.testing.assert_allclose(gradient, differences, rtol=1e-8, atol=1e-9)
+
