@@ -12,7 +12,7 @@ from ..engine import defconstant, defvjp, primitive, sequence
 # An order other than C and F depends on how the array lies in memory, which its cotangent need not share.
 
 
-def _reshape_a(g, a_shape, shape=None, order: Literal["C", "F"] = "C", copy=None):
+def _reshape_a(g, a_shape, shape=None, newshape=None, order: Literal["C", "F"] = "C", copy=None):
     return np.reshape(g, a_shape, order=order)
 
 

@@ -38,20 +38,19 @@ AXES = [{}, {"axis": None, "keepdims": True}, {"axis": 1}, {"axis": -1, "keepdim
 AXES += [{"axis": (-1, 0), "keepdims": True}]
 
 CASES = [case(fun, A, **axis) for fun in SUMS + EXTREMES + SPREADS for axis in AXES]
+CASES += [case(fun, A, 1) for fun in (np.sum, np.max, np.std)]
 # Over no axes at all, every element is its own sum. (It has no spread, and std no slope.)
 CASES += [case(fun, A, axis=()) for fun in [*SUMS, *EXTREMES, np.var]]
 CASES += [case(fun, A[:, :1], axis=1) for fun in [*SUMS, *EXTREMES, np.var]]
 CASES += [case(fun, x) for fun in [*SUMS, *EXTREMES, np.var] for x in (1.5, np.float64(1.5), np.array(1.5))]
-CASES += [case(fun, A, 1) for fun in SUMS + EXTREMES + SPREADS]
 
 CASES += [case(fun, A, where=MASK, **axis) for fun in SUMS + SPREADS for axis in AXES[::2]]
-CASES += [case(fun, A, where=COLUMN, **axis) for fun in SUMS + SPREADS for axis in ({}, {"axis": 1, "keepdims": True})]
+CASES += [case(fun, A, where=COLUMN, axis=1, keepdims=True) for fun in SUMS + SPREADS]
 CASES += [case(fun, A, where=MASK, initial=start, axis=1) for fun in EXTREMES for start in (-0.3, 0.4)]
 CASES += [case(fun, A, where=COLUMN, initial=0.4, axis=(0, 1), keepdims=True) for fun in EXTREMES]
 
-for start in (0.4, np.float64(-5.0), np.array(5.0)):
-    CASES += [case(fun, A, initial=start, **axis) for fun in [np.sum, np.prod, *EXTREMES] for axis in AXES[:3:2]]
-CASES += [case(fun, A, initial=0.4, axis=(0, 2), keepdims=True) for fun in [np.sum, np.prod, *EXTREMES]]
+STARTS = [(0.4, {}), (np.float64(-5.0), {"axis": 1}), (np.array(5.0), {"axis": (0, 2), "keepdims": True})]
+CASES += [case(fun, A, initial=start, **axis) for fun in [np.sum, np.prod, *EXTREMES] for start, axis in STARTS]
 CASES += [case(fun, A, initial=0.4, axis=1, where=COLUMN) for fun in [np.sum, np.prod]]
 CASES += [case(np.sum, COMPLEX, initial=0.4), case(np.prod, COMPLEX, initial=0.4 - 1j, axis=1)]
 
@@ -69,7 +68,7 @@ for mean, options in [
 ]:
     CASES += [case(fun, A, mean=mean, **options) for fun in SPREADS]
 
-CASES += [case(fun, COMPLEX, **axis) for fun in SUMS + SPREADS for axis in AXES[::2]]
+CASES += [case(fun, COMPLEX, **axis) for fun in SUMS + SPREADS for axis in AXES[:3:2]]
 CASES += [case(fun, COMPLEX, where=MASK, axis=1) for fun in SUMS + SPREADS]
 CASES += [case(fun, A, axis=1, dtype=dtype) for fun in SUMS + SPREADS for dtype in (np.float64, np.complex128)]
 CASES += [case(fun, A, axis=1, dtype=np.float64, initial=0.4) for fun in (np.sum, np.prod)]
@@ -87,7 +86,8 @@ CASES += [
 
 @each(CASES)
 def test_value_and_derivatives(case):
-    check(case)
+    # The old names have the same rules, so finite differences are enough for them.
+    check(case, against_jax=case.fun not in (np.amax, np.amin))
 
 
 @each([case for case in CASES if "dtype" not in case.kwargs])
@@ -198,7 +198,8 @@ EMPTY += [case(fun, np.zeros((0, 3)), axis=0, initial=2.0) for fun in [np.sum, n
 
 @each(EMPTY)
 def test_empty_arrays(case):
-    check(case)
+    # In JAX, the second derivative of an initial value that nothing competes with is NaN.
+    check(case, against_jax="initial" not in case.kwargs)
 
 
 @each([case(fun, np.zeros((0, 3)), axis=0, initial=2.0) for fun in EXTREMES])
@@ -257,7 +258,10 @@ REDUCE += [((), {"axis": 1, "initial": 0.4}), ((), {"axis": 1, "initial": 0.4, "
 @pytest.mark.parametrize("args, kwargs", REDUCE, ids=repr)
 def test_reduce(ufunc, args, kwargs):
     """np.add.reduce is np.sum, but for its axis, which is the first if none is given; and so for the others."""
-    check(program("reduce", lambda xp, a: (ufunc.reduce if xp is np else getattr(xp, ufunc.__name__).reduce)(a, *args, **kwargs), A))
+    check(program("reduce", lambda _, a: ufunc.reduce(a, *args, **kwargs), A), against_jax=False)
+    function, axis = REDUCTIONS[ufunc], {"axis": args[0] if args else 0, "keepdims": len(args) > 3} | kwargs
+    gradient = gradient_of(program("reduce", lambda _, a: ufunc.reduce(a, *args, **kwargs), A))
+    assert_close(gradient, gradient_of(program("function", lambda _, a: function(a, **axis), A)), 1e-15)
 
 
 @pytest.mark.parametrize(
