@@ -261,7 +261,7 @@ def positive(text: str) -> int:
 def main() -> None:
     """Measure and print, or do the work of one process."""
     parser = Parser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=positive, metavar="N", default=5, help="how often each is measured (default: 5)")
+    parser.add_argument("--rounds", type=positive, metavar="N", default=5, help="how often to measure each (default: 5)")
     names = f"engines beside numpy (default: what is installed of {', '.join(ENGINES)})"
     parser.add_argument("--engines", choices=ENGINES, metavar="NAME", nargs="+", default=ENGINES, help=names)
     points = f"numbers of points (default: {' '.join(map(str, POINTS))})"
