@@ -442,6 +442,15 @@ def dead_branches(x):
     return x.sum()
 
 
+def dead_branches_with_constants(x):
+    for constant in CONSTANTS:
+        np.sin(x * constant[: x.size])
+    return x.sum()
+
+
+CONSTANTS = np.ones((50, 200_000))
+
+
 def fifty_uses(x):
     y = x * 1.0
     return sum(y.sum() for _ in range(50))
@@ -451,12 +460,13 @@ def fifty_uses(x):
     "50 additions": (additions, 6),
     "50 sines": (sines, 55),
     "50 dead branches": (dead_branches, 8),
+    "50 dead branches, each with a constant": (dead_branches_with_constants, 8),
     "50 uses": (fifty_uses, 6),
     "50 additions, second order": (lambda x: grad(additions)(x).sum(), 8),
 })
 def test_peak_memory(case):
     fun, arrays = case
-    x = np.ones(1_000_000)
+    x = np.ones(200_000)
     grad(fun)(x[:10])
     tracemalloc.start()
     try:
@@ -982,6 +992,7 @@ def multiplied(x, w):
     "a constant": lambda g, w: w,
     "an array of its own": lambda g: SHARED,
     "a view": lambda g, w: w[::-1],
+    "a read-only array": lambda g, w: read_only(g * w),
 })
 def test_a_gradient_never_aliases_what_a_rule_returned(case):
     defvjp(multiplied, x=case, w=None)

@@ -29,6 +29,8 @@ CASES = [
 ]
 # Where the derivative is None because NumPy takes only whole numbers, or truth values.
 NOT_FLOATING = {(np.ldexp, "b"), (np.where, "condition")}
+# What some versions of NumPy call the shape= of reshape, if they have it at all.
+OTHER_NAMES = {"newshape"}
 LINES = [
     (fun, name, vjp) for fun, rule in RULES.items() for name, vjp in rule.vjps.items() if (fun, name) not in NOT_FLOATING
 ]
@@ -48,8 +50,8 @@ def test_every_derivative_is_in_a_table(fun, name, vjp):
     """For each argument that has a derivative, there is a case; and for each keyword that this derivative honours."""
     calls = list(_calls(fun, name))
     assert calls, "a case in the tables"
-    untested = [keyword for keyword in (vjp.keywords if vjp else ()) if not any(keyword in call for call in calls)]
-    assert untested == []
+    honoured = [name for name in (vjp.keywords if vjp else ()) if name in RULES[fun].names and name not in OTHER_NAMES]
+    assert [keyword for keyword in honoured if not any(keyword in call for call in calls)] == []
 
 
 # ---- Constants ------------------------------------------------------------------------------------------------------
