@@ -22,7 +22,7 @@ import numpy as np
 from numpy import ndarray
 
 from . import tree
-from .engine import Level, Node, Rule, rule_of, title
+from .engine import Edge, Level, Node, Rule, rule_of, title
 from .rules.elementwise import sum_of_products
 from .rules.indexing import getitem
 from .rules.shaping import astype
@@ -68,7 +68,7 @@ def record(rule: Rule, args: tuple, kwargs: dict[str, Any]) -> Any:
             fun = partial(vjp.fun, **keywords) if keywords else vjp.fun
             arguments = {known: values[known] for known in rule.names if known in values}
             edges.append((_parent(given[name], level), fun, vjp.pick(**{"y": y, **rule.defaults, **arguments})))
-    return _wrap(rule, level, y, tuple(edges)) if edges else y
+    return _wrap(rule, level, y, edges) if edges else y
 
 
 def _as_arrays(rule: Rule, given: dict[str, Any]) -> dict[str, Any]:
@@ -130,21 +130,30 @@ def _parent(value: Any, level: Level) -> Node:
     if type(value) is Tensor:
         return value.node
     edges = [(_parent(m, level), itemgetter(i), ()) for i, m in enumerate(value) if _top_level((m,)) is level]
-    return Node(level, [_lower(m, level) for m in value], tuple(edges))
+    return _node([_lower(m, level) for m in value], edges)
 
 
-def _wrap(rule: Rule, level: Level, y: Any, edges: tuple) -> Any:
+def _node(value: Any, edges: list) -> Node:
+    """A node with any number of edges, each given as (parent, vjp, residuals)."""
+    next_edge = None
+    for parent, vjp, residuals in reversed(edges[1:]):
+        next_edge = Edge(parent, vjp, residuals, next_edge)
+    parent, vjp, residuals = edges[0]
+    return Node(value, parent, vjp, residuals, next_edge)
+
+
+def _wrap(rule: Rule, level: Level, y: Any, edges: list) -> Any:
     """The Tensor for a result, or a tuple of them for several. A result of integers has no derivative."""
     if isinstance(y, (list, tuple)):
-        node = Node(level, y, edges)
-        outputs = [_wrap(rule, level, output, ((node, partial(_only, i), ()),)) for i, output in enumerate(y)]
+        node = _node(y, edges)
+        outputs = [_wrap(rule, level, output, [(node, partial(_only, i), ())]) for i, output in enumerate(y)]
         return type(y)(*outputs) if hasattr(y, "_fields") else type(y)(outputs)
     kind = np.dtype(getattr(y, "dtype", type(y))).kind
     if kind in "biu":
         return y
     if kind not in "fc":
         raise TypeError(f"{title(rule.fun)} returned {y!r} of type {type(y)}, which cannot be differentiated")
-    return Tensor(y, Node(level, y, edges))
+    return Tensor(y, _node(y, edges), level)
 
 
 def _only(i: int, g: Any) -> dict[int, Any]:
@@ -157,7 +166,7 @@ def _top_level(values: Iterable) -> Level | None:
     for value in values:
         level: Level | None
         if type(value) is Tensor:
-            level = value.node.level
+            level = value.level
         elif type(value) is list or type(value) is tuple:
             level = _top_level(value)
         else:
@@ -173,7 +182,7 @@ def _lower(value: Any, level: Level | None) -> Any:
     if kind is Tensor:
         if level is None:
             return _lower(value.value, None)
-        return value.value if value.node.level is level else value
+        return value.value if value.level is level else value
     if kind is list or kind is tuple:
         return kind([_lower(member, level) for member in value])
     if kind is dict:
@@ -226,35 +235,33 @@ def _binary(
     # Operators spend their time in calls. So there is none to pick nothing.
     pick_a, pick_b = a_vjp.residuals and a_vjp.pick, b_vjp.residuals and b_vjp.pick
     vjp_a, vjp_b = a_vjp.fun, b_vjp.fun
+    number_vjp_a, number_vjp_b = number_vjp or vjp_a, number_vjp or vjp_b
     compute = compute or ufunc
 
     def apply(a: Tensor, b: Any) -> Any:
-        node, x = a.node, a.value
-        level = node.level
+        x, level = a.value, a.level
         if type(b) is Tensor:
-            if b.node.level is not level:
+            if b.level is not level:
                 return record(rule, (a, b), {})
             z = b.value
             y = compute(x, z)
-            pick = pick_b(x, z, y) if pick_b else ()
-            edges: tuple = (node, vjp_a, pick_a(x, z, y) if pick_a else ()), (b.node, vjp_b, pick)
-        else:
-            z = b if type(b) is float else _operand(b, level if b_is_kept else None)
-            if z is NotImplemented:
-                return z
-            y = compute(x, z)
-            vjp = number_vjp if number_vjp and type(x) is float and type(z) is ndarray else vjp_a
-            edges = ((node, vjp, pick_a(x, z, y) if pick_a else ()),)
-        return Tensor(y, Node(level, y, edges))
+            edge_b = Edge(b.node, vjp_b, pick_b(x, z, y) if pick_b else ())
+            return Tensor(y, Node(y, a.node, vjp_a, pick_a(x, z, y) if pick_a else (), edge_b), level)
+        z = b if type(b) is float else _operand(b, level if b_is_kept else None)
+        if z is NotImplemented:
+            return z
+        y = compute(x, z)
+        vjp = number_vjp_a if type(x) is float and type(z) is ndarray else vjp_a
+        return Tensor(y, Node(y, a.node, vjp, pick_a(x, z, y) if pick_a else ()), level)
 
     def reflected(b: Tensor, a: Any) -> Any:
-        node, z = b.node, b.value
-        x = a if type(a) is float else _operand(a, node.level if a_is_kept else None)
+        z, level = b.value, b.level
+        x = a if type(a) is float else _operand(a, level if a_is_kept else None)
         if x is NotImplemented:
             return x
         y = compute(x, z)
-        vjp = number_vjp if number_vjp and type(z) is float and type(x) is ndarray else vjp_b
-        return Tensor(y, Node(node.level, y, ((node, vjp, pick_b(x, z, y) if pick_b else ()),)))
+        vjp = number_vjp_b if type(z) is float and type(x) is ndarray else vjp_b
+        return Tensor(y, Node(y, b.node, vjp, pick_b(x, z, y) if pick_b else ()), level)
 
     return apply, reflected
 
@@ -268,9 +275,9 @@ def _unary(fun: Callable, compute: Callable[[Any], Any] | None = None) -> Callab
     def apply(a: Any) -> Any:
         x, vjp = a.value, vjps[name]
         y = compute(x)
-        if type(x) in _PYTHON_NUMBERS:
+        if type(x) is not ndarray and type(x) in _PYTHON_NUMBERS:
             y = _as_weak(y)
-        return Tensor(y, Node(a.node.level, y, ((a.node, vjp.fun, vjp.pick(x, y=y)),)))
+        return Tensor(y, Node(y, a.node, vjp.fun, vjp.pick(x, y=y)), a.level)
 
     return apply
 
@@ -304,7 +311,7 @@ def _weak(ufunc: Callable[[Any, Any], Any], operate: Callable[[Any, Any], Any]) 
 def _average(x: Any) -> Any:
     """What numpy.mean returns, in half the time where it is simple."""
     if type(x) is ndarray and x.dtype.char in "fd" and x.size:
-        return np.add.reduce(x, axis=None) / x.size
+        return np.add.reduce(x, None) / x.size
     return np.mean(x)
 
 
@@ -353,14 +360,22 @@ class Tensor:
     ----------
     value : number, numpy.ndarray, or Tensor of an outer `grad`
     node : Node
+    level : Level
+        Of the `grad` call that it belongs to.
     """
 
-    __slots__ = ("value", "node", "__weakref__")
+    __slots__ = ("value", "node", "level", "__weakref__")
     __hash__ = None  # type: ignore[assignment]  # it is compared by value, like an array
 
-    def __init__(self, value: Any, node: Node) -> None:
+    def __init__(self, value: Any, node: Node, level: Level) -> None:
+        if not level.open:
+            raise RuntimeError(
+                "a Tensor was used after the grad call that made it had ended: it escaped through a global, a list "
+                "or an attribute. Return it from the differentiated function instead (has_aux=True)"
+            )
         self.value = value
         self.node = node
+        self.level = level
 
     # NumPy's protocols
 

@@ -110,7 +110,7 @@ def value_and_grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: boo
             for i, leaf in enumerate(leaves):
                 if type(leaf) is not float:
                     leaves[i] = _check_leaf(leaf, i, structure, level)
-            tensors = [Tensor(x, Node(level, x, ())) for x in leaves]
+            tensors = [Tensor(x, Node(x), level) for x in leaves]
             out = fun(*_replaced(args, argnums, tree.unflatten(structure, tensors)), **kwargs)
 
             aux = None
@@ -124,7 +124,10 @@ def value_and_grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: boo
                 root = [out.node]
                 del out  # Nothing here may hold on to the graph, which is freed as the backward pass goes along.
                 cotangents = backward(root.pop(), _one(value))
-            gradients = [_own(cotangents.pop(t.node, None), x) for t, x in zip(tensors, leaves)]
+            gradients = []
+            for t, x in zip(tensors, leaves):
+                g = cotangents.pop(t.node, None)
+                gradients.append(g if type(g) is float else _own(g, x))
         except ValueError as error:
             _explain(error)
             raise
@@ -248,16 +251,21 @@ def _value(leaf: Any, level: Level) -> Any:
     """What a Tensor of this level stands for; anything else is itself."""
     if type(leaf) is not Tensor:
         return leaf
-    if leaf.node.level is level:
+    if leaf.level is level:
         return leaf.value
-    if not leaf.node.level.open:
+    if not leaf.level.open:
         raise RuntimeError("the function returned a Tensor of a grad call that had ended: it escaped from an inner function")
     return leaf
 
 
+_ONE = np.float64(1)
+
+
 def _one(value: Any) -> Any:
     """The derivative of the result with respect to itself, in its own dtype."""
-    kind = type(value) if type(value) in (float, np.float64) else describe(value)[1]
+    if type(value) is np.float64:
+        return _ONE
+    kind = describe(value)[1]
     return kind(1) if isinstance(kind, type) else kind.type(1)
 
 

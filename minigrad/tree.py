@@ -48,7 +48,7 @@ _containers: dict[type, Container] = {
         lambda rest, children: defaultdict(rest[0], zip(rest[1], children)),
         lambda rest, i: f"[{rest[1][i]!r}]",
     ),
-    list: Container(lambda tree: (tree, None), lambda _, children: children),
+    list: Container(lambda tree: (tree, None), lambda _, children: list(children)),
     tuple: Container(lambda tree: (tree, None), lambda _, children: tuple(children)),
     type(None): Container(lambda tree: ((), None), lambda _, children: None),
 }
@@ -155,7 +155,8 @@ def unflatten(structure: Structure, leaves: Iterable) -> Any:
     >>> tree.unflatten(structure, [10.0, 20.0])
     {'b': 10.0, 'w': 20.0}
     """
-    leaves = list(leaves)
+    if type(leaves) is not list:
+        leaves = list(leaves)
     if structure:
         container, rest, children = structure
         if len(leaves) == len(children) and not any(children):  # a container of leaves alone

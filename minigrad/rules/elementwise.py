@@ -27,11 +27,20 @@ defvjp(np.reciprocal, x=lambda g, y: -g * y * y)
 defvjp(np.conjugate,  x=lambda g: np.conjugate(g))
 
 
+_BLOCK = 10_000
+
+
 def sum_of_products(g, array):
-    """The cotangent of a number that multiplied an array."""
-    if type(g) is np.ndarray and g.shape == array.shape and g.size <= 10_000:  # BLAS gives longer ones to threads
-        return np.dot(g.ravel(), array.ravel())
-    return g * array
+    """The cotangent of a number that multiplied an array: one pass over both, and no array of the products."""
+    if type(g) is not np.ndarray or g.shape != array.shape or g.dtype.kind == "c":
+        return g * array
+    g, array = g.ravel(), array.ravel()
+    if g.size <= _BLOCK:
+        return g.dot(array)
+    # BLAS deals longer vectors out to threads, and waits long for them when the processor is busy.
+    blocks = g.size // _BLOCK
+    n = blocks * _BLOCK
+    return np.vecdot(g[:n].reshape(blocks, _BLOCK), array[:n].reshape(blocks, _BLOCK)).sum() + g[n:].dot(array[n:])
 
 
 def _sloped(g, x):

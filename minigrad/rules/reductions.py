@@ -24,7 +24,7 @@ def _keep(r, shape, axis):
 
 def _spread(g, shape, axis, where=True):
     """The cotangent of an array that was summed: g, for every element that took part."""
-    if type(g) is np.float64:  # A loss usually ends in a sum of everything, and broadcast_to takes its time
+    if type(g) is np.float64 and math.prod(shape) <= 10_000:  # most losses end so, and broadcast_to takes its time
         spread = np.empty(shape)
         spread.fill(g)
         return _masked(spread, where)

@@ -208,10 +208,11 @@ def watched_cotangents() -> Iterator[list]:
         seen, pending = {root}, [root]
         while pending:
             node = pending.pop()
-            parents = {parent for parent, _, _ in node.edges} - seen
+            parents = {edge.parent for edge in node.edges} - seen
             seen |= parents
             pending += parents
-            node.edges = tuple((parent, watched(vjp), residuals) for parent, vjp, residuals in node.edges)
+            for edge in node.edges:
+                edge.vjp = watched(edge.vjp)
         return backward(root, g)
 
     with pytest.MonkeyPatch.context() as patch:
