@@ -101,6 +101,19 @@ def linear_eager(package: str, n: int, put: Callable = lambda data: data) -> tup
     return step, losses
 
 
+def linear_minigrad(n: int) -> tuple[Step, list]:
+    """With minigrad. The data are read-only, as in the loop of `linear`: otherwise each step would make a copy of x."""
+    return linear_eager("minigrad", n, read_only)
+
+
+def read_only(data: Any) -> Any:
+    """Protect the arrays among the data."""
+    for array in data:
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = False
+    return data
+
+
 def linear_jax(n: int) -> tuple[Step, list]:
     """With JAX, operation by operation. The data are on its device already; a step ends when its results are there."""
     import jax
@@ -170,7 +183,7 @@ def chain_minigrad(n: int) -> tuple[Step, list]:
 LINEAR = {
     "numpy": linear_numpy,
     "warm": linear_warm,
-    "minigrad": partial(linear_eager, "minigrad"),
+    "minigrad": linear_minigrad,
     "jax": linear_jax,
     "jit": linear_jit,
     "autograd": partial(linear_eager, "autograd"),
