@@ -80,6 +80,6 @@ for case in linear, network, nested, pytree:
             their_number = float(numpy.asarray(their_leaf)[index])
             difference = abs(our_number - their_number)
             largest = max(largest, difference)
-            name = path + (str(list(index)) if index else "")
+            name = tree.keystr(path) + (str(list(index)) if index else "")
             print(f"{name:14}{our_number:20.15f}{their_number:20.15f}{difference:14.1e}")
 print(f"\nlargest difference: {largest:.1e}")

@@ -1,9 +1,14 @@
 """minigrad: reverse-mode automatic differentiation of plain NumPy code."""
 
 from . import tree
+from .boundary import float0
+from .custom import checkpoint, custom_vjp
 from .engine import defvjp, primitive
 from .tensor import Tensor, stop_gradient
-from .transforms import grad, value_and_grad
+from .transforms import grad, hessian, hvp, jacfwd, jacobian, jacrev, jvp, linearize, value_and_grad, vjp
 
-__all__ = ["Tensor", "defvjp", "grad", "primitive", "stop_gradient", "tree", "value_and_grad"]
+__all__ = [
+    "Tensor", "checkpoint", "custom_vjp", "defvjp", "float0", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev",
+    "jvp", "linearize", "primitive", "stop_gradient", "tree", "value_and_grad", "vjp",
+]
 __version__ = "0.1.0"

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from functools import cache, wraps
 from heapq import heappop, heappush
 from itertools import count
@@ -23,6 +24,8 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy import ndarray
+
+_getframe = sys._getframe
 
 # ---- 1. The graph ---------------------------------------------------------------------------------------------------
 
@@ -51,6 +54,8 @@ class Edge:
 # Counts downwards: the newest node has the smallest number, and comes first out of a heap.
 _node_numbers = count(0, -1)
 _FLOAT64 = np.dtype(np.float64)
+_PACKAGE = os.path.dirname(__file__)
+operators: dict[str, Any] = {}  # the globals of the module of operators, which puts them here
 
 
 class Node(Edge):
@@ -68,9 +73,11 @@ class Node(Edge):
         own variable, or as a rule that named it. See `describe`.
     parent : Node or None
         None for a leaf, which has no edges.
+    code, instruction
+        The place in the user's program that recorded it. See `line`.
     """
 
-    __slots__ = ("number", "shape", "dtype")
+    __slots__ = ("number", "shape", "dtype", "code", "instruction")
 
     def __init__(
         self, value: Any, parent: Any = None, vjp: Any = None, residuals: tuple = (), next_edge: Edge | None = None
@@ -81,6 +88,12 @@ class Node(Edge):
         self.vjp = vjp
         self.residuals = residuals
         self.next_edge = next_edge
+        if parent is not None:
+            frame = _getframe(2)  # that of the operator's caller; for what is further away, see `recorded_by_user`
+            if frame.f_globals is operators:
+                frame = frame.f_back  # type: ignore[assignment]
+            self.code = frame.f_code
+            self.instruction = frame.f_lasti
         kind = type(value)
         if kind is ndarray:
             self.shape, self.dtype = value.shape, value.dtype
@@ -102,6 +115,20 @@ class Node(Edge):
             edges.append(edge)
             edge = edge.next_edge
         return edges
+
+    def recorded_by_user(self) -> None:
+        """Note the innermost place outside of minigrad as the one that recorded this."""
+        frame: Any = _getframe(1)
+        while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+            frame = frame.f_back
+        self.code = frame.f_code
+        self.instruction = frame.f_lasti
+
+    @property
+    def line(self) -> str:
+        """The line of the user's program that recorded it."""
+        lines = [position[0] for position in self.code.co_positions()]
+        return f"{self.code.co_filename}, line {lines[self.instruction // 2]}, in {self.code.co_name}"
 
 
 def describe(value: Any) -> tuple[Any, Any]:
@@ -149,35 +176,47 @@ def backward(node: Node, g: Any) -> dict[Node, Any]:
         if type(g) is dict:
             g = _fill(g, node.shape)
         edge: Any = node
-        node = None  # type: ignore[assignment]
+        ready = None
         while edge is not None:
             parent, residuals = edge.parent, edge.residuals
             try:  # a call without a star is faster, and one residual is the usual number
                 share = edge.vjp(g, residuals[0]) if len(residuals) == 1 else edge.vjp(g, *residuals)
-            except (ZeroDivisionError, OverflowError):  # of Python's numbers, where NumPy's are infinite
-                share = edge.vjp(*map(_numpy_number, (g, *residuals)))
-            # Most operations have nothing to undo: no call for an array or number that fits.
-            if type(share) is ndarray:
-                if share.shape != parent.shape or share.dtype is not parent.dtype:
+                # Most operations have nothing to undo: no call for an array or number that fits.
+                if type(share) is ndarray:
+                    if share.shape != parent.shape or share.dtype is not parent.dtype:
+                        share = fit(share, parent.shape, parent.dtype)
+                elif type(share) is not parent.dtype:
                     share = fit(share, parent.shape, parent.dtype)
-            elif type(share) is not parent.dtype:
-                share = fit(share, parent.shape, parent.dtype)
+            except Exception as error:
+                share = _second_try(error, node, edge, g)
             edge = edge.next_edge
             if parent.parent is None:
                 of_leaves[parent] = add(of_leaves[parent], share) if parent in of_leaves else share
             elif edge is None and not pending:  # along a straight line, the parent is next: no detour by the heap
-                node, next_g = parent, share
+                ready, ready_g = parent, share
             elif parent.number in pending:
                 pending[parent.number] = parent, add(pending[parent.number][1], share)
             else:
                 pending[parent.number] = parent, share
                 heappush(numbers, parent.number)
-        if node is not None:
-            g = next_g
+        if ready is not None:
+            node, g = ready, ready_g
         elif numbers:
             node, g = pending.pop(heappop(numbers))
         else:
             return of_leaves
+
+
+def _second_try(error: Exception, node: Node, edge: Edge, g: Any) -> Any:
+    """What an edge passes on when that failed: where Python's numbers raise, NumPy's are infinite. Or raise it again."""
+    try:
+        if not isinstance(error, (ZeroDivisionError, OverflowError)):
+            raise error
+        share = edge.vjp(*map(_numpy_number, (g, *edge.residuals)))
+        return fit(share, edge.parent.shape, edge.parent.dtype)
+    except Exception as again:
+        again.add_note(f"This is an error in the backward pass, at an operation that was recorded in {node.line}")
+        raise
 
 
 def _numpy_number(value: Any) -> Any:

@@ -21,18 +21,23 @@ from typing import Any, Callable, Iterable, Iterator, NoReturn
 import numpy as np
 from numpy import ndarray
 
-from . import tree
-from .engine import Edge, Level, Node, Rule, rule_of, title
+from . import engine, tree
+from .engine import Edge, Level, Node, Rule, describe, rule_of, title
 from .rules.elementwise import sum_of_products
 from .rules.indexing import getitem
 from .rules.shaping import astype
 
+engine.operators = globals()
 _PYTHON_NUMBERS = (float, int, complex, bool)
 _UFUNC_DEFAULTS = {"where": True, "casting": "same_kind", "order": "K", "subok": True}
 
 
 class TensorConversionError(TypeError):
     """A Tensor was about to become a plain number or array, which would drop its derivative."""
+
+
+class EscapedTensorError(TypeError):
+    """A Tensor was used after the call that it belonged to had ended."""
 
 
 # ---- Recording, in general ------------------------------------------------------------------------------------------
@@ -47,13 +52,13 @@ def record(rule: Rule, args: tuple, kwargs: dict[str, Any]) -> Any:
     if not rule.vjps:
         _refuse_function(rule.fun)
     given = _as_arrays(rule, rule.bind(args, kwargs))
-    level: Any = _top_level(given.values())
-    traced = [name for name, value in given.items() if _top_level((value,)) is level]
+    level: Any = top_level(given.values())
+    traced = [name for name, value in given.items() if top_level((value,)) is level]
     for name in traced:
         _check_call(rule, name, given)
 
-    values = {name: _lower(value, level) for name, value in given.items()}
-    y = rule.fun(*_lower(args, level), **_lower(kwargs, level))
+    values = {name: lower(value, level) for name, value in given.items()}
+    y = rule.fun(*lower(args, level), **lower(kwargs, level))
     if given.get("dtype") is None and all(type(values.get(name, 0)) in _PYTHON_NUMBERS for name in rule.vjps):
         y = _as_weak(y)
 
@@ -86,7 +91,7 @@ def _as_arrays(rule: Rule, given: dict[str, Any]) -> dict[str, Any]:
 def _as_array(rule: Rule, name: str, value: Any) -> Any:
     if not isinstance(value, (list, tuple)):
         return value
-    if _top_level(value):
+    if top_level(value):
         raise TensorConversionError(
             f"{title(rule.fun)} got a list with Tensors in it for {name!r}, where it takes an array: "
             f"make it one Tensor first, with np.stack"
@@ -126,11 +131,14 @@ def _as_weak(y: Any) -> Any:
 
 
 def _parent(value: Any, level: Level) -> Node:
-    """The node of a Tensor. A list with Tensors gets one, which deals the list of cotangents out to its members."""
-    if type(value) is Tensor:
-        return value.node
-    edges = [(_parent(m, level), itemgetter(i), ()) for i, m in enumerate(value) if _top_level((m,)) is level]
-    return _node([_lower(m, level) for m in value], edges)
+    """The node of an argument that is a Tensor, or a sequence with Tensors."""
+    return value.node if type(value) is Tensor else node_of(value, level)  # type: ignore[return-value]
+
+
+def node_of(values: list, level: Level) -> Node | None:
+    """The node of several values, which deals the list of their cotangents out to the Tensors among them, if any."""
+    edges = [(_parent(m, level), itemgetter(i), ()) for i, m in enumerate(values) if top_level((m,)) is level]
+    return _node([lower(m, level) for m in values], edges) if edges else None
 
 
 def _node(value: Any, edges: list) -> Node:
@@ -139,7 +147,9 @@ def _node(value: Any, edges: list) -> Node:
     for parent, vjp, residuals in reversed(edges[1:]):
         next_edge = Edge(parent, vjp, residuals, next_edge)
     parent, vjp, residuals = edges[0]
-    return Node(value, parent, vjp, residuals, next_edge)
+    node = Node(value, parent, vjp, residuals, next_edge)
+    node.recorded_by_user()
+    return node
 
 
 def _wrap(rule: Rule, level: Level, y: Any, edges: list) -> Any:
@@ -160,7 +170,20 @@ def _only(i: int, g: Any) -> dict[int, Any]:
     return {i: g}
 
 
-def _top_level(values: Iterable) -> Level | None:
+def record_call(results: list, arguments: list[Tensor], level: Level, vjp: Callable[[list], list]) -> list:
+    """Record a whole call as one operation: return Tensors for its results, which are plain, or of outer levels.
+
+    `vjp` takes the list of the results' cotangents to that of the arguments'. All arguments are Tensors of the level.
+    """
+    node = Node(results, node_of(arguments, level), vjp)
+    node.recorded_by_user()
+    return [
+        Tensor(y, Node(y, node, partial(_only, i)), level) if np.dtype(describe(y)[1]).kind in "fc" else y
+        for i, y in enumerate(results)
+    ]
+
+
+def top_level(values: Iterable) -> Level | None:
     """The highest level among Tensors, also those in lists and tuples."""
     top = None
     for value in values:
@@ -168,7 +191,7 @@ def _top_level(values: Iterable) -> Level | None:
         if type(value) is Tensor:
             level = value.level
         elif type(value) is list or type(value) is tuple:
-            level = _top_level(value)
+            level = top_level(value)
         else:
             continue
         if top is None or (level is not None and level.number > top.number):
@@ -176,23 +199,23 @@ def _top_level(values: Iterable) -> Level | None:
     return top
 
 
-def _lower(value: Any, level: Level | None) -> Any:
+def lower(value: Any, level: Level | None) -> Any:
     """Take the Tensors of one level out of their wrapping, also those in containers. (None: of all levels.)"""
     kind = type(value)
     if kind is Tensor:
         if level is None:
-            return _lower(value.value, None)
+            return lower(value.value, None)
         return value.value if value.level is level else value
     if kind is list or kind is tuple:
-        return kind([_lower(member, level) for member in value])
+        return kind([lower(member, level) for member in value])
     if kind is dict:
-        return {name: _lower(member, level) for name, member in value.items()}
+        return {name: lower(member, level) for name, member in value.items()}
     return value
 
 
 def strip(value: Any) -> Any:
     """Take all Tensors out of their wrapping, of all levels: what is left are the plain values."""
-    return _lower(value, None)
+    return lower(value, None)
 
 
 def _frozen(value: Any, level: Level) -> Any:
@@ -369,7 +392,7 @@ class Tensor:
 
     def __init__(self, value: Any, node: Node, level: Level) -> None:
         if not level.open:
-            raise RuntimeError(
+            raise EscapedTensorError(
                 "a Tensor was used after the grad call that made it had ended: it escaped through a global, a list "
                 "or an attribute. Return it from the differentiated function instead (has_aux=True)"
             )
@@ -384,7 +407,10 @@ class Tensor:
             if kwargs or ufunc not in _SHORT:
                 return record(rule_of(ufunc), inputs, kwargs)
             apply, reflected = _SHORT[ufunc]
-            return apply(*inputs) if type(inputs[0]) is Tensor else reflected(*inputs[::-1])
+            result = apply(*inputs) if type(inputs[0]) is Tensor else reflected(*inputs[::-1])
+            if result is not NotImplemented:
+                result.node.recorded_by_user()
+            return result
         if method == "reduce" and ufunc in _REDUCTIONS:
             kwargs = {"axis": 0} | {name: value for name, value in kwargs.items() if name == "axis" or value is not None}
             return record(rule_of(_REDUCTIONS[ufunc]), inputs, kwargs)
@@ -437,6 +463,9 @@ class Tensor:
 
     ndim = property(lambda self: len(self.shape), doc="Number of axes.")
     size = property(lambda self: int(np.prod(self.shape)), doc="Number of elements.")
+    itemsize = property(lambda self: self.dtype.itemsize, doc="Bytes of an element.")
+    nbytes = property(lambda self: self.size * self.itemsize, doc="Bytes of all elements.")
+    flat = property(lambda self: self.ravel(), doc="The elements in one dimension.")
 
     def __len__(self) -> int:
         if not self.shape:

@@ -1,30 +1,59 @@
-"""grad: from a function to the function that computes its gradient.
+"""grad and its family: from a function to the functions that compute its derivatives.
 
-A call of ``grad(fun)(x)`` goes through five steps, which are the five parts of `value_and_grad`:
+They have the names, arguments and results of JAX's. Everything rests on one pass backwards over a recorded graph:
 
-1. take the argument apart into leaves, and check that they can be differentiated;
-2. make each leaf a Tensor of a new level, and put the argument together again;
-3. call the function: plain NumPy code, whose operations on Tensors leave a graph;
-4. check that the result is a number, and go backwards from its node to those of the leaves;
-5. give the cotangents of the leaves the structure that the argument had.
+1. `grad` and `value_and_grad` record a function of one number, go back once, and drop the graph on the way.
+2. `vjp` keeps the graph, and hands out the pass as a function: from the cotangent of the result to that of the arguments.
+3. That function is linear. Recorded and gone through backwards in its turn, it gives the other direction: `linearize`
+   and `jvp`, from a tangent of the arguments to that of the result.
+4. Jacobians are rows of `vjp` (`jacrev`), or columns of `linearize` (`jacfwd`); a Hessian is one of the other.
 """
 
 from __future__ import annotations
 
-import operator
-import sys
-from functools import wraps
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
 from . import tree
+from .boundary import (
+    Arguments,
+    Options,
+    check_callable,
+    check_leaf,
+    check_output_dtype,
+    check_scalar,
+    dtype_of,
+    enter,
+    explain,
+    float0,
+    gradient_for,
+    kind_of,
+    leave,
+    name_of,
+    plain,
+    split_aux,
+    wraps,
+)
 from .engine import Level, Node, backward, describe
-from .tensor import Tensor, TensorConversionError
+from .tensor import Tensor, node_of
+
+# ---- 1. The gradient ------------------------------------------------------------------------------------------------
 
 
-def grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
+def grad(
+    fun: Callable,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    reduce_axes: Sequence = (),
+    *,
+    argnames: str | Sequence[str] | None = None,
+    allow_objects: bool = False,
+) -> Callable[..., Any]:
     """Return the function that computes the gradient of `fun`. Same as `jax.grad`.
 
     Parameters
@@ -36,21 +65,32 @@ def grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False)
         float, a complex number, an array of either (any shape, any floating dtype), or a pytree of those.
     has_aux : bool, default False
         `fun` returns a pair: the number to differentiate, and anything else, which comes back beside the gradient.
+    holomorphic : bool, default False
+        `fun` is a holomorphic function: arguments and result are complex, and the gradient is its derivative. Without
+        it, the gradient of a real result with respect to z = x + iy is df/dx - i df/dy.
+    allow_int : bool, default False
+        Leaves may be integers or truth values. What comes back for them has the dtype `float0`, and no content.
+    reduce_axes
+        Only there because JAX has it: must be empty.
+    argnames : str or sequence of str, optional
+        In place of `argnums`: the names of the arguments, passed by position, by keyword, or left at their defaults.
+    allow_objects : bool, default False
+        Leaves may be strings and any other objects. They reach `fun` as they are; what comes back for them is None.
 
     Returns
     -------
     callable
-        Takes the arguments of `fun`, and returns the gradient: a tree like the argument (or, where `argnums` is a
-        sequence, a tuple of them), with leaves of the same shape, dtype and kind. They are new arrays. With
-        `has_aux`, a pair of the gradient and the auxiliary data.
+        Takes the arguments of `fun`, and returns the gradient: a tree like the argument (or, where `argnums` or
+        `argnames` is a sequence, a tuple of them), with leaves of the same shape, dtype and kind. They are new
+        arrays. With `has_aux`, a pair of the gradient and the auxiliary data.
 
     Raises
     ------
     TypeError
-        Here, if `fun` is not callable or `argnums` are not integers; in the call, if a leaf is not a float or
-        complex number or array, or the result is not a real number.
+        Here, if `fun` is not callable, `argnums` are not integers, or it has no argument of such a name; in the call,
+        if a leaf cannot be differentiated, or the result is not a real number.
     ValueError
-        If `argnums` has duplicates.
+        If an argument is selected twice, or none.
 
     Examples
     --------
@@ -62,10 +102,14 @@ def grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False)
     ...     return np.sum((params['w'] * x + params['b']) ** 2)
     >>> grad(loss)({'w': 2.0, 'b': np.array([0.0, 1.0])}, np.array([1.0, 2.0]))
     {'b': array([ 4., 10.]), 'w': 24.0}
+    >>> grad(loss, argnames='x')({'w': 2.0, 'b': 0.0}, x=np.array([1.0, 2.0]))
+    array([ 8., 16.])
     """
-    value_and_gradient = value_and_grad(fun, argnums, has_aux)
+    value_and_gradient = value_and_grad(
+        fun, argnums, has_aux, holomorphic, allow_int, reduce_axes, argnames=argnames, allow_objects=allow_objects
+    )
 
-    @wraps(fun)
+    @wraps(fun, f"Compute the gradient of {{fun}} with respect to {Arguments(fun, argnums, argnames)}.")
     def gradient(*args: Any, **kwargs: Any) -> Any:
         value, gradients = value_and_gradient(*args, **kwargs)
         return (gradients, value[1]) if has_aux else gradients
@@ -73,12 +117,22 @@ def grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False)
     return gradient
 
 
-def value_and_grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
+def value_and_grad(
+    fun: Callable,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    reduce_axes: Sequence = (),
+    *,
+    argnames: str | Sequence[str] | None = None,
+    allow_objects: bool = False,
+) -> Callable[..., Any]:
     """Return the function that computes both `fun` and its gradient. Same as `jax.value_and_grad`.
 
     Parameters
     ----------
-    fun, argnums, has_aux
+    fun, argnums, has_aux, holomorphic, allow_int, reduce_axes, argnames, allow_objects
         As for `grad`.
 
     Returns
@@ -98,38 +152,48 @@ def value_and_grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: boo
     >>> value_and_grad(lambda x, y: x * y ** 2, argnums=(0, 1))(2.0, 3.0)
     (18.0, (9.0, 12.0))
     """
-    if not callable(fun):
-        raise TypeError(f"Expected a callable value, got {fun}")
-    argnums = _check_argnums(argnums)
+    check_callable(fun)
+    if reduce_axes:
+        raise NotImplementedError("reduce_axes is not supported")
+    arguments = Arguments(fun, argnums, argnames)
+    options = Options("grad", holomorphic, allow_int, allow_objects)
 
-    @wraps(fun)
+    @wraps(fun, f"Compute the value of {{fun}}, and its gradient with respect to {arguments}.")
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
-        leaves, structure = tree.flatten(_selected(args, argnums))
+        leaves, structure = tree.flatten(arguments.selected(args, kwargs))
         level = Level()
         try:
+            # Every leaf becomes a Tensor of a new level, and the function runs on those.
+            entered = []
             for i, leaf in enumerate(leaves):
-                if type(leaf) is not float:
-                    leaves[i] = _check_leaf(leaf, i, structure, level)
-            tensors = [Tensor(x, Node(x), level) for x in leaves]
-            out = fun(*_replaced(args, argnums, tree.unflatten(structure, tensors)), **kwargs)
+                if type(leaf) is float and not holomorphic:
+                    entered.append(Tensor(leaf, Node(leaf), level))
+                else:
+                    entered.append(enter(leaf, level, options, lambda: arguments.place(i, structure, args)))
+            new_args, new_kwargs = arguments.replaced(args, kwargs, tree.unflatten(structure, entered))
+            out = fun(*new_args, **new_kwargs)
 
             aux = None
             if has_aux:
-                out, aux = _check_pair(out)
-                aux = tree.map(lambda leaf: _value(leaf, level), aux)
-            _check_output(out)
-            value = _value(out, level)
+                out, aux = split_aux(out)
+                aux = tree.map(lambda leaf: leave(leaf, level), aux)
+            if type(out) is not Tensor or type(out.value) not in (np.float64, float) or holomorphic:
+                check_scalar(out)
+                check_output_dtype(out, options)
+            value = leave(out, level)
+
+            # Back from the node of the result to those of the leaves.
             cotangents = {}
             if value is not out:  # else it does not depend on the leaves
                 root = [out.node]
                 del out  # Nothing here may hold on to the graph, which is freed as the backward pass goes along.
-                cotangents = backward(root.pop(), _one(value))
+                cotangents = backward(root.pop(), _ONE if type(value) is np.float64 else one_like(value))
             gradients = []
-            for t, x in zip(tensors, leaves):
-                g = cotangents.pop(t.node, None)
-                gradients.append(g if type(g) is float else _own(g, x))
+            for x in entered:
+                g = cotangents.pop(x.node, None) if type(x) is Tensor else None
+                gradients.append(g if type(g) is float else gradient_for(x, g))
         except ValueError as error:
-            _explain(error)
+            explain(error)
             raise
         finally:
             level.open = False
@@ -138,166 +202,498 @@ def value_and_grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: boo
     return value_and_gradient
 
 
-# ---- 1. The argument ------------------------------------------------------------------------------------------------
-
-
-def _check_argnums(argnums: Any) -> int | tuple[int, ...]:
-    try:
-        return operator.index(argnums)
-    except TypeError:
-        argnums = tuple(operator.index(i) for i in argnums)
-    if len(set(argnums)) < len(argnums):
-        raise ValueError(f"argnums={argnums} names an argument twice")
-    return argnums
-
-
-def _selected(args: tuple, argnums: int | tuple[int, ...]) -> Any:
-    """The argument that is differentiated, or a tuple of them."""
-    if argnums == ():
-        raise ValueError("argnums is empty: there is nothing to differentiate with respect to")
-    try:
-        if isinstance(argnums, int):
-            return args[argnums]
-        selected = tuple(args[i] for i in argnums)
-    except IndexError:
-        wanted = (argnums,) if isinstance(argnums, int) else argnums
-        needed = max(i + 1 if i >= 0 else -i for i in wanted)
-        raise (TypeError if max(wanted) >= len(args) else ValueError)(
-            f"differentiating with respect to argnums={argnums} requires at least {needed} positional arguments to be "
-            f"passed by the caller, but got only {len(args)} positional arguments (those passed by keyword, or left at "
-            f"their defaults, do not count)"
-        ) from None
-    if len({i % len(args) for i in argnums}) < len(argnums):
-        raise ValueError(f"argnums={argnums} names an argument twice")
-    return selected
-
-
-def _replaced(args: tuple, argnums: int | tuple[int, ...], new: Any) -> list:
-    """The arguments, with new ones in place of those that are differentiated."""
-    replaced = list(args)
-    if isinstance(argnums, int):
-        replaced[argnums] = new
-    else:
-        for i, argument in zip(argnums, new):
-            replaced[i] = argument
-    return replaced
-
-
-def _check_leaf(leaf: Any, i: int, structure: tree.Structure, level: Level) -> Any:
-    """Return leaf number i as a value that can be differentiated, or say why it cannot be."""
-    value: Any
-    if isinstance(leaf, ndarray) and hasattr(leaf, "mask"):
-        raise ValueError(f"{_where(i, structure)} is a masked array; use its filled() to convert it to an array")
-    if isinstance(leaf, ndarray):  # also a matrix, or another subclass
-        value, kind = level.frozen(leaf.view(ndarray) if type(leaf) is not ndarray else leaf), leaf.dtype.kind
-    elif isinstance(leaf, (np.generic, Tensor)):
-        value, kind = leaf, leaf.dtype.kind
-    elif isinstance(leaf, (bool, int)):
-        value, kind = leaf, "i"
-    elif isinstance(leaf, float):
-        value, kind = float(leaf), "f"
-    elif isinstance(leaf, complex):
-        value, kind = complex(leaf), "c"
-    else:
-        raise TypeError(f"{_where(i, structure)} is {leaf!r} of type {type(leaf)}, which cannot be differentiated")
-    if kind in "fc":
-        return value
-    if kind in "biu":
-        raise TypeError(
-            f"grad requires real- or complex-valued inputs (input dtype that is a sub-dtype of np.inexact), but got "
-            f"{np.dtype(getattr(leaf, 'dtype', type(leaf)))}: {_where(i, structure)} is {leaf!r}. Make it a float, "
-            f"or pass it in an argument that is not differentiated"
-        )
-    raise TypeError(f"{_where(i, structure)} has dtype {leaf.dtype}, which cannot be differentiated")
-
-
-def _where(i: int, structure: tree.Structure) -> str:
-    path = tree.paths(structure)[i]
-    return f"the leaf {path} of the argument" if path else "the argument"
-
-
-# ---- 4. The result --------------------------------------------------------------------------------------------------
-
-
-def _check_pair(out: Any) -> tuple[Any, Any]:
-    if not isinstance(out, (tuple, list)) or len(out) != 2:
-        raise TypeError(
-            f"expected function with aux output to return a two-element tuple, but got type {type(out)} with value {out}"
-        )
-    return out[0], out[1]
-
-
-def _check_output(out: Any) -> None:
-    """Raise if a result is not a real number."""
-    if type(out) is Tensor and type(out.value) in (float, np.float64):
-        return
-    if out is None or isinstance(out, (tuple, list, dict)):
-        raise TypeError(f"Gradient only defined for scalar-output functions. Output was {out}.")
-    if type(out) is not Tensor and not isinstance(out, (int, float, complex, ndarray, np.generic)):
-        raise TypeError(f"grad requires a function that returns a number, and it returned {out!r} of type {type(out)}")
-    shape, dtype = describe(out)
-    if shape != ():
-        example = "its only element, with .sum()" if np.size(out) == 1 else "its .sum() or .mean()"
-        raise TypeError(
-            f"Gradient only defined for scalar-output functions. Output had shape: {shape}. Return {example}"
-        )
-    if np.dtype(dtype).kind != "f":
-        raise TypeError(
-            f"grad requires real-valued outputs (output dtype that is a sub-dtype of np.floating), but got {np.dtype(dtype)}"
-        )
-
-
-def _value(leaf: Any, level: Level) -> Any:
-    """What a Tensor of this level stands for; anything else is itself."""
-    if type(leaf) is not Tensor:
-        return leaf
-    if leaf.level is level:
-        return leaf.value
-    if not leaf.level.open:
-        raise RuntimeError("the function returned a Tensor of a grad call that had ended: it escaped from an inner function")
-    return leaf
-
-
 _ONE = np.float64(1)
 
 
-def _one(value: Any) -> Any:
-    """The derivative of the result with respect to itself, in its own dtype."""
-    if type(value) is np.float64:
-        return _ONE
+def one_like(value: Any) -> Any:
+    """The derivative of a number with respect to itself, in its own dtype."""
     kind = describe(value)[1]
     return kind(1) if isinstance(kind, type) else kind.type(1)
 
 
-# ---- 5. The gradient ------------------------------------------------------------------------------------------------
+# ---- 2. The backward pass as a function -----------------------------------------------------------------------------
 
 
-def _own(g: Any, x: Any) -> Any:
-    """Return the gradient for a leaf: of the leaf's own kind, writable, and sharing memory with nothing.
+def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
+    """Return the value of a function, and its vector-Jacobian product as a function. Same as `jax.vjp`.
 
-    The cotangent that arrives may be a view (a sum hands out one number for all elements), or be held elsewhere: by
-    another leaf (both operands of an addition receive the same), or by whatever a rule took it from. References
-    tell: here it has two, the variable g and the argument of getrefcount.
+    Parameters
+    ----------
+    fun : callable
+        Returns a number, an array, or a pytree of them.
+    *primals : pytree
+        Its arguments. All are differentiated; integers and truth values may be among them.
+    has_aux : bool, default False
+        `fun` returns a pair: the value, and auxiliary data.
+
+    Returns
+    -------
+    value : pytree
+    vjp_fun : callable
+        Takes the cotangent of the value, a tree like it in structure, shapes and dtypes, to a tuple of the cotangents
+        of the primals. It can be called any number of times, and keeps the graph as long as it lives.
+    aux
+        With `has_aux`.
+
+    Raises
+    ------
+    TypeError
+        If `fun` is not callable, or a leaf of the primals or of the value cannot be differentiated.
+    ValueError
+        From `vjp_fun`, if the cotangent does not match the value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import vjp
+    >>> y, vjp_fun = vjp(lambda x, a: a * x, np.array([1.0, 2.0]), 3.0)
+    >>> y
+    array([3., 6.])
+    >>> vjp_fun(np.array([1.0, 10.0]))
+    (array([ 3., 30.]), 21.0)
     """
-    if g is None:  # the result does not depend on this leaf
-        shape, dtype = describe(x)
-        g = dtype(0) if isinstance(dtype, type) else np.zeros(shape, dtype)
-    elif type(g) is ndarray and (g.base is not None or not g.flags.writeable or sys.getrefcount(g) > 2):
-        g = g.copy()
-    if type(x) is ndarray and not isinstance(g, Tensor):
-        return g if type(g) is ndarray and g.dtype == x.dtype else np.array(g, x.dtype)
-    return g[()] if isinstance(x, np.generic) and type(g) is ndarray else g
+    check_callable(fun)
+    leaves, structure = tree.flatten(primals)
+    every = Arguments(fun, range(len(primals)))
+    options = Options("vjp", allow_int=True)
+    level = Level()
+    try:
+        entered = [
+            enter(leaf, level, options, lambda: every.place(i, structure, primals)) for i, leaf in enumerate(leaves)
+        ]
+        out = fun(*tree.unflatten(structure, entered))
+        aux = None
+        if has_aux:
+            out, aux = split_aux(out)
+            aux = tree.map(lambda leaf: _safe(leave(leaf, level)), aux)
+        out_leaves, out_structure = tree.flatten(out)
+        for leaf in out_leaves:
+            if kind_of(leaf) == "O":
+                raise TypeError(f"the function returned {leaf!r} of type {type(leaf)}, which cannot be differentiated")
+        root = node_of(out_leaves, level)
+        out_leaves = [_safe(leave(leaf, level)) for leaf in out_leaves]
+    except ValueError as error:
+        explain(error)
+        raise
+    finally:
+        level.open = False
+    expected = [(kind_of(leaf), np.shape(leaf), dtype_of(leaf)) for leaf in out_leaves]
+
+    def vjp_fun(*cotangent: Any) -> tuple:
+        if len(cotangent) != 1:
+            raise TypeError(
+                f"the function returned by vjp for {name_of(fun)} takes one argument, the cotangent of the value "
+                f"(a tree, if that is one), and got {len(cotangent)}"
+            )
+        given, its_structure = tree.flatten(cotangent[0])
+        given = list(map(plain, given))
+        if its_structure != out_structure:
+            raise ValueError(
+                f"unexpected tree structure: the value of {name_of(fun)} has {out_structure}, and the cotangent {its_structure}"
+            )
+        for g, (kind, shape, dtype), path in zip(given, expected, tree.paths(out_structure)):
+            if kind_of(g) == "O":
+                raise TypeError(f"the cotangent{tree.keystr(path)} is {g!r} of type {type(g)}: it must be a number or array")
+            if kind in "fc" and (np.shape(g), dtype_of(g)) != (shape, dtype):
+                raise ValueError(
+                    f"unexpected shape or dtype of the cotangent{tree.keystr(path)}: got {dtype_of(g)}{list(np.shape(g))}, "
+                    f"but expected {dtype}{list(shape)}, that of the value of {name_of(fun)}"
+                )
+        cotangents = {} if root is None else backward(root, given)
+        found_gradients = []
+        for x in entered:
+            g = cotangents.pop(x.node, None) if type(x) is Tensor else None
+            found_gradients.append(gradient_for(x, g))
+        return tree.unflatten(structure, found_gradients)
+
+    out = tree.unflatten(out_structure, out_leaves)
+    return (out, vjp_fun, aux) if has_aux else (out, vjp_fun)
 
 
-# ---- Errors ---------------------------------------------------------------------------------------------------------
+def _safe(value: Any) -> Any:
+    """An array that the user may write into, while the graph goes on being used."""
+    return value.copy() if type(value) is ndarray else value
 
 
-def _explain(error: ValueError) -> None:
-    """Raise our own error where NumPy has hidden it behind "setting an array element with a sequence"."""
-    ours = error.__cause__
-    if isinstance(ours, TensorConversionError):
-        error.__cause__ = None
-        try:
-            raise ours.with_traceback(error.__traceback__) from None
-        finally:  # without these, the two exceptions and this frame would refer to each other
-            del ours, error
+# ---- 3. Forwards ----------------------------------------------------------------------------------------------------
+
+
+def linearize(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
+    """Return the value of a function, and its derivative at that place as a linear function. Same as `jax.linearize`.
+
+    Parameters
+    ----------
+    fun, *primals, has_aux
+        As for `vjp`.
+
+    Returns
+    -------
+    value : pytree
+    jvp_fun : callable
+        Takes tangents, one for each primal and like it in structure, shapes and dtypes (dtype `float0` for integers),
+        to the tangent of the value. It can be called any number of times, and does not call `fun` again.
+    aux
+        With `has_aux`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `vjp`; from `jvp_fun`, if the tangents do not match the primals.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import linearize
+    >>> y, jvp_fun = linearize(lambda x: x ** 2, np.array([1.0, 2.0]))
+    >>> jvp_fun(np.array([1.0, 0.0])), jvp_fun(np.array([1.0, 1.0]))
+    (array([2., 0.]), array([2., 4.]))
+    """
+    out, vjp_fun, *aux = vjp(fun, *primals, has_aux=has_aux)
+    # From cotangent to cotangents, vjp_fun is linear: its own VJP, wherever it is taken, is the way back.
+    _, transposed = vjp(vjp_fun, tree.map(_zero_cotangent, out))
+    expected, structure = tree.flatten(tree.map(plain, primals))
+    form = [(np.shape(leaf), _tangent_dtype(leaf)) for leaf in expected]
+
+    def jvp_fun(*tangents: Any) -> Any:
+        given, its_structure = tree.flatten(tangents)
+        given = list(map(plain, given))
+        if its_structure != structure:
+            raise TypeError(f"the primals have the structure {structure}, and the tangents {its_structure}")
+        for t, (shape, dtype), path in zip(given, form, tree.paths(structure)):
+            if kind_of(t) == "O":
+                raise TypeError(f"the tangent{tree.keystr(path)} is {t!r} of type {type(t)}: it must be a number or array")
+            if (np.shape(t), dtype_of(t)) != (shape, dtype):
+                raise ValueError(
+                    f"the tangent{tree.keystr(path)} does not match its primal: got {dtype_of(t)}{list(np.shape(t))}, but "
+                    f"expected {dtype}{list(shape)}"
+                )
+        return transposed(tree.unflatten(structure, given))[0]
+
+    return out, jvp_fun, *aux
+
+
+def _zero_cotangent(leaf: Any) -> Any:
+    shape, dtype = describe(leaf)
+    if kind_of(leaf) not in "fc":
+        return np.zeros(shape, float0)
+    return dtype(0) if isinstance(dtype, type) else np.zeros(shape, dtype)
+
+
+def _tangent_dtype(leaf: Any) -> np.dtype:
+    return dtype_of(leaf) if kind_of(leaf) in "fc" else float0
+
+
+def jvp(fun: Callable, primals: Sequence, tangents: Sequence, has_aux: bool = False) -> tuple:
+    """Return the value of a function, and its derivative along a direction. Same as `jax.jvp`.
+
+    It takes two passes backwards, so that no rule has to be written for the other direction.
+
+    Parameters
+    ----------
+    fun : callable
+    primals : tuple or list of pytrees
+        The arguments of `fun`.
+    tangents : tuple or list of pytrees
+        The direction: like the primals in structure, shapes and dtypes (dtype `float0` for integers).
+    has_aux : bool, default False
+        `fun` returns a pair: the value, and auxiliary data.
+
+    Returns
+    -------
+    value, tangent : pytree
+        Of the same structure. With `has_aux`, the auxiliary data follows.
+
+    Raises
+    ------
+    TypeError
+        If primals and tangents are not both tuples or both lists, or differ in structure or dtype.
+    ValueError
+        If they differ in shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import jvp
+    >>> jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 0.5))
+    (6.0, 4.0)
+    """
+    check_callable(fun)
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise TypeError(
+            f"the primals and tangents of jvp must be tuples or lists; found {type(primals).__name__} and "
+            f"{type(tangents).__name__}"
+        )
+    primals, tangents = tree.map(plain, primals), tree.map(plain, tangents)
+    (leaves, structure), (directions, its_structure) = tree.flatten(primals), tree.flatten(tangents)
+    if structure != its_structure:
+        raise TypeError(f"the primals of jvp have the structure {structure}, and the tangents {its_structure}")
+    for leaf, direction, path in zip(leaves, directions, tree.paths(structure)):
+        if "O" in (kind_of(leaf), kind_of(direction)):
+            raise TypeError(f"primals{tree.keystr(path)} is {leaf!r}, and its tangent {direction!r}: both must be numbers or arrays")
+        if dtype_of(direction) != _tangent_dtype(leaf):
+            raise TypeError(
+                f"tangents{tree.keystr(path)} has dtype {dtype_of(direction)}, and the primal {dtype_of(leaf)}: expected "
+                f"{_tangent_dtype(leaf)}"
+            )
+        if np.shape(direction) != np.shape(leaf):
+            raise ValueError(f"tangents{tree.keystr(path)} has shape {np.shape(direction)}, and the primal {np.shape(leaf)}")
+    out, jvp_fun, *aux = linearize(fun, *primals, has_aux=has_aux)
+    return out, jvp_fun(*tangents), *aux
+
+
+# ---- 4. All rows, or all columns ------------------------------------------------------------------------------------
+
+
+def jacrev(
+    fun: Callable,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable[..., Any]:
+    """Return the function that computes the Jacobian of `fun`, one backward pass for each element of the result.
+
+    Same as `jax.jacrev`; `jacobian` is another name for it. Better than `jacfwd` if the result has fewer elements than
+    the argument.
+
+    Parameters
+    ----------
+    fun : callable
+        Returns a real number, a real array, or a pytree of them.
+    argnums, has_aux, holomorphic, allow_int
+        As for `grad`.
+
+    Returns
+    -------
+    callable
+        Takes the arguments of `fun`. Returns a tree like its result, in which each leaf is a tree like the argument,
+        in which each leaf is an array: its shape is that of the result's leaf followed by that of the argument's, its
+        dtype that of the argument's. With `has_aux`, a pair of that and the auxiliary data.
+
+    Raises
+    ------
+    TypeError
+        If a leaf of the argument or the result is not real (or, for a holomorphic function, not complex).
+    ValueError
+        If there is no such argument.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import jacrev
+    >>> jacrev(lambda x: x ** 2)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+    check_callable(fun)
+    arguments, options = Arguments(fun, argnums), Options("jacrev", holomorphic, allow_int)
+
+    @wraps(fun, f"Compute the Jacobian of {{fun}} with respect to {arguments}, row by row.")
+    def jacobian_of_fun(*args: Any, **kwargs: Any) -> Any:
+        of_argument, argument = _restricted(fun, arguments, options, args, kwargs)
+        out, vjp_fun, *aux = vjp(of_argument, argument, has_aux=has_aux)
+        in_leaves, in_structure = tree.flatten(argument)
+        out_leaves, out_structure = tree.flatten(out)
+        for leaf in out_leaves:
+            check_output_dtype(leaf, options)
+        zeros = [_zero_cotangent(leaf) for leaf in out_leaves]
+        jacobians = []
+        for i, leaf in enumerate(out_leaves):
+            rows = []
+            for unit in _units(leaf):
+                (row,) = vjp_fun(tree.unflatten(out_structure, [*zeros[:i], unit, *zeros[i + 1 :]]))
+                rows.append(tree.leaves(row))
+            columns = list(zip(*rows)) or [()] * len(in_leaves)
+            found = [_stacked(column, np.shape(leaf), x, 0) for column, x in zip(columns, in_leaves)]
+            jacobians.append(tree.unflatten(in_structure, found))
+        jacobian_tree = tree.unflatten(out_structure, jacobians)
+        return (jacobian_tree, *aux) if has_aux else jacobian_tree
+
+    return jacobian_of_fun
+
+
+jacobian = jacrev
+
+
+def jacfwd(
+    fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
+    """Return the function that computes the Jacobian of `fun`, one pass for each element of the argument.
+
+    Same as `jax.jacfwd`. Better than `jacrev` if the argument has fewer elements than the result.
+
+    Parameters
+    ----------
+    fun : callable
+        Returns a number, an array, or a pytree of them; also complex ones.
+    argnums, has_aux, holomorphic
+        As for `grad`.
+
+    Returns
+    -------
+    callable
+        As for `jacrev`, but the dtype of a leaf is that of the result's.
+
+    Raises
+    ------
+    TypeError
+        If a leaf of the argument is not real (or, for a holomorphic function, not complex).
+    ValueError
+        If there is no such argument.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import jacfwd
+    >>> jacfwd(lambda a: np.stack([a, a ** 2, a ** 3]))(2.0)
+    array([ 1.,  4., 12.])
+    """
+    check_callable(fun)
+    arguments, options = Arguments(fun, argnums), Options("jacfwd", holomorphic)
+
+    @wraps(fun, f"Compute the Jacobian of {{fun}} with respect to {arguments}, column by column.")
+    def jacobian_of_fun(*args: Any, **kwargs: Any) -> Any:
+        of_argument, argument = _restricted(fun, arguments, options, args, kwargs)
+        out, jvp_fun, *aux = linearize(of_argument, argument, has_aux=has_aux)
+        in_leaves, in_structure = tree.flatten(argument)
+        out_leaves, out_structure = tree.flatten(out)
+        if holomorphic:
+            for leaf in out_leaves:
+                check_output_dtype(leaf, options)
+        zeros = [_zero_cotangent(leaf) for leaf in in_leaves]
+        by_argument = []  # for each leaf of the argument, the columns of each leaf of the result
+        for i, leaf in enumerate(in_leaves):
+            columns = []
+            for unit in _units(leaf):
+                column = jvp_fun(tree.unflatten(in_structure, [*zeros[:i], unit, *zeros[i + 1 :]]))
+                columns.append(tree.leaves(column))
+            by_argument.append(list(zip(*columns)) or [()] * len(out_leaves))
+        jacobians = []
+        for i, y in enumerate(out_leaves):
+            found = [_stacked(columns[i], np.shape(x), y, -1) for columns, x in zip(by_argument, in_leaves)]
+            jacobians.append(tree.unflatten(in_structure, found))
+        jacobian_tree = tree.unflatten(out_structure, jacobians)
+        return (jacobian_tree, *aux) if has_aux else jacobian_tree
+
+    return jacobian_of_fun
+
+
+def _restricted(
+    fun: Callable, arguments: Arguments, options: Options, args: tuple, kwargs: dict[str, Any]
+) -> tuple[Callable, Any]:
+    """The function of the selected argument alone, and that argument, whose leaves are checked."""
+    try:
+        argument = arguments.selected(args, kwargs)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+    leaves, structure = tree.flatten(argument)
+    for i, leaf in enumerate(leaves):
+        check_leaf(leaf, options, lambda: arguments.place(i, structure, args))
+
+    def of_argument(new: Any) -> Any:
+        new_args, new_kwargs = arguments.replaced(args, kwargs, new)
+        return fun(*new_args, **new_kwargs)
+
+    return of_argument, tree.map(plain, argument)
+
+
+def _units(leaf: Any) -> list:
+    """For each element of a leaf, a leaf like it with 1 there and 0 elsewhere."""
+    shape, dtype = describe(leaf)
+    if kind_of(leaf) not in "fc":
+        return [np.zeros(shape, float0)] * int(np.prod(shape))
+    if shape == ():
+        return [one_like(leaf)] if not isinstance(leaf, ndarray) else [np.ones((), dtype)]
+    units = []
+    for i in range(int(np.prod(shape))):
+        unit = np.zeros(shape, dtype)
+        unit.flat[i] = 1
+        units.append(unit)
+    return units
+
+
+def _stacked(parts: Sequence, shape: tuple, like: Any, axis: int) -> Any:
+    """Put the derivatives of (or by) each element of a leaf of that shape together, as the first or last axes."""
+    its_shape, dtype = describe(like)
+    if kind_of(like) not in "fc":  # there is none for integers
+        return np.zeros(shape + its_shape if axis == 0 else its_shape + shape, float0 if axis == 0 else dtype)
+    if shape == ():
+        return parts[0]
+    if not parts:
+        return np.zeros(shape + its_shape if axis == 0 else its_shape + shape, dtype)
+    return np.reshape(np.stack(parts, axis=axis), shape + its_shape if axis == 0 else its_shape + shape)
+
+
+def hessian(
+    fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
+    """Return the function that computes the second derivatives of `fun`. Same as `jax.hessian`.
+
+    Parameters
+    ----------
+    fun, argnums, has_aux, holomorphic
+        As for `jacrev`.
+
+    Returns
+    -------
+    callable
+        Takes the arguments of `fun`. Returns the Jacobian of the Jacobian: a tree like the result of `fun`, of trees
+        like the argument, of trees like the argument, of arrays whose shape is those three after each other.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `jacrev`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import hessian
+    >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([2.0, 3.0]))
+    array([[6., 4.],
+           [4., 0.]])
+    """
+    return jacfwd(jacrev(fun, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic)
+
+
+def hvp(fun: Callable, primals: Sequence, tangents: Sequence) -> Any:
+    """Return the product of the Hessian of a function with a vector, without forming the Hessian.
+
+    It costs little more than the gradient. The Hessian is symmetric, so the product is the VJP of the gradient
+    (B. Pearlmutter, "Fast Exact Multiplication by the Hessian", Neural Computation 6, 1994).
+
+    Parameters
+    ----------
+    fun : callable
+        Returns a real number.
+    primals : tuple or list of pytrees
+        The arguments of `fun`, all real.
+    tangents : tuple or list of pytrees
+        The vector: like the primals in structure, shapes and dtypes.
+
+    Returns
+    -------
+    pytree
+        Like the argument, or, if there are several, a tuple like the arguments.
+
+    Raises
+    ------
+    TypeError
+        If primals and tangents are not tuples or lists of the same length, or as for `grad`.
+    ValueError
+        If a tangent does not match its primal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import hvp
+    >>> hvp(lambda x: np.sum(x ** 3), (np.array([1.0, 2.0]),), (np.array([1.0, 10.0]),))
+    array([  6., 120.])
+    """
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)) or len(primals) != len(tangents):
+        raise TypeError("the primals and tangents of hvp must be tuples or lists of the same length")
+    if any(kind_of(leaf) == "c" for leaf in tree.leaves(primals)):
+        raise TypeError("hvp requires real-valued inputs; for a complex one, use jvp(grad(fun), primals, tangents)")
+    gradient = grad(fun, argnums=tuple(range(len(primals))))
+    products = vjp(gradient, *primals)[1](tuple(tangents))
+    return products[0] if len(primals) == 1 else products

@@ -1,27 +1,69 @@
 """Pytrees: parameters in nested containers, taken apart into a list of leaves, and put together again.
 
 `grad` differentiates with respect to whatever structure the parameters have. It flattens them, differentiates with
-respect to the leaves, and builds the gradient with the same structure. The names are those of `jax.tree`.
+respect to the leaves, and builds the gradient with the same structure. The names are those of `jax.tree`, and of
+`jax.tree_util` where types are registered.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections import OrderedDict, defaultdict
-from typing import Any, Callable, Iterable, Iterator, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from numpy import ndarray
+
+# ---- Containers -----------------------------------------------------------------------------------------------------
 
 
 class Container(NamedTuple):
     """How to take one type of container apart and rebuild it.
 
-    `split` returns the children and whatever else it takes to rebuild the container: the keys of a dict, say.
-    `join` rebuilds it from those two. `label` says how to write the way to a child, for messages: ``['w']``.
+    `split` returns the children and whatever else it takes to rebuild the container: the keys of a dict, say. It has
+    to be comparable. `join` rebuilds the container from those two. `label` returns the key of a child: ``['w']``.
     """
 
     split: Callable[[Any], tuple[Any, Any]]
     join: Callable[[Any, list], Any]
-    label: Callable[[Any, int], str] = lambda rest, i: f"[{i}]"
+    label: Callable[[Any, int], Any]
+
+
+class DictKey(NamedTuple):
+    """The way to a child of a dict."""
+
+    key: Any
+
+    def __str__(self) -> str:
+        return f"[{self.key!r}]"
+
+
+class SequenceKey(NamedTuple):
+    """The way to a child of a list or tuple."""
+
+    idx: int
+
+    def __str__(self) -> str:
+        return f"[{self.idx}]"
+
+
+class GetAttrKey(NamedTuple):
+    """The way to a child that is an attribute."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f".{self.name}"
+
+
+class FlattenedIndexKey(NamedTuple):
+    """The way to a child of a type that was registered without names for them."""
+
+    key: int
+
+    def __str__(self) -> str:
+        return f"[<flat index {self.key}>]"
 
 
 def _split_dict(tree: dict) -> tuple[list, list]:
@@ -36,26 +78,26 @@ _containers: dict[type, Container] = {
     dict: Container(
         _split_dict,
         lambda keys, children: dict(zip(keys, children)),
-        lambda keys, i: f"[{keys[i]!r}]",
+        lambda keys, i: DictKey(keys[i]),
     ),
     OrderedDict: Container(
         lambda tree: (list(tree.values()), list(tree)),
         lambda keys, children: OrderedDict(zip(keys, children)),
-        lambda keys, i: f"[{keys[i]!r}]",
+        lambda keys, i: DictKey(keys[i]),
     ),
     defaultdict: Container(
         lambda tree: (_split_dict(tree)[0], (tree.default_factory, _split_dict(tree)[1])),
         lambda rest, children: defaultdict(rest[0], zip(rest[1], children)),
-        lambda rest, i: f"[{rest[1][i]!r}]",
+        lambda rest, i: DictKey(rest[1][i]),
     ),
-    list: Container(lambda tree: (tree, None), lambda _, children: list(children)),
-    tuple: Container(lambda tree: (tree, None), lambda _, children: tuple(children)),
-    type(None): Container(lambda tree: ((), None), lambda _, children: None),
+    list: Container(lambda tree: (tree, None), lambda _, children: list(children), lambda _, i: SequenceKey(i)),
+    tuple: Container(lambda tree: (tree, None), lambda _, children: tuple(children), lambda _, i: SequenceKey(i)),
+    type(None): Container(lambda tree: ((), None), lambda _, children: None, lambda _, i: SequenceKey(i)),
 }
 _namedtuple = Container(
     lambda tree: (tree, type(tree)),
     lambda kind, children: kind(*children),
-    lambda kind, i: f".{kind._fields[i]}",
+    lambda kind, i: GetAttrKey(kind._fields[i]),
 )
 
 
@@ -65,6 +107,118 @@ def _container_of(tree: Any) -> Container | None:
     if container is None and isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return _namedtuple
     return container
+
+
+def register_pytree_node(nodetype: type, flatten_func: Callable, unflatten_func: Callable) -> None:
+    """Make a type a container, so that what is in it can be differentiated. Same as in `jax.tree_util`.
+
+    Parameters
+    ----------
+    nodetype : type
+        Its subclasses are not registered with it.
+    flatten_func : callable
+        Takes an object of that type to a pair: its children, and whatever else it takes to rebuild it (its keys or
+        options; something that can be compared).
+    unflatten_func : callable
+        Takes that, and new children, to a new object. The children may be anything, so it must not check them.
+
+    Raises
+    ------
+    ValueError
+        If the type is a container already.
+
+    Examples
+    --------
+    >>> from minigrad import grad, tree
+    >>> class Line:
+    ...     def __init__(self, w, b):
+    ...         self.w, self.b = w, b
+    >>> tree.register_pytree_node(Line, lambda line: ((line.w, line.b), None), lambda _, children: Line(*children))
+    >>> gradient = grad(lambda line: line.w * 3.0 + line.b)(Line(1.0, 2.0))
+    >>> gradient.w, gradient.b
+    (3.0, 1.0)
+    """
+    _register(nodetype, flatten_func, unflatten_func, lambda _, i: FlattenedIndexKey(i))
+
+
+def register_pytree_node_class(cls: type) -> type:
+    """Make a class a container by its methods ``tree_flatten`` and ``tree_unflatten``: a decorator.
+
+    ``tree_flatten(self)`` returns the children and the rest, and the class method ``tree_unflatten(rest, children)``
+    a new object. See `register_pytree_node`.
+    """
+    register_pytree_node(cls, cls.tree_flatten, cls.tree_unflatten)  # type: ignore[attr-defined]
+    return cls
+
+
+def register_dataclass(
+    nodetype: type, data_fields: Sequence[str] | None = None, meta_fields: Sequence[str] | None = None
+) -> type:
+    """Make a dataclass a container: of its data fields. Can be used as a decorator.
+
+    Parameters
+    ----------
+    nodetype : type
+    data_fields : sequence of str, optional
+        The fields that hold parameters. By default all but those declared ``field(metadata={"static": True})``.
+    meta_fields : sequence of str, optional
+        The other fields, which stay as they are.
+
+    Raises
+    ------
+    TypeError
+        If it is not a dataclass, and the fields are not given; or if only one of the two is given.
+    ValueError
+        If the fields that are given are not those that a dataclass has, or the type is a container already.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass, field
+    >>> from minigrad import grad, tree
+    >>> @tree.register_dataclass
+    ... @dataclass
+    ... class Power:
+    ...     base: float
+    ...     exponent: int = field(metadata={"static": True})
+    >>> grad(lambda p: p.base ** p.exponent)(Power(2.0, 3))
+    Power(base=12.0, exponent=3)
+    """
+    fields = [f for f in dataclasses.fields(nodetype) if f.init] if dataclasses.is_dataclass(nodetype) else []
+    if (data_fields is None) != (meta_fields is None):
+        raise TypeError("data_fields and meta_fields are given together, or not at all")
+    if data_fields is None or meta_fields is None:
+        if not dataclasses.is_dataclass(nodetype):
+            raise TypeError(f"{nodetype.__name__} is not a dataclass: its data_fields and meta_fields are needed")
+        data_fields = [f.name for f in fields if not f.metadata.get("static", False)]
+        meta_fields = [f.name for f in fields if f.metadata.get("static", False)]
+    data, meta = tuple(data_fields), tuple(meta_fields)
+    if fields and {f.name for f in fields} != {*data, *meta}:
+        raise ValueError(f"{nodetype.__name__} has the fields {[f.name for f in fields]}, but given were {[*data, *meta]}")
+
+    def split(tree: Any) -> tuple[list, tuple]:
+        return [getattr(tree, name) for name in data], tuple(getattr(tree, name) for name in meta)
+
+    def join(rest: tuple, children: Iterable) -> Any:
+        return nodetype(**dict(zip(data, children)), **dict(zip(meta, rest)))
+
+    _register(nodetype, split, join, lambda _, i: GetAttrKey(data[i]))
+    return nodetype
+
+
+def _register(nodetype: type, split: Callable, join: Callable, label: Callable) -> None:
+    if nodetype in _containers:
+        raise ValueError(f"{nodetype.__name__} is registered as a container already")
+
+    def as_sequence(tree: Any) -> tuple[list, Any]:
+        children, rest = split(tree)
+        return list(children), (nodetype, rest)  # else two types could have equal structures
+
+    _containers[nodetype] = Container(
+        as_sequence, lambda rest, children: join(rest[1], tuple(children)), lambda rest, i: label(rest[1], i)
+    )
+
+
+# ---- Apart and together ---------------------------------------------------------------------------------------------
 
 
 class Structure(tuple):
@@ -77,12 +231,12 @@ class Structure(tuple):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return f"Structure({unflatten(self, [_Star()] * self.n_leaves)!r})"
+        return f"Structure({unflatten(self, [_Star()] * self.num_leaves)!r})"
 
     @property
-    def n_leaves(self) -> int:
+    def num_leaves(self) -> int:
         """How many leaves the tree has."""
-        return sum(child.n_leaves for child in self[2]) if self else 1
+        return sum(child.num_leaves for child in self[2]) if self else 1
 
 
 class _Star:
@@ -94,14 +248,16 @@ _LEAF = Structure()
 _PLAIN_LEAVES = (float, ndarray)
 
 
-def flatten(tree: Any) -> tuple[list, Structure]:
+def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list, Structure]:
     """Take a tree apart.
 
     Parameters
     ----------
     tree : pytree
-        Dicts (in the order of their sorted keys), lists, tuples, namedtuples, OrderedDicts, defaultdicts and None,
-        nested in any way. Anything else is a leaf.
+        Dicts (in the order of their sorted keys), lists, tuples, namedtuples, OrderedDicts, defaultdicts, None, and
+        registered types, nested in any way. Anything else is a leaf.
+    is_leaf : callable, optional
+        Says of a container whether it shall count as a leaf.
 
     Returns
     -------
@@ -121,12 +277,12 @@ def flatten(tree: Any) -> tuple[list, Structure]:
     ([3.0, 1.0, 2.0], Structure({'b': *, 'w': [*, *]}))
     """
     leaves: list = []
-    return leaves, _flatten(tree, leaves)
+    return leaves, _flatten(tree, leaves, is_leaf)
 
 
-def _flatten(tree: Any, leaves: list) -> Structure:
+def _flatten(tree: Any, leaves: list, is_leaf: Callable[[Any], bool] | None) -> Structure:
     container = _containers.get(type(tree)) or _container_of(tree)
-    if container is None:
+    if container is None or (is_leaf is not None and is_leaf(tree)):
         leaves.append(tree)
         return _LEAF
     children, rest = container.split(tree)
@@ -136,11 +292,11 @@ def _flatten(tree: Any, leaves: list) -> Structure:
             leaves.append(child)
             structures.append(_LEAF)
         else:
-            structures.append(_flatten(child, leaves))
+            structures.append(_flatten(child, leaves, is_leaf))
     return Structure((container, rest, structures))
 
 
-def unflatten(structure: Structure, leaves: Iterable) -> Any:
+def unflatten(treedef: Structure, leaves: Iterable) -> Any:
     """Build the tree of that structure with those leaves: the inverse of `flatten`.
 
     Raises
@@ -157,13 +313,13 @@ def unflatten(structure: Structure, leaves: Iterable) -> Any:
     """
     if type(leaves) is not list:
         leaves = list(leaves)
-    if structure:
-        container, rest, children = structure
+    if treedef:
+        container, rest, children = treedef
         if len(leaves) == len(children) and not any(children):  # a container of leaves alone
             return container.join(rest, leaves)
-    if len(leaves) != structure.n_leaves:
-        raise ValueError(f"the structure has {structure.n_leaves} leaves, and got {len(leaves)}")
-    return _unflatten(structure, iter(leaves))
+    if len(leaves) != treedef.num_leaves:
+        raise ValueError(f"the structure has {treedef.num_leaves} leaves, and got {len(leaves)}")
+    return _unflatten(treedef, iter(leaves))
 
 
 def _unflatten(structure: Structure, remaining: Iterator) -> Any:
@@ -173,26 +329,31 @@ def _unflatten(structure: Structure, remaining: Iterator) -> Any:
     return container.join(rest, [_unflatten(child, remaining) if child else next(remaining) for child in children])
 
 
-def leaves(tree: Any) -> list:
+def leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list:
     """Return the leaves of a tree, in the order of `flatten`."""
-    return flatten(tree)[0]
+    return flatten(tree, is_leaf)[0]
 
 
-def structure(tree: Any) -> Structure:
+def structure(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> Structure:
     """Return the structure of a tree. See `flatten`."""
-    return flatten(tree)[1]
+    return flatten(tree, is_leaf)[1]
 
 
-def map(fun: Callable, tree: Any, *others: Any) -> Any:
+# ---- On all leaves --------------------------------------------------------------------------------------------------
+
+
+def map(f: Callable, tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
     """Apply a function to every leaf, and return a tree of the results.
 
     Parameters
     ----------
-    fun : callable
-        Takes a leaf of `tree`, and the leaf at the same place of each of `others`.
+    f : callable
+        Takes a leaf of `tree`, and what is at the same place in each of `rest`.
     tree : pytree
-    *others : pytree
-        Of the same structure as `tree`.
+    *rest : pytree
+        Of the same structure as `tree`; where that has a leaf, they may have a container, which `f` gets whole.
+    is_leaf : callable, optional
+        As for `flatten`.
 
     Raises
     ------
@@ -205,26 +366,102 @@ def map(fun: Callable, tree: Any, *others: Any) -> Any:
     >>> tree.map(lambda p, g: p - 0.1 * g, {'w': 1.0, 'b': 2.0}, {'w': 10.0, 'b': 0.0})
     {'b': 2.0, 'w': 0.0}
     """
-    first, form = flatten(tree)
-    columns = [first]
-    for other in others:
-        column, its_form = flatten(other)
-        if its_form != form:
-            raise ValueError(f"the trees differ in structure: {form} and {its_form}")
-        columns.append(column)
-    return unflatten(form, [fun(*row) for row in zip(*columns)])
+    first, form = flatten(tree, is_leaf)
+    return unflatten(form, [f(*row) for row in zip(first, *(_subtrees(other, form, form) for other in rest))])
 
 
-def paths(structure: Structure) -> list[str]:
-    """Return the way to each leaf, as one would write it in Python.
+def _subtrees(tree: Any, form: Structure, whole: Structure, none_for_all: bool = False) -> list:
+    """What a tree has where a structure has its leaves; where it has None for a container, for each of its leaves."""
+    if not form:
+        return [tree]
+    if tree is None and none_for_all:
+        return [None] * form.num_leaves
+    container, rest, forms = form
+    children, its_rest = container.split(tree) if _container_of(tree) == container else (None, None)
+    if children is None or len(children) != len(forms) or its_rest != rest:
+        raise ValueError(f"the trees differ in structure: {whole}, and in one of the others {tree!r} for {form}")
+    return [leaf for child, its_form in zip(children, forms) for leaf in _subtrees(child, its_form, whole, none_for_all)]
+
+
+def match(structure: Structure, tree: Any) -> list:
+    """Return what a tree has where a structure has its leaves: None for each where it has None for a container.
+
+    Raises
+    ------
+    ValueError
+        If the tree has a different structure.
+    """
+    return _subtrees(tree, structure, structure, none_for_all=True)
+
+
+_NOTHING = object()
+
+
+def reduce(
+    function: Callable, tree: Any, initializer: Any = _NOTHING, is_leaf: Callable[[Any], bool] | None = None
+) -> Any:
+    """Combine all leaves, from the first to the last, as `functools.reduce` does.
 
     Examples
     --------
     >>> from minigrad import tree
-    >>> tree.paths(tree.structure({'layers': [(1.0, 2.0)], 'b': 3.0}))
+    >>> tree.reduce(lambda total, leaf: total + leaf, {'w': [1.0, 2.0], 'b': 3.0}, 0.0)
+    6.0
+    """
+    values = leaves(tree, is_leaf)
+    return functools.reduce(function, values) if initializer is _NOTHING else functools.reduce(function, values, initializer)
+
+
+def all(tree: Any, *, is_leaf: Callable[[Any], bool] | None = None) -> bool:
+    """Return whether all leaves are true; of no leaves, they are."""
+    return False not in [bool(leaf) for leaf in leaves(tree, is_leaf)]
+
+
+# ---- Ways to leaves -------------------------------------------------------------------------------------------------
+
+
+def map_with_path(f: Callable, tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
+    """Apply a function to every leaf and the way to it. See `map`.
+
+    Parameters
+    ----------
+    f : callable
+        Takes the way to a leaf, a tuple of keys (`DictKey`, `SequenceKey`, `GetAttrKey`, `FlattenedIndexKey`), then
+        the leaf, then what is at the same place in the other trees.
+    tree, *rest, is_leaf
+        As for `map`.
+
+    Examples
+    --------
+    >>> from minigrad import tree
+    >>> tree.map_with_path(lambda path, leaf: tree.keystr(path), {'layers': [(1.0, 2.0)], 'b': 3.0})
+    {'b': "['b']", 'layers': [("['layers'][0][0]", "['layers'][0][1]")]}
+    """
+    form = structure(tree, is_leaf)
+    return map(f, unflatten(form, paths(form)), tree, *rest)
+
+
+class _Path(tuple):
+    """A tuple that is a leaf of a tree, not a container."""
+
+    __slots__ = ()
+
+
+def paths(structure: Structure) -> list[tuple]:
+    """Return the way to each leaf: a tuple of keys. See `keystr`."""
+    if not structure:
+        return [_Path()]
+    container, rest, children = structure
+    return [_Path((container.label(rest, i), *path)) for i, child in enumerate(children) for path in paths(child)]
+
+
+def keystr(path: tuple) -> str:
+    """Return the way to a leaf as one would write it in Python.
+
+    Examples
+    --------
+    >>> from minigrad import tree
+    >>> [tree.keystr(path) for path in tree.paths(tree.structure({'layers': [(1.0, 2.0)], 'b': 3.0}))]
     ["['b']", "['layers'][0][0]", "['layers'][0][1]"]
     """
-    if not structure:
-        return [""]
-    container, rest, children = structure
-    return [container.label(rest, i) + path for i, child in enumerate(children) for path in paths(child)]
+    return "".join(str(key) for key in path)

@@ -12,13 +12,20 @@ LN2, LN10, PI = float(np.log(2)), float(np.log(10)), float(np.pi)
 
 # ---- Arithmetic -----------------------------------------------------------------------------------------------------
 
+
+
+def _whole_quotient(a, b):
+    """a / b, rounded down. A negative number has an infinite one once, though NumPy's quotient is -0.0."""
+    return np.where(np.isinf(b), np.floor_divide(a, b), np.floor(a / b))
+
+
 defvjp(np.add,       a=lambda g: g,              b=lambda g: g)
 defvjp(np.subtract,  a=lambda g: g,              b=lambda g: -g)
 defvjp(np.multiply,  a=lambda g, b: g * b,       b=lambda g, a: g * a)
 defvjp(np.divide,    a=lambda g, b: g / b,       b=lambda g, b, y: -g * y / b)
-defvjp(np.remainder, a=lambda g: g,              b=lambda g, a, b: -g * np.floor(a / b))
+defvjp(np.remainder, a=lambda g: g,              b=lambda g, a, b: -g * _whole_quotient(a, b))
 defvjp(np.fmod,      a=lambda g: g,              b=lambda g, a, b: -g * np.trunc(a / b))
-defvjp(np.divmod,    a=lambda g: g[1],           b=lambda g, a, b: -g[1] * np.floor(a / b))
+defvjp(np.divmod,    a=lambda g: g[1],           b=lambda g, a, b: -g[1] * _whole_quotient(a, b))
 
 defvjp(np.negative,   x=lambda g: -g)
 defvjp(np.positive,   x=lambda g: g)

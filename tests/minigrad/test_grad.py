@@ -123,7 +123,6 @@ def test_other_arguments_arrive_untouched():
     "too many": (lambda: grad(lambda x: x)(1.0, 2.0), "takes 1 positional argument but 2 were given"),
     "too few": (lambda: grad(lambda x, y: x)(1.0), "missing 1 required positional argument"),
     "unknown keyword": (lambda: grad(lambda x: x)(1.0, foo=1), "unexpected keyword argument 'foo'"),
-    "argnames": (lambda: grad(lambda x: x, argnames="x"), "unexpected keyword argument 'argnames'"),
     "no function": (lambda: grad(), "missing 1 required positional argument: 'fun'"),
     "a number for a function": (lambda: grad(3), "Expected a callable value, got 3"),
     "None for a function": (lambda: value_and_grad(None), "Expected a callable value, got None"),
@@ -511,7 +510,7 @@ def test_leaves_without_derivative_are_refused_before_the_function_runs(case):
     def f(p):
         raise AssertionError("it was called")
 
-    for argument, place in (({"a": [1.0, case]}, r"\['a'\]\[1\]"), (Pair(1.0, case), r"\.b"), (case, "the argument")):
+    for argument, place in (({"a": [1.0, case]}, r"\['a'\]\[1\]"), (Pair(1.0, case), r"\.b"), (case, "^p is|: p is")):
         with pytest.raises(TypeError, match=place):
             grad(f)(argument)
 

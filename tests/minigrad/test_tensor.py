@@ -601,7 +601,7 @@ def test_attributes_that_do_not_exist(inside):
         (lambda t: t.sort(), r"np.sort\(t\)"),
         (lambda t: t.cumsum(), r"np.cumsum\(t\)"),
         (lambda t: t.fill(0.0), "no attribute 'fill'"),
-        (lambda t: t.flat, "no attribute 'flat'"),
+        (lambda t: t.strides, "no attribute 'strides'"),
         (lambda t: t.resize(3), "no attribute 'resize'"),
         (lambda t: setattr(t, "foo", 1), "foo"),
         (lambda t: setattr(t, "shape", (3, 1)), "shape"),

@@ -1,0 +1,213 @@
+"""Functions that are one operation of the graph, whatever happens inside: `checkpoint` and `custom_vjp`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from . import tree
+from .boundary import check_callable, float0, kind_of, name_of, wraps
+from .engine import Level
+from .tensor import Tensor, lower, record_call, top_level
+from .transforms import vjp
+
+
+def checkpoint(
+    fun: Callable, *, prevent_cse: bool = True, policy: None = None, static_argnums: int | Sequence[int] = ()
+) -> Callable:
+    """Return a function that computes the same, and keeps nothing of it for the backward pass. Same as `jax.checkpoint`.
+
+    The backward pass calls `fun` again to find what it needs: memory is traded for time
+    (A. Griewank and A. Walther, "Algorithm 799: Revolve", ACM Transactions on Mathematical Software 26, 2000).
+
+    Parameters
+    ----------
+    fun : callable
+        It must compute the same when it is called again: from its arguments alone, without random numbers, without
+        arrays from outside that change meanwhile. If it uses a value from outside that is being differentiated, the
+        derivative is right, but nothing is saved.
+    prevent_cse, policy, static_argnums
+        Only there because JAX has them. Arguments that are no numbers or arrays need not be declared.
+
+    Raises
+    ------
+    NotImplementedError
+        If a `policy` is given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import checkpoint, grad
+    >>> layer = checkpoint(lambda x: np.tanh(np.sin(x)))
+    >>> round(grad(lambda x: layer(layer(x)))(0.5), 6)
+    0.529732
+    """
+    check_callable(fun)
+    if policy is not None:
+        raise NotImplementedError("checkpoint keeps nothing: a policy is not supported")
+
+    @wraps(fun, "Compute {fun}, keeping nothing for the backward pass.")
+    def checkpointed(*args: Any, **kwargs: Any) -> Any:
+        leaves, structure = tree.flatten((args, kwargs))
+        level = top_level(leaves)
+        if level is None:
+            return fun(*args, **kwargs)
+        lowered = [_own_copy(lower(leaf, level)) for leaf in leaves]
+        new_args, new_kwargs = tree.unflatten(structure, [_own_copy(leaf) for leaf in lowered])
+        out_leaves, out_structure = tree.flatten(fun(*new_args, **new_kwargs))
+        if _reaches(out_leaves, level):
+            return fun(*args, **kwargs)
+        traced = [i for i, leaf in enumerate(leaves) if type(leaf) is Tensor and leaf.level is level]
+
+        def again(*primals: Any) -> Any:
+            new_leaves = [_own_copy(leaf) for leaf in lowered]
+            for i, primal in zip(traced, primals):
+                new_leaves[i] = primal
+            new_args, new_kwargs = tree.unflatten(structure, new_leaves)
+            return fun(*new_args, **new_kwargs)
+
+        def back(g: list) -> list:
+            return list(vjp(again, *(lowered[i] for i in traced))[1](tree.unflatten(out_structure, g)))
+
+        return tree.unflatten(out_structure, record_call(out_leaves, [leaves[i] for i in traced], level, back))
+
+    return checkpointed
+
+
+class custom_vjp:
+    """A function with a derivative of one's own. Same as `jax.custom_vjp`.
+
+    Parameters
+    ----------
+    fun : callable
+    nondiff_argnums : sequence of int, default ()
+        Positional arguments that are not differentiated; they are handed to the backward function first.
+
+    Raises
+    ------
+    AttributeError
+        In a call, if `defvjp` has not been.
+    TypeError
+        In a call or in the backward pass, if what a function returned has the wrong form, or if a value is being
+        differentiated that is no argument, or one of `nondiff_argnums`.
+
+    Examples
+    --------
+    A derivative that is cut off at 1:
+
+    >>> from minigrad import custom_vjp, grad
+    >>> @custom_vjp
+    ... def square(x):
+    ...     return x ** 2
+    >>> square.defvjp(lambda x: (x ** 2, x), lambda x, g: (g * min(2 * x, 1.0),))
+    >>> grad(square)(0.25), grad(square)(3.0)
+    (0.5, 1.0)
+    """
+
+    def __init__(self, fun: Callable, nondiff_argnums: int | Sequence[int] = ()) -> None:
+        check_callable(fun)
+        functools.update_wrapper(self, fun)
+        self.fun = fun
+        self.fwd: Callable | None = None
+        self.bwd: Callable | None = None
+        self.nondiff_argnums = (nondiff_argnums,) if isinstance(nondiff_argnums, int) else tuple(nondiff_argnums)
+
+    def defvjp(self, fwd: Callable, bwd: Callable) -> None:
+        """Define the derivative.
+
+        Parameters
+        ----------
+        fwd : callable
+            Takes the arguments of the function, and returns a pair: its value, and residuals (any pytree).
+        bwd : callable
+            Takes the arguments of `nondiff_argnums`, the residuals, and the cotangent of the value. Returns a tuple
+            with the cotangent of each other argument: a tree like it, or None for zero.
+        """
+        self.fwd, self.bwd = fwd, bwd
+
+    def __get__(self, instance: Any, owner: Any = None) -> Callable:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        name = name_of(self.fun)
+        if self.fwd is None or self.bwd is None:
+            raise AttributeError(f"No VJP defined for custom_vjp function {name} using defvjp.")
+        fwd, bwd = self.fwd, self.bwd
+        try:
+            bound = inspect.signature(self.fun).bind(*args, **kwargs)
+        except ValueError:  # a function written in C, that does not tell
+            pass
+        else:
+            bound.apply_defaults()
+            args, kwargs = bound.args, bound.kwargs
+        if kwargs:
+            raise TypeError(f"custom_vjp functions take no keyword-only arguments, and {name} got {', '.join(kwargs)}")
+        for i in self.nondiff_argnums:
+            if not -len(args) <= i < len(args):
+                raise ValueError(f"nondiff_argnums of {name} has {i}, and the call {len(args)} arguments")
+        static = [i % len(args) for i in self.nondiff_argnums]
+        if top_level(tree.leaves([args[i] for i in static])) is not None:
+            raise TypeError(f"a value is being differentiated that is one of the nondiff_argnums of {name}")
+        dynamic = [argument for i, argument in enumerate(args) if i not in static]
+        leaves, structure = tree.flatten(dynamic)
+        level = top_level(leaves)
+        if level is None:
+            return self.fun(*args)
+
+        new = iter(tree.unflatten(structure, [_own_copy(lower(leaf, level)) for leaf in leaves]))
+        result = fwd(*(argument if i in static else next(new) for i, argument in enumerate(args)))
+        if not isinstance(result, (tuple, list)) or len(result) != 2:
+            raise TypeError(f"the forward function of {name} must return a pair, of the value and the residuals, not {result!r}")
+        out, residuals = result
+        out_leaves, out_structure = tree.flatten(out)
+        if _reaches([*out_leaves, *tree.leaves(residuals)], level):
+            raise TypeError(_OUTSIDE.format(name))
+
+        def back(g: list) -> list:
+            for i, y in enumerate(out_leaves):
+                if kind_of(y) not in "fc":
+                    g[i] = np.zeros(np.shape(y), float0)
+            cotangents = bwd(*(args[i] for i in static), residuals, tree.unflatten(out_structure, g))
+            if not isinstance(cotangents, tuple) or len(cotangents) != len(dynamic):
+                raise TypeError(
+                    f"the backward function of {name} must return a tuple of {len(dynamic)}, a cotangent for each "
+                    f"argument, not {cotangents!r}"
+                )
+            try:
+                shares = tree.match(structure, list(cotangents))
+            except ValueError as error:
+                raise TypeError(f"the backward function of {name} returned cotangents unlike the arguments: {error}") from None
+            for share, leaf in zip(shares, leaves):
+                if type(share) is Tensor and share.level is level:
+                    raise TypeError(_OUTSIDE.format(name))
+                if share is not None and np.shape(share) != np.shape(leaf):
+                    raise ValueError(
+                        f"the backward function of {name} returned a cotangent of shape {np.shape(share)} for an "
+                        f"argument of shape {np.shape(leaf)}"
+                    )
+            return [
+                np.zeros(leaf.shape, leaf.dtype) if share is None else share
+                for leaf, share in zip(leaves, shares)
+                if type(leaf) is Tensor and leaf.level is level
+            ]
+
+        traced = [leaf for leaf in leaves if type(leaf) is Tensor and leaf.level is level]
+        return tree.unflatten(out_structure, record_call(out_leaves, traced, level, back))
+
+
+_OUTSIDE = "{} uses a value from outside that is being differentiated: pass it as an argument"
+
+
+def _own_copy(leaf: Any) -> Any:
+    """An array that the function may write into."""
+    return leaf.copy() if type(leaf) is ndarray else leaf
+
+
+def _reaches(leaves: list, level: Level) -> bool:
+    """Whether a result depends on a Tensor that was not handed in: at this level, or further in."""
+    return any(type(leaf) is Tensor and leaf.level.number >= level.number for leaf in leaves)
