@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import grad, tree, value_and_grad
+from minigrad import grad, tree, value_and_grad, vjp
 
 from .model import Model
 
@@ -135,8 +135,8 @@ def largest_stable_rate(
     every start exactly if its learning rate is below that number (G. Goh, "Why Momentum Really Works",
     Distill, 2017, doi:10.23915/distill.00006). On another loss it holds near theta only.
 
-    The Hessian itself is never formed. Its product with a direction v is the gradient of the derivative along v,
-    so two nested calls of ``grad`` give it, and the Lanczos method finds the eigenvalue from such products.
+    The Hessian itself is never formed. It is symmetric, so its product with a vector is the VJP of the gradient. That
+    is recorded once, and the Lanczos method finds the eigenvalue from such products.
 
     Parameters
     ----------
@@ -160,18 +160,17 @@ def largest_stable_rate(
     leaves, structure = tree.flatten(theta)
     ends = np.cumsum([np.size(leaf) for leaf in leaves])
 
+    def gradient(theta: Any) -> Any:
+        return grad(loss_fn)(theta, model, x, y)
+
     def hessian_times(vector: np.ndarray) -> np.ndarray:
-        pieces = np.split(vector, ends[:-1])
-        direction = [piece.reshape(np.shape(leaf)) for piece, leaf in zip(pieces, leaves)]
-
-        def derivative_along_direction(theta: Any) -> Any:
-            gradient = tree.leaves(grad(loss_fn)(theta, model, x, y))
-            return sum(np.sum(slope * v) for slope, v in zip(gradient, direction))
-
-        product = tree.leaves(grad(derivative_along_direction)(theta))
-        return np.concatenate([np.ravel(leaf) for leaf in product])
+        pieces = [np.reshape(piece, np.shape(leaf)) for piece, leaf in zip(np.split(vector, ends[:-1]), leaves)]
+        direction = [piece.astype(np.result_type(leaf)) for piece, leaf in zip(pieces, leaves)]
+        (product,) = vjp_of_gradient(tree.unflatten(structure, direction))
+        return np.concatenate([np.ravel(leaf) for leaf in tree.leaves(product)])
 
     with np.errstate(over="ignore", invalid="ignore"):
+        _, vjp_of_gradient = vjp(gradient, theta)
         curvature = _largest_eigenvalue(hessian_times, int(ends[-1]))
     return 2 / curvature if curvature > 0 else math.nan if math.isnan(curvature) else math.inf
 
