@@ -1,8 +1,8 @@
-"""Time a training step with minigrad, with the gradient written by hand in NumPy, and with other engines.
+"""Measure minigrad, the gradient written by hand in NumPy, and other engines: time of a step, memory, growth.
 
 Run it by hand, on a machine that does nothing else. Each measurement is made in a process of its own, and the engines
 take turns, so that none of them gains or loses by what another leaves behind, or by a slow minute. To add a workload,
-write for each engine a function that prepares a step, and enter them in WORKLOADS.
+write its loss, its gradient by hand and its data, and enter them in MODELS.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import platform
 import subprocess
 import sys
 import timeit
+import tracemalloc
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -26,7 +27,7 @@ import numpy as np
 
 import minigrad
 
-EXAMPLE = "example:  python examples/benchmark.py --engines minigrad jit --sizes 100 1000 --rounds 9"
+EXAMPLE = "example:  python examples/benchmark.py --engines minigrad jit --parts steps --rounds 9"
 
 # The name of an engine on the command line, its title in the tables, and the package that it needs
 ENGINES = {
@@ -161,19 +162,322 @@ def linear_torch(n: int) -> tuple[Step, list]:
     return step, losses
 
 
-# ---- Workload: a chain of operations --------------------------------------------------------------------------------
+# ---- Other workloads: for each the loss, the gradient by hand, and the data ------------------------------------------
+# A loss is written once: `np` is numpy, jax.numpy, autograd.numpy, or what stands for it with PyTorch.
 
 
-def chain_minigrad(n: int) -> tuple[Step, list]:
-    """The gradient of n multiplications in a row: what does an operation cost, and does that grow with their number?"""
+def logistic_loss(np: Any, theta: dict[str, Any], x: Any, y: Any) -> Any:
+    """Logistic regression: the mean negative log-likelihood of labels 0 and 1."""
+    z = x @ theta["w"] + theta["b"]
+    return np.mean(np.logaddexp(0.0, z) - y * z)
 
-    def chain(x: Any) -> Any:
+
+def logistic_by_hand(theta: dict[str, Any], x: Any, y: Any) -> tuple[Any, dict[str, Any]]:
+    """Its value and gradient."""
+    z = x @ theta["w"] + theta["b"]
+    loss = np.mean(np.logaddexp(0.0, z) - y * z)
+    gz = (1 / (1 + np.exp(-z)) - y) / len(y)
+    return loss, {"w": x.T @ gz, "b": gz.sum()}
+
+
+def logistic_data(rng: Any) -> tuple:
+    """As many as in the Wisconsin breast cancer data: 569 rows of 30 features."""
+    x = rng.normal(size=(569, 30))
+    return {"w": np.zeros(30), "b": 0.0}, x, (x[:, 0] + rng.normal(size=569) > 0).astype(float)
+
+
+def scalar_loss(np: Any, theta: dict[str, Any], target: Any) -> Any:
+    """A chain of 400 operations on single numbers."""
+    y = theta["y"]
+    for _ in range(200):
+        y = y * 0.99 + 0.01
+    return (y - target) ** 2
+
+
+def scalar_by_hand(theta: dict[str, Any], target: Any) -> tuple[Any, dict[str, Any]]:
+    """Its value and gradient, operation by operation."""
+    y = theta["y"]
+    for _ in range(200):
+        y = y * 0.99 + 0.01
+    g = 2 * (y - target)
+    for _ in range(200):
+        g = g * 0.99
+    return (y - target) ** 2, {"y": g}
+
+
+def scalar_data(rng: Any) -> tuple:
+    """Start, and target."""
+    return {"y": 2.0}, 0.7
+
+
+def recurrence_loss(np: Any, theta: dict[str, Any], x: Any) -> Any:
+    """A recurrence: h = tanh(W h + u x + b), 60 times."""
+    h = 0 * theta["b"]
+    for t in range(60):
+        h = np.tanh(theta["W"] @ h + theta["u"] * x[t] + theta["b"])
+    return np.sum(h * h)
+
+
+def recurrence_by_hand(theta: dict[str, Any], x: Any) -> tuple[Any, dict[str, Any]]:
+    """Its value and gradient."""
+    W, u, b = theta["W"], theta["u"], theta["b"]
+    hs = [0 * b]
+    for t in range(60):
+        hs.append(np.tanh(W @ hs[-1] + u * x[t] + b))
+    gW, gu, gb = np.zeros_like(W), np.zeros_like(u), np.zeros_like(b)
+    gh = 2 * hs[-1]
+    for t in reversed(range(60)):
+        ga = gh * (1 - hs[t + 1] * hs[t + 1])
+        gW += np.outer(ga, hs[t])
+        gu += ga * x[t]
+        gb += ga
+        gh = W.T @ ga
+    return np.sum(hs[-1] * hs[-1]), {"W": gW, "u": gu, "b": gb}
+
+
+def recurrence_data(rng: Any) -> tuple:
+    """16 units, 60 inputs."""
+    return {"W": 0.3 * rng.normal(size=(16, 16)), "u": rng.normal(size=16), "b": np.zeros(16)}, rng.normal(size=60)
+
+
+def network_loss(np: Any, theta: dict[str, Any], x: Any, y: Any) -> Any:
+    """A network with a hidden layer, 784-256-10, batch 128: softmax and cross-entropy."""
+    h = np.maximum(x @ theta["W1"] + theta["b1"], 0.0)
+    z = h @ theta["W2"] + theta["b2"]
+    return np.mean(np.log(np.sum(np.exp(z), axis=1)) - np.sum(y * z, axis=1))
+
+
+def network_by_hand(theta: dict[str, Any], x: Any, y: Any) -> tuple[Any, dict[str, Any]]:
+    """Its value and gradient."""
+    a = x @ theta["W1"] + theta["b1"]
+    h = np.maximum(a, 0.0)
+    z = h @ theta["W2"] + theta["b2"]
+    e = np.exp(z)
+    s = np.sum(e, axis=1)
+    gz = (e / s[:, None] - y) / len(x)
+    ga = (gz @ theta["W2"].T) * (a > 0)
+    loss = np.mean(np.log(s) - np.sum(y * z, axis=1))
+    return loss, {"W1": x.T @ ga, "b1": ga.sum(axis=0), "W2": h.T @ gz, "b2": gz.sum(axis=0)}
+
+
+def network_data(rng: Any) -> tuple:
+    """128 images of noise, with labels."""
+    theta = {"W1": 0.05 * rng.normal(size=(784, 256)), "b1": np.zeros(256), "W2": 0.05 * rng.normal(size=(256, 10))}
+    return {**theta, "b2": np.zeros(10)}, rng.normal(size=(128, 784)), np.eye(10)[rng.integers(0, 10, 128)]
+
+
+# Title, loss, gradient by hand, data
+MODELS: dict[str, tuple[str, Callable, Callable, Callable]] = {
+    "logistic": ("logistic, 569 x 30", logistic_loss, logistic_by_hand, logistic_data),
+    "scalar": ("400 scalar operations", scalar_loss, scalar_by_hand, scalar_data),
+    "recurrence": ("recurrence, 60 x 16", recurrence_loss, recurrence_by_hand, recurrence_data),
+    "network": ("network 784-256-10", network_loss, network_by_hand, network_data),
+}
+
+
+def model_step(name: str, engine: str, _: int) -> tuple[Step, list]:
+    """A training step of one of the models with one of the engines."""
+    title, loss_fn, by_hand, make_data = MODELS[name]
+    theta, *data = make_data(np.random.default_rng(0))
+    losses: list = []
+    if engine == "torch":
+        return _torch_step(loss_fn, theta, data, losses), losses
+    if engine == "warm":
+        np.empty(16_000_000, np.uint8)
+    wait: Callable = lambda result: result
+    if engine in ("numpy", "warm"):
+        loss_and_gradient: Callable = by_hand
+    else:
+        package = import_module({"jit": "jax"}.get(engine, engine))
+        xp = np if engine == "minigrad" else import_module("autograd.numpy" if engine == "autograd" else "jax.numpy")
+        loss_and_gradient = package.value_and_grad(partial(loss_fn, xp))
+        if engine == "minigrad":
+            data = read_only(data)
+        if engine in ("jax", "jit"):
+            theta, data = package.device_put((theta, data))
+            wait = package.block_until_ready
+
+    def update(theta: dict[str, Any], *data: Any) -> tuple[Any, dict[str, Any]]:
+        loss, gradient = loss_and_gradient(theta, *data)
+        return loss, {name: theta[name] - LEARNING_RATE * gradient[name] for name in theta}
+
+    if engine == "jit":
+        update = package.jit(update)
+
+    def step() -> None:
+        nonlocal theta
+        loss, theta = wait(update(theta, *data))
+        losses.append(loss)
+
+    return step, losses
+
+
+def _torch_step(loss_fn: Callable, start: dict[str, Any], data: list, losses: list) -> Step:
+    import torch
+
+    class Torch:
+        """Its functions under NumPy's names."""
+
+        exp, log, tanh, mean = torch.exp, torch.log, torch.tanh, torch.mean
+        sum = staticmethod(lambda x, axis=None: torch.sum(x) if axis is None else torch.sum(x, axis))
+        maximum = staticmethod(lambda x, floor: torch.clamp(x, min=floor))
+        logaddexp = staticmethod(lambda a, x: torch.logaddexp(torch.tensor(a, dtype=torch.float64), x))
+
+    theta = {name: torch.tensor(value, dtype=torch.float64, requires_grad=True) for name, value in start.items()}
+    inputs = [torch.tensor(array, dtype=torch.float64) for array in data]
+
+    def step() -> None:
+        loss = loss_fn(Torch, theta, *inputs)
+        gradients = torch.autograd.grad(loss, list(theta.values()))
+        losses.append(loss.detach())
+        with torch.no_grad():
+            for parameter, gradient in zip(theta.values(), gradients):
+                parameter -= LEARNING_RATE * gradient
+
+    return step
+
+
+# ---- Growth: time over the number of operations, of elements, of parameters -----------------------------------------
+
+
+def chain(package: str, n: int) -> tuple[Step, list]:
+    """The gradient of n multiplications in a row."""
+
+    def fun(x: Any) -> Any:
         for _ in range(n):
             x = x * 0.999999
         return x
 
-    gradient, results = minigrad.grad(chain), []
-    return lambda: results.append(gradient(1.5)), results
+    return _repeated(package, fun, 1.5)
+
+
+def elements(package: str, n: int) -> tuple[Step, list]:
+    """The gradient of a loop over the n elements of an array."""
+
+    def fun(x: Any) -> Any:
+        total = 0.0
+        for i in range(n):
+            total = total + x[i] * x[i]
+        return total
+
+    return _repeated(package, fun, np.linspace(0.0, 1.0, n))
+
+
+def uses(package: str, n: int) -> tuple[Step, list]:
+    """The gradient of n uses of one array of 100."""
+
+    def fun(x: Any) -> Any:
+        total = x * 0.0
+        for _ in range(n):
+            total = total + x
+        return (total * total).sum()
+
+    return _repeated(package, fun, np.linspace(0.0, 1.0, 100))
+
+
+def parameters(package: str, n: int) -> tuple[Step, list]:
+    """The gradient with respect to n numbers in a dict of lists."""
+
+    def fun(theta: dict[str, list]) -> Any:
+        total = 0.0
+        for pair in theta.values():
+            total = total + pair[0] * pair[1]
+        return total
+
+    return _repeated(package, fun, {f"p{i:05}": [float(i % 7), 0.5] for i in range(n // 2)})
+
+
+def _repeated(package: str, fun: Callable, x: Any) -> tuple[Step, list]:
+    results: list = []
+    if package == "torch":
+        import torch
+
+        leaf = torch.tensor(x, dtype=torch.float64, requires_grad=True)
+
+        def step() -> None:
+            out = fun(leaf)
+            torch.autograd.grad(out, leaf)
+            results.append(out.detach())
+
+        return step, results
+    loss_and_gradient = import_module(package).value_and_grad(fun)
+    return lambda: results.append(loss_and_gradient(x)[0]), results
+
+
+# Title, function, sizes, and the largest size for other engines than minigrad (they take minutes, or fail)
+GROWTH: dict[str, tuple[str, Callable, list[int], dict[str, int]]] = {
+    "chain": ("operations in a row", chain, [10**3, 10**4, 10**5, 10**6], {"autograd": 10**5, "torch": 10**5}),
+    "elements": ("elements in a loop", elements, [10**2, 10**3, 10**4], {"autograd": 10**4, "torch": 10**4}),
+    "uses": ("uses of one array", uses, [10**2, 10**3, 10**4], {"autograd": 10**4, "torch": 10**4}),
+    "parameters": ("numbers in a tree", parameters, [10**2, 10**3, 10**4], {}),
+}
+
+# ---- Memory ---------------------------------------------------------------------------------------------------------
+
+
+def additions(x: Any) -> Any:
+    """50 additions, which need to keep nothing."""
+    for _ in range(50):
+        x = x + 1.0
+    return x.sum()
+
+
+def sines(x: Any) -> Any:
+    """50 sines, each of which needs its argument."""
+    for _ in range(50):
+        x = np.sin(x)
+    return x.sum()
+
+
+def branches(x: Any) -> Any:
+    """50 results that nothing is made of."""
+    for _ in range(50):
+        np.sin(x)
+    return x.sum()
+
+
+MEMORY = {"50 additions": additions, "50 sines": sines, "50 unused branches": branches}
+
+
+def peak(name: str) -> float:
+    """The most memory that was in use at a time, in arrays of 8 MB, as tracemalloc sees it."""
+    x = np.ones(1_000_000)
+    minigrad.grad(MEMORY[name])(x[:10])
+    tracemalloc.start()
+    minigrad.grad(MEMORY[name])(x)
+    most = tracemalloc.get_traced_memory()[1] / x.nbytes
+    tracemalloc.stop()
+    return most
+
+
+def resident() -> tuple[float, float, float]:
+    """The resident size in MB: before anything, after a hundred steps on large arrays, and after three thousand."""
+    step, _ = linear_minigrad(100_000)
+    sizes = [_resident_now()]
+    for steps in (100, 2_900):
+        for _ in range(steps):
+            step()
+        sizes.append(_resident_now())
+    return tuple(sizes)  # type: ignore[return-value]
+
+
+def _resident_now() -> float:
+    if not os.path.exists("/proc/self/statm"):
+        return float("nan")
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
+
+
+def import_times() -> tuple[float, float]:
+    """The milliseconds of `import numpy` and of `import minigrad`, each in processes of its own: medians of 11."""
+    times: dict[str, list[float]] = {"numpy": [], "minigrad": []}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    for _ in range(11):
+        for package in times:
+            code = f"import time; start = time.perf_counter(); import {package}; print(time.perf_counter() - start)"
+            done = subprocess.run([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE)
+            times[package].append(1e3 * float(done.stdout))
+    return median(times["numpy"]), median(times["minigrad"])
 
 
 # ---- All workloads --------------------------------------------------------------------------------------------------
@@ -189,37 +493,57 @@ LINEAR = {
     "autograd": partial(linear_eager, "autograd"),
     "torch": linear_torch,
 }
-WORKLOADS: dict[str, dict[str, Callable]] = {"linear": LINEAR, "chain": {"minigrad": chain_minigrad}}
+WORKLOADS: dict[str, dict[str, Callable]] = {"linear": LINEAR}
+WORKLOADS |= {name: {engine: partial(model_step, name, engine) for engine in ENGINES} for name in MODELS}
+WORKLOADS |= {
+    name: {package: partial(fun, package) for package in ("minigrad", "autograd", "torch")}
+    for name, (_, fun, _, _) in GROWTH.items()
+}
 POINTS = [100, 10_000, 100_000]
-CHAINS = [1_000, 10_000, 100_000, 1_000_000]
+PARTS = ["steps", "growth", "memory"]
 
 # ---- Measuring ------------------------------------------------------------------------------------------------------
 
 
-def work(workload: str, engine: str, size: int) -> dict[str, Any]:
+def work(workload: str, engine: str, size: int) -> Any:
     """Measure, in the process that was started for it: the microseconds of a step, and the first numbers."""
+    if workload == "memory":
+        return [peak(name) for name in MEMORY]
+    if workload == "resident":
+        return resident()
     step, numbers = WORKLOADS[workload][engine](size)
     timer = timeit.Timer(step, "import gc; gc.enable()")  # which timeit would turn off
-    count, _ = timer.autorange()  # how many steps take 0.2 seconds; to find out is a warm-up, too
-    return {"us": 1e6 * median(timer.repeat(5, count)) / count, "first": [float(number) for number in numbers[:3]]}
+    step()
+    count, seconds = timer.autorange() if size < 10**6 else (1, 1.0)  # how many steps take 0.2 seconds
+    times = timer.repeat(5 if seconds < 1 else 1, count)
+    return {"us": 1e6 * median(times) / count, "first": [float(number) for number in numbers[:3]]}
 
 
-def measure(workload: str, engines: list[str], sizes: list[int], rounds: int) -> dict[tuple[str, int], float]:
-    """Return the microseconds of a step for each engine and size: the medians over all rounds."""
-    times: dict[tuple[str, int], list[float]] = {(engine, size): [] for size in sizes for engine in engines}
-    expected: dict[int, list[float]] = {}
+def in_process(what: str, *arguments: Any) -> Any:
+    """Have something measured in a process of its own."""
+    command = [sys.executable, __file__, "--worker", *map(str, arguments)]
+    environment = {**os.environ, "JAX_ENABLE_X64": "1"}
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.exit(f"{what}: failed")
+    return json.loads(done.stdout)
+
+
+Times = dict[tuple[str, str, int], float]
+
+
+def measure(cases: list[tuple[str, str, int]], rounds: int) -> Times:
+    """Return the microseconds of a step for each workload, engine and size: the medians over all rounds."""
+    times: dict[tuple[str, str, int], list[float]] = {case: [] for case in cases}
+    expected: dict[tuple[str, int], list[float]] = {}
     for i in range(rounds):
-        for engine, size in times:
+        for workload, engine, size in times:
             what = f"round {i + 1} of {rounds}: {workload}, size {size:,}, {ENGINES[engine][0]}"
-            command = [sys.executable, __file__, "--worker", workload, engine, str(size)]
-            environment = {**os.environ, "JAX_ENABLE_X64": "1"}
-            done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
-            if done.returncode:
-                sys.exit(f"{what}: failed")
-            result = json.loads(done.stdout)
+            result = in_process(what, workload, engine, size)
             print(f"{what}: {result['us']:,.1f} us", file=sys.stderr)
-            np.testing.assert_allclose(result["first"], expected.setdefault(size, result["first"]), err_msg=what)
-            times[engine, size].append(result["us"])
+            first = expected.setdefault((workload, size), result["first"])
+            np.testing.assert_allclose(result["first"], first, rtol=1e-6, err_msg=what)
+            times[workload, engine, size].append(result["us"])
     return {case: median(of_all_rounds) for case, of_all_rounds in times.items()}
 
 
@@ -237,21 +561,55 @@ def print_conditions(engines: list[str], rounds: int) -> None:
     print(f"float64; medians of {rounds} rounds, each measurement in its own process")
 
 
-def print_steps(engines: list[str], sizes: list[int], times: dict[tuple[str, int], float]) -> None:
-    """Print a row for each engine, and for each size the time and its ratio to the hand-written step."""
-    print("\nA training step of the linear model: microseconds, and the ratio to NumPy by hand\n")
-    print(" " * 20 + "".join(f"{f'{size:,} points':>24}" for size in sizes))
-    for engine in engines:
-        cells = [f"{times[engine, size]:16,.1f}{times[engine, size] / times['numpy', size]:8.2f}" for size in sizes]
-        print(f"{ENGINES[engine][0]:20}" + "".join(cells))
+def print_steps(engines: list[str], rows: dict[str, tuple[str, int]], times: Times) -> None:
+    """Print a row for each workload, and for each engine the time and its ratio to the hand-written step."""
+    print("\nA training step: microseconds, and the ratio to NumPy by hand\n")
+    print(" " * 24 + "".join(f"{ENGINES[engine][0]:>24}" for engine in engines))
+    for title, (workload, size) in rows.items():
+        by_hand = times[workload, "numpy", size]
+        cells = [f"{times[workload, engine, size]:16,.1f}{times[workload, engine, size] / by_hand:8.2f}" for engine in engines]
+        print(f"{title:24}" + "".join(cells))
 
 
-def print_chains(sizes: list[int], times: dict[tuple[str, int], float]) -> None:
-    """Print a row for each length of the chain."""
-    print("\nThe gradient of a chain of operations with minigrad\n")
-    for size in sizes:
-        time = times["minigrad", size]
-        print(f"{size:12,} operations {time:16,.0f} us {time / size:8.2f} us an operation")
+def print_growth(times: Times) -> None:
+    """Print for each kind of growth a row for each engine: microseconds for one operation, element or parameter."""
+    print("\nGrowth: microseconds for each operation, element, use or parameter\n")
+    for name, (title, _, sizes, _) in GROWTH.items():
+        print(f"{title:24}" + "".join(f"{size:>14,}" for size in sizes))
+        for engine in dict.fromkeys(engine for workload, engine, _ in times if workload == name):
+            cells = [times.get((name, engine, size)) for size in sizes]
+            print(f"  {ENGINES[engine][0]:22}" + "".join(f"{'' if us is None else f'{us / n:.3g}':>14}" for us, n in zip(cells, sizes)))
+
+
+def draw_growth(times: Times, file: str) -> None:
+    """Draw the same: a panel for each kind of growth, a line for each engine, with logarithmic axes."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(GROWTH), figsize=(4 * len(GROWTH), 4), layout="constrained", sharey=True)
+    colours = {"minigrad": "tab:blue", "autograd": "tab:orange", "torch": "tab:green"}
+    for axis, (name, (title, _, sizes, _)) in zip(axes, GROWTH.items()):
+        for engine in dict.fromkeys(engine for workload, engine, _ in times if workload == name):
+            points = [(size, times[name, engine, size] / 1e6) for size in sizes if (name, engine, size) in times]
+            axis.loglog(*zip(*points), "o-", color=colours[engine], label=ENGINES[engine][0])
+        axis.set_xlabel(title)
+        axis.grid(True, which="major", alpha=0.3)
+    axes[0].set_ylabel("seconds for value and gradient")
+    axes[0].legend()
+    figure.savefig(file, dpi=110)
+
+
+def print_memory() -> None:
+    """Print peak memory, resident size, and what an import costs."""
+    print("\nMemory: the most that the gradient had in use, in arrays of 8 MB\n")
+    for name, arrays in zip(MEMORY, in_process("memory", "memory", "minigrad", 0)):
+        print(f"{name:24}{arrays:8.1f}")
+    start, early, late = in_process("resident size", "resident", "minigrad", 0)
+    print(f"\nResident size: {start:.0f} MB before, {early:.0f} MB after 100 steps with 100,000 points, {late:.0f} MB after 3,000")
+    of_numpy, of_minigrad = import_times()
+    print(f"import numpy: {of_numpy:.0f} ms; import minigrad: {of_minigrad:.0f} ms, {of_minigrad / of_numpy:.2f} times that")
 
 
 # ---- The command line -----------------------------------------------------------------------------------------------
@@ -277,8 +635,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=positive, metavar="N", default=5, help="how often to measure each (default: 5)")
     names = f"engines beside numpy (default: what is installed of {', '.join(ENGINES)})"
     parser.add_argument("--engines", choices=ENGINES, metavar="NAME", nargs="+", default=ENGINES, help=names)
-    points = f"numbers of points (default: {' '.join(map(str, POINTS))})"
+    points = f"numbers of points of the linear model (default: {' '.join(map(str, POINTS))})"
     parser.add_argument("--sizes", type=positive, metavar="N", nargs="+", default=POINTS, help=points)
+    parts = f"what to measure (default: {' '.join(PARTS)})"
+    parser.add_argument("--parts", choices=PARTS, metavar="PART", nargs="+", default=PARTS, help=parts)
+    parser.add_argument("--picture", metavar="FILE", help="draw the growth to a PNG file")
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -291,9 +652,26 @@ def main() -> None:
     for engine in set(wanted) - set(engines):
         print(f"{ENGINES[engine][0]} is left out: {ENGINES[engine][1]} is not installed", file=sys.stderr)
     print_conditions(engines, options.rounds)
-    print_steps(engines, options.sizes, measure("linear", engines, options.sizes, options.rounds))
-    if "minigrad" in engines:
-        print_chains(CHAINS, measure("chain", ["minigrad"], CHAINS, options.rounds))
+    if "steps" in options.parts:
+        rows = {f"linear, {size:,} points": ("linear", size) for size in options.sizes}
+        rows |= {title: (name, 0) for name, (title, *_) in MODELS.items()}
+        cases = [(workload, engine, size) for workload, size in rows.values() for engine in engines]
+        print_steps(engines, rows, measure(cases, options.rounds))
+    if "growth" in options.parts:
+        cases = [
+            (name, engine, size)
+            for name, (_, _, sizes, limits) in GROWTH.items()
+            for engine in ("minigrad", "autograd", "torch")
+            for size in sizes
+            if engine in engines and size <= limits.get(engine, size if engine == "minigrad" else 0)
+        ]
+        times = measure(cases, max(1, options.rounds // 2))
+        print_growth(times)
+        if options.picture:
+            draw_growth(times, options.picture)
+            print(f"\n{options.picture}")
+    if "memory" in options.parts:
+        print_memory()
 
 
 if __name__ == "__main__":

@@ -109,7 +109,8 @@ class Arguments:
         if self.by_name:
             given = self.positional[: len(args)]
             for name in self.each:
-                if name not in given and name not in kwargs and name not in self.defaults:
+                by_keyword = name in kwargs and name not in self.only_positional
+                if name not in given and not by_keyword and name not in self.defaults:
                     raise TypeError(f"{name_of(self.fun)} is differentiated with respect to {name!r}, which was not passed")
             return [self.positional.index(name) if name in given or name in self.only_positional else name for name in self.each]
         if not all(-len(args) <= i < len(args) for i in self.each):
@@ -302,7 +303,7 @@ def gradient_for(entered: Any, g: Any) -> Any:
 
     The cotangent that arrives, None where there is none, may be a view (a sum hands out one number for all elements),
     or be held elsewhere: by another leaf (both operands of an addition receive the same), or by whatever a rule took
-    it from. References tell: here it has two, the variable g and the argument of getrefcount.
+    it from. References tell: here it has three, the variable g, that of the caller, and the argument of getrefcount.
     """
     if type(entered) is not Tensor:
         return None if kind_of(entered) == "O" else np.zeros(np.shape(entered), float0)
@@ -314,7 +315,7 @@ def gradient_for(entered: Any, g: Any) -> Any:
     if g is None:  # the result does not depend on this leaf
         shape, dtype = describe(x)
         g = dtype(0) if isinstance(dtype, type) else np.zeros(shape, dtype)
-    elif type(g) is ndarray and (g.base is not None or not g.flags.writeable or sys.getrefcount(g) > 2):
+    elif type(g) is ndarray and (g.base is not None or not g.flags.writeable or sys.getrefcount(g) > 3):
         g = g.copy()
     if type(x) is ndarray and not isinstance(g, Tensor):
         return g if type(g) is ndarray and g.dtype == x.dtype else np.array(g, x.dtype)

@@ -54,8 +54,7 @@ class Edge:
 # Counts downwards: the newest node has the smallest number, and comes first out of a heap.
 _node_numbers = count(0, -1)
 _FLOAT64 = np.dtype(np.float64)
-_PACKAGE = os.path.dirname(__file__)
-operators: dict[str, Any] = {}  # the globals of the module of operators, which puts them here
+MARK = "__is_part_of_minigrad__"  # in the globals of all its modules: what they call, the user has called
 
 
 class Node(Edge):
@@ -89,8 +88,8 @@ class Node(Edge):
         self.residuals = residuals
         self.next_edge = next_edge
         if parent is not None:
-            frame = _getframe(2)  # that of the operator's caller; for what is further away, see `recorded_by_user`
-            if frame.f_globals is operators:
+            frame = _getframe(2)
+            while MARK in frame.f_globals and frame.f_back is not None:
                 frame = frame.f_back  # type: ignore[assignment]
             self.code = frame.f_code
             self.instruction = frame.f_lasti
@@ -115,14 +114,6 @@ class Node(Edge):
             edges.append(edge)
             edge = edge.next_edge
         return edges
-
-    def recorded_by_user(self) -> None:
-        """Note the innermost place outside of minigrad as the one that recorded this."""
-        frame: Any = _getframe(1)
-        while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-            frame = frame.f_back
-        self.code = frame.f_code
-        self.instruction = frame.f_lasti
 
     @property
     def line(self) -> str:
@@ -175,6 +166,8 @@ def backward(node: Node, g: Any) -> dict[Node, Any]:
     while True:
         if type(g) is dict:
             g = _fill(g, node.shape)
+        elif type(g) is Parts:
+            g = g.total()
         edge: Any = node
         ready = None
         while edge is not None:
@@ -187,8 +180,11 @@ def backward(node: Node, g: Any) -> dict[Node, Any]:
                         share = fit(share, parent.shape, parent.dtype)
                 elif type(share) is not parent.dtype:
                     share = fit(share, parent.shape, parent.dtype)
+            except (ZeroDivisionError, OverflowError):  # of Python's numbers, where NumPy's are infinite
+                share = _with_numpy_numbers(g, edge, node)
             except Exception as error:
-                share = _second_try(error, node, edge, g)
+                error.add_note(_BACKWARD_NOTE + node.line)
+                raise
             edge = edge.next_edge
             if parent.parent is None:
                 of_leaves[parent] = add(of_leaves[parent], share) if parent in of_leaves else share
@@ -204,18 +200,22 @@ def backward(node: Node, g: Any) -> dict[Node, Any]:
         elif numbers:
             node, g = pending.pop(heappop(numbers))
         else:
-            return of_leaves
+            break
+    for leaf, g in of_leaves.items():
+        if type(g) is Parts:
+            of_leaves[leaf] = g.total()
+    return of_leaves
 
 
-def _second_try(error: Exception, node: Node, edge: Edge, g: Any) -> Any:
-    """What an edge passes on when that failed: where Python's numbers raise, NumPy's are infinite. Or raise it again."""
+_BACKWARD_NOTE = "This is an error in the backward pass, at an operation that was recorded in "
+
+
+def _with_numpy_numbers(g: Any, edge: Edge, node: Node) -> Any:
     try:
-        if not isinstance(error, (ZeroDivisionError, OverflowError)):
-            raise error
         share = edge.vjp(*map(_numpy_number, (g, *edge.residuals)))
         return fit(share, edge.parent.shape, edge.parent.dtype)
-    except Exception as again:
-        again.add_note(f"This is an error in the backward pass, at an operation that was recorded in {node.line}")
+    except Exception as error:
+        error.add_note(_BACKWARD_NOTE + node.line)
         raise
 
 
@@ -229,8 +229,8 @@ def fit(share: Any, shape: Any, dtype: Any) -> Any:
     Broadcasting used the value several times, so the cotangent is summed over those axes. Promotion is undone by a
     cast, and the cotangent of a real value in complex arithmetic is the real part.
     """
-    if type(share) is dtype or dtype is list:  # a number for a number; or several arrays, each fitted on its own
-        return share
+    if type(share) is dtype or dtype is list or type(share) is Parts:
+        return share  # a number for a number; several arrays, each fitted on its own; parts that fit
     if shape == () and type(share) is ndarray:  # a number that was combined with an array
         share = np.add.reduce(share, None)
         if dtype is float and type(share) is np.float64:
@@ -245,9 +245,9 @@ def fit(share: Any, shape: Any, dtype: Any) -> Any:
                 f"a rule returned a cotangent of shape {found} for a value of shape {shape}: it has to be of that "
                 f"shape, or of one to which that shape broadcasts"
             )
-        stretched = [added + i for i, (n, m) in enumerate(zip(shape, found[added:])) if n != m]
-        share = share.sum(axis=(*range(added), *stretched))
-        if stretched:
+        axes = (*range(added), *(added + i for i, n in enumerate(shape) if n != found[added + i]))
+        share = np.add.reduce(share, axes) if type(share) is ndarray else share.sum(axis=axes)
+        if len(axes) > added:
             share = share.reshape(shape)
     if np.dtype(its_dtype).kind == "c" and np.dtype(dtype).kind != "c":
         share = share.real
@@ -260,11 +260,41 @@ def fit(share: Any, shape: Any, dtype: Any) -> Any:
 
 def add(g: Any, share: Any) -> Any:
     """Add two cotangents of one node. Those of a node with several outputs are dicts, output number to cotangent."""
-    if type(g) is not dict:
-        return g + share
-    for i, more in share.items():
-        g[i] = add(g[i], more) if i in g else more
-    return g
+    if type(g) is dict:
+        for i, more in share.items():
+            g[i] = add(g[i], more) if i in g else more
+        return g
+    if type(g) is Parts:
+        return g.add(share)
+    if type(share) is Parts:
+        return share.add(g)
+    return g + share
+
+
+class Parts:
+    """The cotangent of an array of which elements were taken: shares of those, not added up before all are there.
+
+    An array with zeros for all other elements, for each of them, would make the time of a loop over the elements
+    grow with the square of their number.
+    """
+
+    __slots__ = ("shares", "indices", "shape", "combine")
+
+    def __init__(self, share: Any, index: Any, shape: tuple, combine: Callable) -> None:
+        self.shares = [share]
+        self.indices = [index]
+        self.shape = shape
+        self.combine = combine
+
+    def add(self, other: Any) -> Parts:
+        """Take in the parts of another, or the cotangent of all elements."""
+        self.shares += other.shares if type(other) is Parts else [other]
+        self.indices += other.indices if type(other) is Parts else [...]
+        return self
+
+    def total(self) -> Any:
+        """The whole."""
+        return self.combine(self.shares, self.indices, self.shape)
 
 
 def _fill(g: dict[int, Any], outputs: list) -> list:
@@ -293,6 +323,8 @@ class Rule:
         Piecewise constant (`numpy.floor`), or not about values at all (`numpy.shape`): nothing is recorded.
     final : bool
         Operators have taken their VJPs from it, and it can no longer be changed.
+    short
+        A faster way to record its simplest calls, or None.
     """
 
     def __init__(self, fun: Callable) -> None:
@@ -303,12 +335,34 @@ class Rule:
         self.vjps: dict[str, Any] = {}
         self.constant = False
         self.final = False
+        self.short: Any = None
+        self.unread: dict[str, Any] = {}  # definitions that `read` has not seen
+
+    def read(self) -> None:
+        """Find out what the definitions say, and whether they make sense."""
+        vjps, self.unread = self.unread, {}
+        if isinstance(self.fun, np.ufunc):
+            self.names = list(vjps)
+            if len(vjps) != self.fun.nin:
+                raise TypeError(f"{title(self.fun)} takes {self.fun.nin} arguments: give a VJP, or None, for each of them")
+        else:
+            parameters = [p for p in _signature(self.fun).parameters.values() if p.kind is not p.VAR_KEYWORD]
+            self.names = [p.name for p in parameters]
+            self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+            self.variadic = next((i for i, p in enumerate(parameters) if p.kind is p.VAR_POSITIONAL), None)
+        for name in vjps:
+            if name not in self.names:
+                raise TypeError(f"{title(self.fun)} has no argument {name}, it has {', '.join(self.names)}")
+        self.vjps |= {name: vjp and VJP(vjp, self) for name, vjp in vjps.items()}
+        self.short = None
 
     def bind(self, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments of a call by name."""
         if self.variadic is not None:
             args = (*args[: self.variadic], args[self.variadic :])
-        return {**dict(zip(self.names, args)), **kwargs}
+        given = dict(zip(self.names, args))
+        given.update(kwargs)
+        return given
 
 
 class VJP:
@@ -324,6 +378,8 @@ class VJP:
         The parameters with a default: keywords of the function that this VJP honours.
     pick : callable
         Takes the function's arguments, and its result, to the tuple of residuals.
+    pick_named : callable
+        The same, from a dict of arguments, with the result as ``y``.
     choices : dict
         Of the keywords that are annotated with a `Literal`, the values that are honoured.
     sequence : bool
@@ -346,17 +402,24 @@ class VJP:
                 raise TypeError(f"a rule for {title(rule.fun)} can name {', '.join(sources)}, but not {name}")
         # As source, because nothing picks faster than a tuple display: "lambda a=None, b=None, y=None: (b,)"
         residuals = "".join(sources[name] + "," for name in self.residuals)
-        self.pick = eval(f"lambda {', '.join(f'{name}=None' for name in names)}: ({residuals})", {"ndarray": ndarray, "shape_of": shape_of})
+        known = {"ndarray": ndarray, "shape_of": shape_of}
+        self.pick = eval(f"lambda {', '.join(f'{name}=None' for name in names)}: ({residuals})", known)
+        self.pick_named = lambda given: self.pick(**{name: given[name] for name in names if name in given})
 
 
 _rules: dict[Any, Rule] = {}
+# A rule of minigrad's own is read when it is first needed: all of them would take as long as importing NumPy.
+table_is_loading = True
 
 
 def rule_of(fun: Any) -> Rule:
     """Return the rule of a function, an empty one if it has none yet."""
-    if fun not in _rules:
-        _rules[fun] = Rule(fun)
-    return _rules[fun]
+    rule = _rules.get(fun)
+    if rule is None:
+        rule = _rules[fun] = Rule(fun)
+    elif rule.unread:
+        rule.read()
+    return rule
 
 
 def defvjp(fun: Callable, **vjps: Callable | None) -> None:
@@ -401,19 +464,9 @@ def defvjp(fun: Callable, **vjps: Callable | None) -> None:
         raise TypeError(f"{title(fun)} is neither a function of NumPy's nor one made by minigrad.primitive")
     if rule.final:
         raise ValueError(f"the rule of {title(fun)} is built into the operators, and cannot be changed")
-    if isinstance(fun, np.ufunc):
-        rule.names = list(vjps)
-        if len(vjps) != fun.nin:
-            raise TypeError(f"{title(fun)} takes {fun.nin} arguments: give a VJP, or None, for each of them")
-    else:
-        parameters = [p for p in _signature(fun).parameters.values() if p.kind is not p.VAR_KEYWORD]
-        rule.names = [p.name for p in parameters]
-        rule.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
-        rule.variadic = next((i for i, p in enumerate(parameters) if p.kind is p.VAR_POSITIONAL), None)
-    for name in vjps:
-        if name not in rule.names:
-            raise TypeError(f"{title(fun)} has no argument {name}, it has {', '.join(rule.names)}")
-    rule.vjps |= {name: vjp and VJP(vjp, rule) for name, vjp in vjps.items()}
+    rule.unread = vjps
+    if not table_is_loading:
+        rule.read()
 
 
 def sequence(vjp: Callable) -> Callable:

@@ -21,13 +21,12 @@ from typing import Any, Callable, Iterable, Iterator, NoReturn
 import numpy as np
 from numpy import ndarray
 
-from . import engine, tree
+from . import tree
 from .engine import Edge, Level, Node, Rule, describe, rule_of, title
 from .rules.elementwise import sum_of_products
 from .rules.indexing import getitem
 from .rules.shaping import astype
 
-engine.operators = globals()
 _PYTHON_NUMBERS = (float, int, complex, bool)
 _UFUNC_DEFAULTS = {"where": True, "casting": "same_kind", "order": "K", "subok": True}
 
@@ -52,27 +51,34 @@ def record(rule: Rule, args: tuple, kwargs: dict[str, Any]) -> Any:
     if not rule.vjps:
         _refuse_function(rule.fun)
     given = _as_arrays(rule, rule.bind(args, kwargs))
-    level: Any = top_level(given.values())
-    traced = [name for name, value in given.items() if top_level((value,)) is level]
+    level: Any = None
+    traced: list[str] = []
+    for name, value in given.items():
+        its = top_level((value,)) if type(value) in _HOLDERS else None
+        if its is not None and (level is None or its.number > level.number):
+            level, traced = its, [name]
+        elif its is not None and its is level:
+            traced.append(name)
     for name in traced:
         _check_call(rule, name, given)
 
-    values = {name: lower(value, level) for name, value in given.items()}
-    y = rule.fun(*lower(args, level), **lower(kwargs, level))
-    if given.get("dtype") is None and all(type(values.get(name, 0)) in _PYTHON_NUMBERS for name in rule.vjps):
-        y = _as_weak(y)
+    values = {name: lower(value, level) if type(value) in _HOLDERS else value for name, value in given.items()}
+    y = rule.fun(*lower(args, level), **(lower(kwargs, level) if kwargs else kwargs))
+    if (type(y) is not ndarray or y.ndim == 0) and given.get("dtype") is None:
+        if all(type(values.get(name, 0)) in _PYTHON_NUMBERS for name in rule.vjps):
+            y = _as_weak(y)
 
     edges = []
+    known = {"y": y, **rule.defaults, **values}
     for name in traced:
         vjp = rule.vjps[name]
         if vjp is not None:
             for kept in (*vjp.residuals, *vjp.keywords):
-                if kept in values and kept not in traced:
-                    values[kept] = _frozen(values[kept], level)
+                if kept not in traced and type(values.get(kept)) in _CHANGEABLE:
+                    known[kept] = values[kept] = _frozen(values[kept], level)
             keywords = {keyword: values[keyword] for keyword in vjp.keywords if keyword in values}
             fun = partial(vjp.fun, **keywords) if keywords else vjp.fun
-            arguments = {known: values[known] for known in rule.names if known in values}
-            edges.append((_parent(given[name], level), fun, vjp.pick(**{"y": y, **rule.defaults, **arguments})))
+            edges.append((_parent(given[name], level), fun, vjp.pick_named(known)))
     return _wrap(rule, level, y, edges) if edges else y
 
 
@@ -147,9 +153,7 @@ def _node(value: Any, edges: list) -> Node:
     for parent, vjp, residuals in reversed(edges[1:]):
         next_edge = Edge(parent, vjp, residuals, next_edge)
     parent, vjp, residuals = edges[0]
-    node = Node(value, parent, vjp, residuals, next_edge)
-    node.recorded_by_user()
-    return node
+    return Node(value, parent, vjp, residuals, next_edge)
 
 
 def _wrap(rule: Rule, level: Level, y: Any, edges: list) -> Any:
@@ -158,7 +162,7 @@ def _wrap(rule: Rule, level: Level, y: Any, edges: list) -> Any:
         node = _node(y, edges)
         outputs = [_wrap(rule, level, output, [(node, partial(_only, i), ())]) for i, output in enumerate(y)]
         return type(y)(*outputs) if hasattr(y, "_fields") else type(y)(outputs)
-    kind = np.dtype(getattr(y, "dtype", type(y))).kind
+    kind = y.dtype.kind if type(y) is ndarray else np.dtype(getattr(y, "dtype", type(y))).kind
     if kind in "biu":
         return y
     if kind not in "fc":
@@ -176,7 +180,6 @@ def record_call(results: list, arguments: list[Tensor], level: Level, vjp: Calla
     `vjp` takes the list of the results' cotangents to that of the arguments'. All arguments are Tensors of the level.
     """
     node = Node(results, node_of(arguments, level), vjp)
-    node.recorded_by_user()
     return [
         Tensor(y, Node(y, node, partial(_only, i)), level) if np.dtype(describe(y)[1]).kind in "fc" else y
         for i, y in enumerate(results)
@@ -252,9 +255,8 @@ def _binary(
     a number meets an array: its cotangent is a sum over that array, which may have a shorter way than elements first.
     """
     rule = rule_of(ufunc)
-    rule.final = True  # from here on, a change of it would go unnoticed
     a_vjp, b_vjp = rule.vjps.values()
-    a_is_kept, b_is_kept = "a" in b_vjp.residuals, "b" in a_vjp.residuals
+    a_is_kept, b_is_kept = rule.names[0] in b_vjp.residuals, rule.names[1] in a_vjp.residuals
     # Operators spend their time in calls. So there is none to pick nothing.
     pick_a, pick_b = a_vjp.residuals and a_vjp.pick, b_vjp.residuals and b_vjp.pick
     vjp_a, vjp_b = a_vjp.fun, b_vjp.fun
@@ -289,20 +291,54 @@ def _binary(
     return apply, reflected
 
 
+def _operator(
+    ufunc: np.ufunc, compute: Callable[[Any, Any], Any] | None = None, number_vjp: Callable | None = None
+) -> tuple[Callable, Callable]:
+    """Return the methods of an operator. See `_binary`."""
+    rule = rule_of(ufunc)
+    rule.short = _binary(ufunc, compute, number_vjp)
+    rule.final = True  # from here on, a change of it would go unnoticed
+    return rule.short
+
+
+def _shorten(rule: Rule) -> Any:
+    """Give the rule of a ufunc a short path, if it can have one."""
+    ufunc: Any = rule.fun
+    if rule.constant or ufunc.nout != 1 or ufunc.nin > 2 or len(rule.vjps) != ufunc.nin or None in rule.vjps.values():
+        return None
+
+    def compute(a: Any, b: Any) -> Any:
+        y = ufunc(a, b)
+        return y if type(y) is ndarray or not {type(a), type(b)}.issubset(_PYTHON_NUMBERS) else _as_weak(y)
+
+    rule.short = _unary(ufunc) if ufunc.nin == 1 else _binary(ufunc, compute)
+    return rule.short
+
+
 def _unary(fun: Callable, compute: Callable[[Any], Any] | None = None) -> Callable[[Any], Any]:
     """Return the function of a Tensor alone, without further arguments."""
-    vjps = rule_of(fun).vjps
-    (name,) = list(vjps)[:1]
+    rule = rule_of(fun)
+    name, vjp = next(iter(rule.vjps.items()))
+    vjp_x = vjp.fun
+    pick = vjp.pick if rule.names == [name] else lambda x, y: vjp.pick(x, y=y)
     compute = compute or fun
 
     def apply(a: Any) -> Any:
-        x, vjp = a.value, vjps[name]
+        x = a.value
         y = compute(x)
         if type(x) is not ndarray and type(x) in _PYTHON_NUMBERS:
             y = _as_weak(y)
-        return Tensor(y, Node(y, a.node, vjp.fun, vjp.pick(x, y=y)), a.level)
+        return Tensor(y, Node(y, a.node, vjp_x, pick(x, y)), a.level)
 
     return apply
+
+
+def _method_without_arguments(fun: Callable, compute: Callable[[Any], Any] | None = None) -> Callable[[Any], Any]:
+    """Return the short path that a method or operator takes. See `_unary`."""
+    rule = rule_of(fun)
+    rule.short = _unary(fun, compute)
+    rule.final = True
+    return rule.short
 
 
 def _operand(value: Any, level: Level | None) -> Any:
@@ -331,6 +367,11 @@ def _weak(ufunc: Callable[[Any, Any], Any], operate: Callable[[Any, Any], Any]) 
     return compute
 
 
+def _total(x: Any) -> Any:
+    """What numpy.sum returns, in half the time where it is simple."""
+    return np.add.reduce(x, None) if type(x) is ndarray else np.sum(x)
+
+
 def _average(x: Any) -> Any:
     """What numpy.mean returns, in half the time where it is simple."""
     if type(x) is ndarray and x.dtype.char in "fd" and x.size:
@@ -338,11 +379,11 @@ def _average(x: Any) -> Any:
     return np.mean(x)
 
 
-_square = _unary(np.square)
-_negative = _unary(np.negative)
-_absolute = _unary(np.absolute)
-_sum = _unary(np.sum, partial(np.add.reduce, axis=None))
-_mean = _unary(np.mean, _average)
+_square = _method_without_arguments(np.square)
+_negative = _method_without_arguments(np.negative)
+_absolute = _method_without_arguments(np.absolute)
+_sum = _method_without_arguments(np.sum, _total)
+_mean = _method_without_arguments(np.mean, _average)
 
 
 def _constant(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -404,29 +445,32 @@ class Tensor:
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__":
-            if kwargs or ufunc not in _SHORT:
-                return record(rule_of(ufunc), inputs, kwargs)
-            apply, reflected = _SHORT[ufunc]
-            result = apply(*inputs) if type(inputs[0]) is Tensor else reflected(*inputs[::-1])
-            if result is not NotImplemented:
-                result.node.recorded_by_user()
-            return result
+            rule = rule_of(ufunc)
+            if not kwargs and (rule.short or _shorten(rule)):
+                if ufunc.nin == 1:
+                    return rule.short(*inputs)
+                apply, reflected = rule.short
+                return apply(*inputs) if type(inputs[0]) is Tensor else reflected(*inputs[::-1])
+            return record(rule, inputs, kwargs)
         if method == "reduce" and ufunc in _REDUCTIONS:
             kwargs = {"axis": 0} | {name: value for name, value in kwargs.items() if name == "axis" or value is not None}
             return record(rule_of(_REDUCTIONS[ufunc]), inputs, kwargs)
         raise NotImplementedError(f"np.{ufunc.__name__}.{method} has no derivative rule")
 
     def __array_function__(self, function: Any, types: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
-        return record(rule_of(function), args, kwargs)
+        rule = rule_of(function)
+        if rule.short and not kwargs and len(args) == 1 and type(args[0]) is Tensor:
+            return rule.short(args[0])
+        return record(rule, args, kwargs)
 
     # Operators
 
-    __add__, __radd__ = _binary(np.add, operator.add)
-    __sub__, __rsub__ = _binary(np.subtract, operator.sub)
-    __mul__, __rmul__ = _binary(np.multiply, operator.mul, sum_of_products)
-    __truediv__, __rtruediv__ = _binary(np.divide, _weak(np.divide, operator.truediv))
-    __mod__, __rmod__ = _binary(np.remainder, _weak(np.remainder, operator.mod))
-    __matmul__, __rmatmul__ = _binary(np.matmul)
+    __add__, __radd__ = _operator(np.add, operator.add)
+    __sub__, __rsub__ = _operator(np.subtract, operator.sub)
+    __mul__, __rmul__ = _operator(np.multiply, operator.mul, sum_of_products)
+    __truediv__, __rtruediv__ = _operator(np.divide, _weak(np.divide, operator.truediv))
+    __mod__, __rmod__ = _operator(np.remainder, _weak(np.remainder, operator.mod))
+    __matmul__, __rmatmul__ = _operator(np.matmul)
     __neg__ = _negative
     __abs__ = _absolute
 
@@ -434,7 +478,7 @@ class Tensor:
         return self
 
     # operator.pow knows fast ways for some exponents of an array, and so do the rules for the most usual one.
-    _power, __rpow__ = _binary(np.power, _weak(np.power, operator.pow))
+    _power, __rpow__ = _operator(np.power, _weak(np.power, operator.pow))
 
     def __pow__(self, exponent: Any) -> Any:
         return _square(self) if type(exponent) in _PYTHON_NUMBERS and exponent == 2 else self._power(exponent)
@@ -481,6 +525,10 @@ class Tensor:
     # Its elements, and the array in other forms
 
     def __getitem__(self, index: Any) -> Any:
+        simple = type(index) in _SIMPLE_INDICES or (type(index) is tuple and _SIMPLE_INDICES.issuperset(map(type, index)))
+        if simple and type(self.value) in _INDEXED:  # the same, for indices that are no arrays
+            y, node = self.value[index], self.node
+            return Tensor(y, Node(y, node, _GETITEM_VJP, (index, node.shape)), self.level)
         return getitem(self, index)
 
     def __iter__(self) -> Iterator[Any]:
@@ -568,19 +616,18 @@ class Tensor:
         raise AttributeError(f"'Tensor' object has no attribute {name!r}{hint}")
 
 
+_REDUCTIONS = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
 _SUM, _MEAN = rule_of(np.sum), rule_of(np.mean)
-for _name in "prod max min var std dot conj conjugate squeeze swapaxes ravel round argmax argmin argsort all any nonzero".split():
+_HOLDERS = {Tensor, list, tuple, dict}  # what can be or hold a Tensor
+_CHANGEABLE = {ndarray, list, tuple}  # what can be or hold an array
+_INDEXED = {ndarray, Tensor}
+_SIMPLE_INDICES = {int, slice, type(None), type(...)}
+_GETITEM_VJP = rule_of(getitem).vjps["a"].fun
+for _name in (
+    "prod max min var std dot conj conjugate squeeze swapaxes ravel round argmax argmin argsort all any nonzero "
+).split():
     setattr(Tensor, _name, _method(_name))
 
-# The ufuncs with a short path: the methods for a Tensor on the left, and for one on the right only.
-_SHORT: dict[np.ufunc, tuple] = {
-    np.add: (Tensor.__add__, Tensor.__radd__),
-    np.subtract: (Tensor.__sub__, Tensor.__rsub__),
-    np.multiply: (Tensor.__mul__, Tensor.__rmul__),
-    np.divide: (Tensor.__truediv__, Tensor.__rtruediv__),
-    np.matmul: (Tensor.__matmul__, Tensor.__rmatmul__),
-}
-_REDUCTIONS = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
 
 
 def stop_gradient(x: Any) -> Any:

@@ -7,6 +7,7 @@ respect to the leaves, and builds the gradient with the same structure. The name
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import functools
 from collections import OrderedDict, defaultdict
@@ -188,10 +189,12 @@ def register_dataclass(
         raise TypeError("data_fields and meta_fields are given together, or not at all")
     if data_fields is None or meta_fields is None:
         if not dataclasses.is_dataclass(nodetype):
-            raise TypeError(f"{nodetype.__name__} is not a dataclass: its data_fields and meta_fields are needed")
+            raise TypeError(f"{nodetype!r} is not a dataclass: its data_fields and meta_fields are needed")
         data_fields = [f.name for f in fields if not f.metadata.get("static", False)]
         meta_fields = [f.name for f in fields if f.metadata.get("static", False)]
     data, meta = tuple(data_fields), tuple(meta_fields)
+    if set(data) & set(meta):
+        raise ValueError(f"data_fields and meta_fields of {nodetype.__name__} both name {sorted(set(data) & set(meta))}")
     if fields and {f.name for f in fields} != {*data, *meta}:
         raise ValueError(f"{nodetype.__name__} has the fields {[f.name for f in fields]}, but given were {[*data, *meta]}")
 
@@ -206,6 +209,8 @@ def register_dataclass(
 
 
 def _register(nodetype: type, split: Callable, join: Callable, label: Callable) -> None:
+    if not isinstance(nodetype, type):
+        raise TypeError(f"a type is registered, and {nodetype!r} is none")
     if nodetype in _containers:
         raise ValueError(f"{nodetype.__name__} is registered as a container already")
 
@@ -231,7 +236,7 @@ class Structure(tuple):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return f"Structure({unflatten(self, [_Star()] * self.num_leaves)!r})"
+        return f"Structure({_text(self)})"
 
     @property
     def num_leaves(self) -> int:
@@ -239,9 +244,21 @@ class Structure(tuple):
         return sum(child.num_leaves for child in self[2]) if self else 1
 
 
-class _Star:
-    def __repr__(self) -> str:
-        return "*"
+class _Text(str):
+    """What a leaf, or a container, is written as."""
+
+    __repr__ = str.__str__
+
+
+def _text(structure: Structure) -> _Text:
+    if not structure:
+        return _Text("*")
+    container, rest, children = structure
+    texts = [_text(child) for child in children]
+    try:
+        return _Text(repr(container.join(rest, texts)))
+    except Exception:  # of a registered type that checks what is put into it
+        return _Text(f"{rest[0].__name__}({', '.join(texts)})")
 
 
 _LEAF = Structure()
@@ -414,7 +431,7 @@ def reduce(
 
 def all(tree: Any, *, is_leaf: Callable[[Any], bool] | None = None) -> bool:
     """Return whether all leaves are true; of no leaves, they are."""
-    return False not in [bool(leaf) for leaf in leaves(tree, is_leaf)]
+    return builtins.all(leaves(tree, is_leaf))
 
 
 # ---- Ways to leaves -------------------------------------------------------------------------------------------------
@@ -437,22 +454,17 @@ def map_with_path(f: Callable, tree: Any, *rest: Any, is_leaf: Callable[[Any], b
     >>> tree.map_with_path(lambda path, leaf: tree.keystr(path), {'layers': [(1.0, 2.0)], 'b': 3.0})
     {'b': "['b']", 'layers': [("['layers'][0][0]", "['layers'][0][1]")]}
     """
-    form = structure(tree, is_leaf)
-    return map(f, unflatten(form, paths(form)), tree, *rest)
-
-
-class _Path(tuple):
-    """A tuple that is a leaf of a tree, not a container."""
-
-    __slots__ = ()
+    first, form = flatten(tree, is_leaf)
+    rows = zip(paths(form), first, *(_subtrees(other, form, form) for other in rest))
+    return unflatten(form, [f(*row) for row in rows])
 
 
 def paths(structure: Structure) -> list[tuple]:
     """Return the way to each leaf: a tuple of keys. See `keystr`."""
     if not structure:
-        return [_Path()]
+        return [()]
     container, rest, children = structure
-    return [_Path((container.label(rest, i), *path)) for i, child in enumerate(children) for path in paths(child)]
+    return [(container.label(rest, i), *path) for i, child in enumerate(children) for path in paths(child)]
 
 
 def keystr(path: tuple) -> str:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..engine import defconstant, defvjp, primitive
+from ..engine import Parts, defconstant, defvjp, primitive, sequence
 
 
 @primitive
@@ -12,13 +12,14 @@ def getitem(a, index):
 
 
 @primitive
-def scatter(values, index, shape):
-    """Zeros of that shape, with the values added at the index: what indexing does, backwards."""
-    out = np.zeros(shape, values.dtype)
-    if _may_repeat(index):
-        np.add.at(out, index, values)
-    else:
-        out[index] = values
+def scatter(values, indices, shape):
+    """Zeros of that shape, with each of the values added at its index: what indexing does, backwards."""
+    out = np.zeros(shape, np.result_type(*values))
+    for value, index in zip(values, indices):
+        if _may_repeat(index):
+            np.add.at(out, index, value)
+        else:
+            out[index] += value
     return out
 
 
@@ -31,8 +32,8 @@ def _may_repeat(index):
     )
 
 
-defvjp(getitem, a=lambda g, index, a_shape: scatter(g, index, a_shape))
-defvjp(scatter, values=lambda g, index, shape: getitem(g, index))
+defvjp(getitem, a=lambda g, index, a_shape: Parts(g, index, a_shape, scatter))
+defvjp(scatter, values=sequence(lambda g, indices, shape: [getitem(g, index) for index in indices]))
 
 defvjp(np.where,
        condition=None,

@@ -33,7 +33,9 @@ DIFFERENTIABLE_KEYWORDS = ("initial", "mean")
 # What JAX writes in another way; and keywords that it lacks, because they do not change values.
 IN_JAX: dict[Callable, Callable] = {
     getitem: lambda a, index: a[np.asarray(index) if isinstance(index, list) else index],
-    scatter: lambda values, index, shape: jnp.zeros(shape, values.dtype).at[index].add(values),
+    scatter: lambda values, indices, shape: sum(
+        jnp.zeros(shape, value.dtype).at[index].add(value) for value, index in zip(values, indices)
+    ),
     astype: lambda x, dtype: jnp.asarray(x).astype(dtype),
 }
 NOT_IN_JAX = {np.concatenate: {"casting"}, np.stack: {"casting"}, np.copy: {"order"}, astype: {"casting"}}

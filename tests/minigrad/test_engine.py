@@ -14,7 +14,7 @@ import weakref
 import numpy as np
 import pytest
 
-from minigrad import defvjp, grad, primitive, stop_gradient, value_and_grad
+from minigrad import defvjp, grad, primitive, stop_gradient, value_and_grad, vjp
 from minigrad.engine import sequence
 
 
@@ -983,6 +983,22 @@ SHARED = np.array([1.0, 2.0, 3.0])
 @primitive
 def multiplied(x, w):
     return x * w
+
+
+def test_a_gradient_that_nobody_else_holds_is_not_copied():
+    addresses = []
+
+    def vjp_x(g, w):
+        share = g * w
+        addresses.append(share.ctypes.data)
+        return share
+
+    defvjp(multiplied, x=vjp_x, w=None)
+    w = np.arange(3.0)
+    gradient = grad(lambda x: np.sum(multiplied(x, w)))(np.ones(3))
+    (cotangent,) = vjp(lambda x: multiplied(x, w), np.ones(3))[1](np.ones(3))
+    assert [gradient.ctypes.data, cotangent.ctypes.data] == addresses
+    np.testing.assert_array_equal([gradient, cotangent], [w, w])
 
 
 @cases({

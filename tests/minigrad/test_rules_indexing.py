@@ -103,10 +103,11 @@ CASES = [
     case(getitem, TABLE, (0, ALL)),
     case(getitem, COMPLEX, i_([0, 0, 1])),
     case(getitem, EMPTY, (ALL, 1)),
-    case(scatter, ROW, slice(1, 4), (5,)),
-    case(scatter, ROW, i_([0, 2, 0]), (4,)),
-    case(scatter, TABLE, (ALL, i_([1, 1, 0])), (2, 2)),
-    case(scatter, COMPLEX, i_([True, False, True]), (3, 3)),
+    case(scatter, [ROW], [slice(1, 4)], (5,)),
+    case(scatter, [ROW], [i_([0, 2, 0])], (4,)),
+    case(scatter, [TABLE], [(ALL, i_([1, 1, 0]))], (2, 2)),
+    case(scatter, [COMPLEX], [i_([True, False, True])], (3, 3)),
+    case(scatter, [ROW, ROW[0], ROW[:2] ** 2], [slice(1, 4), 2, i_([0, 0])], (5,)),
 ]
 PROGRAMS += [
     program("again and again", lambda np, x: x[::-1][1:][0] * x[0], A),

@@ -599,7 +599,6 @@ def test_attributes_that_do_not_exist(inside):
     for call, message in (
         (lambda t: t.foo, "no attribute 'foo'"),
         (lambda t: t.sort(), r"np.sort\(t\)"),
-        (lambda t: t.cumsum(), r"np.cumsum\(t\)"),
         (lambda t: t.fill(0.0), "no attribute 'fill'"),
         (lambda t: t.strides, "no attribute 'strides'"),
         (lambda t: t.resize(3), "no attribute 'resize'"),
@@ -727,11 +726,11 @@ def test_the_error_for_an_assignment_shows_the_line():
 
 
 @cases({
-    "function": (lambda t: np.unwrap(t), NotImplementedError, r"np\.unwrap.*minigrad\.defvjp\(np\.unwrap"),
+    "function": (lambda t: np.packbits(t), NotImplementedError, r"np\.packbits.*minigrad\.defvjp\(np\.packbits"),
     "ufunc": (lambda t: np.spacing(t), NotImplementedError, r"np\.spacing.*minigrad\.defvjp"),
-    "method of a ufunc": (lambda t: np.arctan2.outer(t, t), NotImplementedError, r"np\.arctan2\.outer"),
+    "method of a ufunc": (lambda t: np.nextafter.reduce(t), NotImplementedError, r"np\.nextafter\.reduce"),
     "np.add.at": (lambda t: np.add.at(np.zeros(3), [0], t), (NotImplementedError, TypeError), "np.add.at"),
-    "a list of Tensors": (lambda t: np.unwrap(np.stack([t, t])), NotImplementedError, "np.unwrap"),
+    "a list of Tensors": (lambda t: np.packbits(np.stack([t, t])), NotImplementedError, "np.packbits"),
 })
 @INSIDE
 def test_operations_without_a_rule(case, inside):
@@ -742,7 +741,7 @@ def test_operations_without_a_rule(case, inside):
 
 def test_the_error_of_a_function_without_rule_shows_the_line():
     def f(x):
-        return np.unwrap(x).sum()  # this line
+        return np.packbits(x).sum()  # this line
 
     with pytest.raises(NotImplementedError) as caught:
         grad(f)(VECTOR)
