@@ -33,7 +33,7 @@ def test_the_test_command_is_what_continuous_integration_runs():
     assert len(commands) == 3
     demo, test = (SET_UP.fullmatch(command) for command in commands[:2])
     assert test[0] in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert (test[1], test[2]) == ('".[test]"', "-m pytest")
+    assert (test[1], test[2]) == ('".[test]"', "-m pytest -n auto")
     assert demo[1] == "."
 
 
