@@ -23,9 +23,11 @@ from numpy import ndarray
 
 from . import tree
 from .engine import Edge, Level, Node, Rule, describe, rule_of, title
+from .rules import special
 from .rules.elementwise import sum_of_products
 from .rules.indexing import getitem
 from .rules.shaping import astype
+from .rules.ufunc_methods import of_method
 
 _PYTHON_NUMBERS = (float, int, complex, bool)
 _UFUNC_DEFAULTS = {"where": True, "casting": "same_kind", "order": "K", "subok": True}
@@ -49,6 +51,8 @@ def record(rule: Rule, args: tuple, kwargs: dict[str, Any]) -> Any:
         y = rule.fun(*args, **kwargs)
         return _as_weak(y) if all(type(value) in _PYTHON_NUMBERS for value in args) else y
     if not rule.vjps:
+        if special.register() and rule.vjps:  # one of SciPy's, of which the rules are needed for the first time
+            return record(rule, args, kwargs)
         _refuse_function(rule.fun)
     given = _as_arrays(rule, rule.bind(args, kwargs))
     level: Any = None
@@ -452,10 +456,8 @@ class Tensor:
                 apply, reflected = rule.short
                 return apply(*inputs) if type(inputs[0]) is Tensor else reflected(*inputs[::-1])
             return record(rule, inputs, kwargs)
-        if method == "reduce" and ufunc in _REDUCTIONS:
-            kwargs = {"axis": 0} | {name: value for name, value in kwargs.items() if name == "axis" or value is not None}
-            return record(rule_of(_REDUCTIONS[ufunc]), inputs, kwargs)
-        raise NotImplementedError(f"np.{ufunc.__name__}.{method} has no derivative rule")
+        kwargs = {name: value for name, value in kwargs.items() if name == "axis" or value is not None}
+        return of_method(ufunc, method)(*inputs, **kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         rule = rule_of(function)
@@ -564,6 +566,10 @@ class Tensor:
         """The value in another dtype; plain, for a dtype without derivatives (int, bool)."""
         return astype(self, dtype, casting)
 
+    def compress(self, condition: Any, axis: int | None = None) -> Any:
+        """The elements where a condition is true. Same as `numpy.compress`."""
+        return np.compress(condition, self, axis=axis)
+
     def flatten(self, order: str = "C") -> Any:
         """The elements in one dimension."""
         return record(rule_of(np.ravel), (self,), {"order": order})
@@ -616,7 +622,6 @@ class Tensor:
         raise AttributeError(f"'Tensor' object has no attribute {name!r}{hint}")
 
 
-_REDUCTIONS = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
 _SUM, _MEAN = rule_of(np.sum), rule_of(np.mean)
 _HOLDERS = {Tensor, list, tuple, dict}  # what can be or hold a Tensor
 _CHANGEABLE = {ndarray, list, tuple}  # what can be or hold an array
@@ -625,6 +630,7 @@ _SIMPLE_INDICES = {int, slice, type(None), type(...)}
 _GETITEM_VJP = rule_of(getitem).vjps["a"].fun
 for _name in (
     "prod max min var std dot conj conjugate squeeze swapaxes ravel round argmax argmin argsort all any nonzero "
+    "clip cumprod cumsum diagonal repeat take trace argpartition searchsorted"
 ).split():
     setattr(Tensor, _name, _method(_name))
 

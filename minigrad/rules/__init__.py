@@ -1,3 +1,15 @@
 """The table of derivatives, a file for each family of NumPy functions."""
 
-from . import elementwise, indexing, products, reductions, shaping  # noqa: F401
+from . import (  # noqa: F401
+    elementwise,
+    fourier,
+    indexing,
+    linalg,
+    polynomials,
+    products,
+    reductions,
+    selecting,
+    shaping,
+    sorting,
+    ufunc_methods,
+)

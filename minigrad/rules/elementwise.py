@@ -4,6 +4,8 @@ In every rule `g` is the cotangent of the result, `y` the result, and the other 
 where there is no derivative, the convention is JAX's; a comment names it where the formula does not show it.
 """
 
+import inspect
+
 import numpy as np
 
 from ..engine import defconstant, defvjp
@@ -145,12 +147,15 @@ for to_degrees in (np.rad2deg, np.degrees):
 # ---- Choosing between two values ------------------------------------------------------------------------------------
 # maximum and minimum share a tie equally, and give a NaN nothing; fmax and fmin give a tie to the second operand.
 
-defvjp(np.maximum,
-       a=lambda g, a, b: np.where(a > b, g, np.where(a == b, g / 2, 0)),
-       b=lambda g, a, b: np.where(b > a, g, np.where(a == b, g / 2, 0)))
-defvjp(np.minimum,
-       a=lambda g, a, b: np.where(a < b, g, np.where(a == b, g / 2, 0)),
-       b=lambda g, a, b: np.where(b < a, g, np.where(a == b, g / 2, 0)))
+
+
+def _share(g, wins, ties):
+    """The cotangent of an operand, from where it was chosen alone, and where both are equal."""
+    return np.where(wins, g, np.where(ties, g / 2, 0) if np.any(ties) else 0)
+
+
+defvjp(np.maximum, a=lambda g, a, b: _share(g, a > b, a == b), b=lambda g, a, b: _share(g, b > a, a == b))
+defvjp(np.minimum, a=lambda g, a, b: _share(g, a < b, a == b), b=lambda g, a, b: _share(g, b < a, a == b))
 defvjp(np.fmax,
        a=lambda g, a, b: np.where((a > b) | np.isnan(b), g, 0),
        b=lambda g, a, b: np.where((a > b) | np.isnan(b), 0, g))
@@ -168,10 +173,75 @@ defvjp(np.modf,  x=lambda g: g[0])
 defvjp(np.frexp, x=lambda g, y: np.ldexp(g[0], -y[1]))
 defvjp(np.ldexp, a=lambda g, b: np.ldexp(g, b), b=None)
 
+# ---- Functions that are no ufuncs -----------------------------------------------------------------------------------
+
+
+def _raised(g, a, low, high):
+    """For y = minimum(maximum(a, low), high), the inner one, and its cotangent."""
+    raised = a if low is None else np.maximum(a, low)
+    return raised, g if high is None else _share(g, raised < high, raised == high)
+
+
+def _clip_a(g, a, a_min=None, a_max=None, min=None, max=None):
+    low, high = min if a_min is None else a_min, max if a_max is None else a_max
+    _, g = _raised(g, a, low, high)
+    return g if low is None else _share(g, a > low, a == low)
+
+
+def _clip_low(g, a, low, high):
+    _, g = _raised(g, a, low, high)
+    return _share(g, low > a, low == a)
+
+
+def _clip_high(g, a, low, high):
+    raised, _ = _raised(g, a, low, None)
+    return _share(g, raised > high, raised == high)
+
+
+# Before NumPy 2.1 the bounds have one name each.
+defvjp(np.clip, a=_clip_a, **{
+    name: vjp for name, vjp in {
+        "a_min": lambda g, a, a_min, a_max=None: _clip_low(g, a, a_min, a_max),
+        "a_max": lambda g, a, a_max, a_min=None: _clip_high(g, a, a_min, a_max),
+        "min": lambda g, a, min, max=None: _clip_low(g, a, min, max),
+        "max": lambda g, a, max, min=None: _clip_high(g, a, min, max),
+    }.items() if name in inspect.signature(np.clip).parameters
+})
+
+
+def _where_part(g, x, chosen):
+    """g, where the number is chosen; of complex ones, each part on its own."""
+    if not np.iscomplexobj(x):
+        return np.where(chosen(x), g, 0)
+    return np.where(chosen(np.real(x)), np.real(g), 0) + 1j * np.where(chosen(np.imag(x)), np.imag(g), 0)
+
+
+def _instead_of(g, x, chosen):
+    """The cotangent of a real number that took the place of parts of x."""
+    part = _where_part(g, x, chosen)
+    return np.real(part) - np.imag(part) if np.iscomplexobj(x) else part
+
+
+defvjp(np.nan_to_num,
+       x=lambda g, x, nan=0.0, posinf=None, neginf=None: _where_part(g, x, np.isfinite),
+       nan=lambda g, x, posinf=None, neginf=None: _instead_of(g, x, np.isnan),
+       posinf=lambda g, x, nan=0.0, neginf=None: _instead_of(g, x, np.isposinf),
+       neginf=lambda g, x, nan=0.0, posinf=None: _instead_of(g, x, np.isneginf))
+
+
+def _angle_z(g, z, deg=False):
+    """The angle is the imaginary part of the logarithm. That of a real number does not change."""
+    return g * (180 / PI if deg else 1) * (-1j if np.iscomplexobj(z) else 0) / z
+
+
+defvjp(np.angle, z=_angle_z)
+defvjp(np.real_if_close, a=lambda g, tol=100: g)
+
 # ---- Piecewise constant ---------------------------------------------------------------------------------------------
 
 defconstant(
     np.sign, np.floor, np.ceil, np.trunc, np.rint, np.signbit, np.isnan, np.isfinite, np.isinf, np.logical_not,
     np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.logical_and, np.logical_or,
-    np.logical_xor, np.floor_divide, np.round, np.around,
+    np.logical_xor, np.floor_divide, np.round, np.around, np.fix, np.isneginf, np.isposinf, np.isreal, np.iscomplex,
+    np.isclose, np.allclose, np.array_equal, np.array_equiv,
 )

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..engine import defvjp
+from ..engine import _C_FUNCTIONS, defvjp
 
 
 def _axes(axis, ndim):
@@ -123,7 +123,7 @@ def _extreme_initial(g, a, y, initial, axis=None, keepdims=False, where=True):
     return np.where(y == initial, np.where(np.reshape(count, np.shape(y)) > 0, g / 2, g), 0)
 
 
-for extreme in {np.max, np.amax, np.min, np.amin}:
+for extreme in dict.fromkeys((np.max, np.amax, np.min, np.amin)):
     defvjp(extreme, a=_extreme_a, initial=_extreme_initial)
 
 # ---- Variance and standard deviation --------------------------------------------------------------------------------
@@ -152,3 +152,202 @@ def _std_mean(g, a, y, axis=None, dtype=None, ddof=0, keepdims=False, where=True
 
 defvjp(np.var, a=_var_a, mean=_var_mean)
 defvjp(np.std, a=_std_a, mean=_std_mean)
+
+# ---- Running sums and products --------------------------------------------------------------------------------------
+
+
+def _from_behind(x, axis):
+    return np.flip(np.cumsum(np.flip(x, axis), axis), axis)
+
+
+def _cumsum_a(g, a_shape, axis=None, dtype=None):
+    return np.reshape(_from_behind(g, 0 if axis is None else axis), a_shape)
+
+
+def recurrence(b, m):
+    """The x with x[i] = b[i] + m[i] x[i+1], along the first axis, where m is shorter by one.
+
+    By doubling: what is known of x[i] from x[i+step], applied twice, says how it follows from x[i + 2 step]
+    (G. E. Blelloch, "Prefix sums and their applications", 1990).
+    """
+    step = 1
+    while step < len(b):
+        b = np.concatenate([b[:-step] + m * b[step:], b[-step:]])
+        m = m[:-step] * m[step:]
+        step *= 2
+    return b
+
+
+def _cumprod_a(g, a, y, axis=None, dtype=None):
+    """All before an element, times the sum of what the products behind it get: g[i] + a[i+1] (g[i+1] + ...)."""
+    if np.size(a) == 0:
+        return np.zeros(np.shape(a), np.result_type(g))
+    rows, y, g = (np.ravel(x) if axis is None else np.moveaxis(x, axis, 0) for x in (a, y, g))
+    before = np.concatenate([np.ones(np.shape(y[:1]), np.result_type(y)), y[:-1]])
+    share = before * recurrence(g, rows[1:])
+    return np.reshape(share, np.shape(a)) if axis is None else np.moveaxis(share, 0, axis)
+
+
+def _without_initial(g, axis, include_initial):
+    return np.moveaxis(np.moveaxis(g, axis or 0, 0)[1:], 0, axis or 0) if include_initial else g
+
+
+def _cumulative_sum_x(g, x_shape, axis=None, dtype=None, include_initial=False):
+    return _cumsum_a(_without_initial(g, axis, include_initial), x_shape, axis)
+
+
+def _cumulative_prod_x(g, x, y, axis=None, dtype=None, include_initial=False):
+    g, y = (_without_initial(part, axis, include_initial) for part in (g, y))
+    return _cumprod_a(g, x, y, axis)
+
+
+defvjp(np.cumsum,  a=_cumsum_a)
+defvjp(np.cumprod, a=_cumprod_a)
+if hasattr(np, "cumulative_sum"):  # since NumPy 2.1
+    defvjp(np.cumulative_sum,  x=_cumulative_sum_x)
+    defvjp(np.cumulative_prod, x=_cumulative_prod_x)
+
+# ---- What leaves NaN out --------------------------------------------------------------------------------------------
+# NaN does not take part. Where it could get into a product, another number stands for it.
+
+
+def _without_nan(a, number):
+    missing = np.isnan(a)
+    return np.where(missing, number, a) if np.any(missing) else a
+
+
+def _nansum_a(g, a, axis=None, dtype=None, keepdims=False, initial=0, where=True):
+    return _spread(g, np.shape(a), axis, ~np.isnan(a) & where)
+
+
+def _nanmean_a(g, a, axis=None, dtype=None, keepdims=False, where=True):
+    return _mean_a(g, np.shape(a), axis, dtype, keepdims, ~np.isnan(a) & where)
+
+
+def _nanprod_a(g, a, axis=None, dtype=None, keepdims=False, initial=1, where=True):
+    return _masked(_prod_a(g, _without_nan(a, 1), axis, dtype, keepdims, initial, where), ~np.isnan(a))
+
+
+def _nanprod_initial(g, a, axis=None, dtype=None, keepdims=False, where=True):
+    return _prod_initial(g, _without_nan(a, 1), axis, dtype, keepdims, where)
+
+
+def _nanextreme_a(g, a, y, axis=None, keepdims=False, initial=None, where=True):
+    here = ~np.isnan(a) & where
+    return _masked(_extreme_a(g, a, y, axis, keepdims, initial, here), here)
+
+
+def _nanextreme_initial(g, a, y, initial, axis=None, keepdims=False, where=True):
+    return _extreme_initial(g, a, y, initial, axis, keepdims, ~np.isnan(a) & where)
+
+
+def _nanvar_a(g, a, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
+    """Where there are too few elements for a variance, it is NaN, and has no slope."""
+    here = np.broadcast_to(~np.isnan(a) & where, np.shape(a))
+    enough = np.sum(here, axis=axis, keepdims=True) > (ddof if correction is None else correction)
+    share = _var_a(g, _without_nan(a, 0), axis, dtype, ddof, keepdims, here & enough, mean, correction)
+    return _masked(share, here & enough)
+
+
+def _nanvar_mean(g, a, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
+    return -_nanvar_a(g, a, axis, dtype, ddof, keepdims, where, mean, correction)
+
+
+def _nanstd_a(g, a, y, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
+    return _nanvar_a(g / (2 * y), a, axis, dtype, ddof, keepdims, where, mean, correction)
+
+
+def _nanstd_mean(g, a, y, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
+    return -_nanstd_a(g, a, y, axis, dtype, ddof, keepdims, where, mean, correction)
+
+
+def _nancumsum_a(g, a, axis=None, dtype=None):
+    return _masked(_cumsum_a(g, np.shape(a), axis), ~np.isnan(a))
+
+
+def _nancumprod_a(g, a, y, axis=None, dtype=None):
+    return _masked(_cumprod_a(g, _without_nan(a, 1), y, axis), ~np.isnan(a))
+
+
+defvjp(np.nansum,     a=_nansum_a,     initial=_sum_initial)
+defvjp(np.nanmean,    a=_nanmean_a)
+defvjp(np.nanprod,    a=_nanprod_a,    initial=_nanprod_initial)
+defvjp(np.nanmax,     a=_nanextreme_a, initial=_nanextreme_initial)
+defvjp(np.nanmin,     a=_nanextreme_a, initial=_nanextreme_initial)
+defvjp(np.nanvar,     a=_nanvar_a,     mean=_nanvar_mean)
+defvjp(np.nanstd,     a=_nanstd_a,     mean=_nanstd_mean)
+defvjp(np.nancumsum,  a=_nancumsum_a)
+defvjp(np.nancumprod, a=_nancumprod_a)
+
+# ---- Range ----------------------------------------------------------------------------------------------------------
+
+
+def _ptp_a(g, a, axis=None, keepdims=False):
+    highest, lowest = np.max(a, axis=axis, keepdims=True), np.min(a, axis=axis, keepdims=True)
+    return _extreme_a(g, a, highest, axis) - _extreme_a(g, a, lowest, axis)
+
+
+defvjp(np.ptp, a=_ptp_a)
+
+# ---- Histograms -----------------------------------------------------------------------------------------------------
+# Which bin an element is in does not change. But the edges follow the least and the greatest of the elements.
+
+_C_FUNCTIONS.update(bincount=lambda x, /, weights=None, minlength=0: ...)  # which tells its parameters since NumPy 2.4
+
+
+def _edges(g, a, bins, range):
+    """The cotangents of a, of the bins and of the range, from that of the edges."""
+    dtype = np.result_type(g)
+    a_share, no_share, range_share = np.zeros(np.shape(a), dtype), np.zeros((), dtype), np.zeros(2, dtype)
+    if np.ndim(bins) == 1:
+        return a_share, g, range_share
+    t = np.linspace(0, 1, np.size(g), dtype=dtype)
+    first, last = np.sum(g * (1 - t)), np.sum(g * t)
+    if range is not None:
+        range_share = np.stack([first, last])
+    elif np.size(a) > 0:
+        a_share = _extreme_a(first, a, np.min(a)) + _extreme_a(last, a, np.max(a))
+    return a_share, no_share, range_share
+
+
+def _histogram(g, a, y, bins, range, density, weights):
+    """The cotangents of a, of the bins, of the range, and of the weights."""
+    (g_values, g_edges), (values, edges) = g, y
+    a, end = np.ravel(a), np.size(edges) - 1
+    bin = np.where(np.searchsorted(edges, a, "left") == end, end, np.searchsorted(edges, a, "right")) - 1
+    inside = (bin >= 0) & (bin < end)
+    bin = np.where(inside, bin, 0)
+    if density:  # the values were divided by their sum, and by the lengths of the bins
+        total = np.sum(inside) if weights is None else np.sum(np.ravel(weights), where=inside)
+        lengths = np.diff(edges)
+        g_lengths = np.real(-g_values * values / lengths)
+        zero = np.zeros_like(g_lengths[:1])
+        g_edges = g_edges + np.concatenate([zero, g_lengths]) - np.concatenate([g_lengths, zero])
+        g_values = g_values / lengths / total - np.sum(g_values * values) / total
+    a_share, bins_share, range_share = _edges(g_edges, a, bins, range)
+    return a_share, bins_share, range_share, np.where(inside, g_values[bin], 0)
+
+
+def _histogram_a(g, a, y, bins=10, range=None, density=None, weights=None):
+    return np.reshape(_histogram(g, a, y, bins, range, density, weights)[0], np.shape(a))
+
+
+def _histogram_bins(g, a, y, bins, range=None, density=None, weights=None):
+    return _histogram(g, a, y, bins, range, density, weights)[1]
+
+
+def _histogram_range(g, a, y, range, bins=10, density=None, weights=None):
+    return _histogram(g, a, y, bins, range, density, weights)[2]
+
+
+def _histogram_weights(g, a, y, weights, bins=10, range=None, density=None):
+    return np.reshape(_histogram(g, a, y, bins, range, density, weights)[3], np.shape(weights))
+
+
+defvjp(np.histogram, a=_histogram_a, bins=_histogram_bins, range=_histogram_range, weights=_histogram_weights)
+defvjp(np.histogram_bin_edges,
+       a=lambda g, a, bins=10, range=None: _edges(g, a, bins, range)[0],
+       bins=lambda g, a, bins, range=None: _edges(g, a, bins, range)[1],
+       range=lambda g, a, range, bins=10: _edges(g, a, bins, range)[2],
+       weights=None)
+defvjp(np.bincount, weights=lambda g, x, minlength=0: g[np.asarray(x)])

@@ -1,31 +1,67 @@
 """Moving elements about, copying them, and joining arrays."""
 
+import math
 from typing import Literal
 
 import numpy as np
 
-from ..engine import defconstant, defvjp, primitive, sequence
+from ..engine import VJP, _find_recorded, defconstant, defvjp, primitive, rule_of, sequence
+from .indexing import scatter
 
 # ---- One array ------------------------------------------------------------------------------------------------------
 
-
-# An order other than C and F depends on how the array lies in memory, which its cotangent need not share.
+# The orders A and K depend on how the array lies in memory. When they are bound to their names, it is put in words: as
+# C or F, or, where there is no such word, as the axes from the outermost to the innermost.
 
 
 def _reshape_a(g, a_shape, shape=None, newshape=None, order: Literal["C", "F"] = "C", copy=None):
     return np.reshape(g, a_shape, order=order)
 
 
-def _ravel_a(g, a_shape, order: Literal["C", "F"] = "C"):
-    return np.reshape(g, a_shape, order=order)
+def _ravel_a(g, a_shape, order="C"):
+    if isinstance(order, str):
+        return np.reshape(g, a_shape, order=order)
+    return np.transpose(np.reshape(g, [a_shape[i] for i in order]), _inverse(order))
 
 
 def _inverse(permutation):
     return tuple(np.argsort([i % len(permutation) for i in permutation]))
 
 
+@primitive
+def in_memory(a, order):
+    """What the order A or K means for an array."""
+    a = np.asarray(a)
+    if order.upper() == "A":
+        return "F" if np.isfortran(a) else "C"
+    if a.flags.c_contiguous or a.flags.f_contiguous:
+        return "C" if a.flags.c_contiguous else "F"
+    if any(stride == 0 and n > 1 for stride, n in zip(a.strides, a.shape)):
+        raise NotImplementedError("order='K' has no derivative for an array that was broadcast; use order='C'")
+    return tuple(np.argsort([-abs(stride) for stride in a.strides], kind="stable"))
+
+
+defconstant(in_memory)
+
+
+def _with_order_in_words(rule):
+    """Make a rule know the orders A and K."""
+    bind = rule.bind
+
+    def bind_order(args, kwargs):
+        given = bind(args, kwargs)
+        order = given.get("order")
+        if isinstance(order, str) and order.upper() in ("A", "K"):
+            given["order"] = in_memory(given["a"], order)
+        return given
+
+    rule.bind = bind_order
+
+
 defvjp(np.reshape,      a=_reshape_a)
 defvjp(np.ravel,        a=_ravel_a)
+_with_order_in_words(rule_of(np.reshape))
+_with_order_in_words(rule_of(np.ravel))
 defvjp(np.squeeze,      a=lambda g, a_shape, axis=None: np.reshape(g, a_shape))
 defvjp(np.expand_dims,  a=lambda g, a_shape, axis: np.reshape(g, a_shape))
 defvjp(np.transpose,    a=lambda g, axes=None: np.transpose(g, None if axes is None else _inverse(axes)))
@@ -37,6 +73,23 @@ defvjp(np.real,         val=lambda g: g)
 defvjp(np.imag,         val=lambda g: g * -1j)
 
 
+def _rollaxis_a(g, axis, start=0):
+    axis, start = axis % np.ndim(g), start + np.ndim(g) if start < 0 else start
+    return np.moveaxis(g, start - (axis < start), axis)
+
+
+def _minus(shift):
+    return np.negative(shift) if np.ndim(shift) == 0 else tuple(np.negative(shift).tolist())
+
+
+defvjp(np.rollaxis, a=_rollaxis_a)
+defvjp(np.flip,     m=lambda g, axis=None: np.flip(g, axis))
+defvjp(np.fliplr,   m=lambda g: np.fliplr(g))
+defvjp(np.flipud,   m=lambda g: np.flipud(g))
+defvjp(np.rot90,    m=lambda g, k=1, axes=(0, 1): np.rot90(g, -k, axes))
+defvjp(np.roll,     a=lambda g, shift, axis=None: np.roll(g, _minus(shift), axis))
+
+
 @primitive
 def astype(x, dtype, casting="unsafe"):
     """The value in another dtype."""
@@ -45,29 +98,384 @@ def astype(x, dtype, casting="unsafe"):
 
 defvjp(astype, x=lambda g, dtype, casting="unsafe": g)
 
+# ---- Repeating elements, and leaving some out -----------------------------------------------------------------------
+# Which elements these are is asked of NumPy: it does the same to their numbers.
+
+
+def along(axis, index):
+    """The index of a part along one axis."""
+    return (*(slice(None),) * axis, index)
+
+
+def put_back(g, numbers, shape, axis=None):
+    """The cotangent of an array, of which the elements with those numbers were taken (along an axis, or of all)."""
+    if axis is None:
+        return np.reshape(scatter([g], [numbers], (math.prod(shape),)), shape)
+    return scatter([g], [along(axis % len(shape), numbers)], shape)
+
+
+def _tile_A(g, A_shape, reps):
+    """The sum over the copies: g, with an axis for the copies before each axis of A."""
+    reps = np.atleast_1d(reps).tolist()
+    ndim = max(len(reps), len(A_shape))
+    pairs = zip((1,) * (ndim - len(reps)) + tuple(reps), (1,) * (ndim - len(A_shape)) + A_shape)
+    copies = np.reshape(g, [n for pair in pairs for n in pair])
+    return np.reshape(np.sum(copies, axis=tuple(range(0, 2 * ndim, 2))), A_shape)
+
+
+def _repeat_a(g, a_shape, repeats, axis=None):
+    n = math.prod(a_shape) if axis is None else a_shape[axis]
+    return put_back(g, np.repeat(np.arange(n), repeats), a_shape, axis)
+
+
+def _resize_a(g, a_shape, new_shape):
+    size = math.prod(a_shape)
+    if size == 0:
+        return np.zeros(a_shape, np.result_type(g))
+    return put_back(np.ravel(g), np.arange(np.size(g)) % size, a_shape)
+
+
+def _delete_arr(g, arr_shape, obj, axis=None):
+    n = math.prod(arr_shape) if axis is None else arr_shape[axis]
+    return put_back(g, np.delete(np.arange(n), obj), arr_shape, axis)
+
+
+def _insert_arr(g, arr_shape, obj, values_shape, axis=None):
+    old = np.insert(np.ones(arr_shape, bool), obj, np.zeros(values_shape, bool), axis)
+    return np.reshape(g[old], arr_shape)
+
+
+def _insert_values(g, arr_shape, obj, values_shape, axis=None):
+    numbers = np.arange(math.prod(values_shape)).reshape(values_shape)
+    numbers = np.insert(np.full(arr_shape, -1), obj, numbers, axis)
+    return put_back(g[numbers >= 0], numbers[numbers >= 0], values_shape)
+
+
+def _trim_zeros_filt(g, filt, trim="fb", axis=None):
+    """All axes are trimmed, or those that are named, to what is not zero in any of the others."""
+    shape = np.shape(filt)
+    if np.size(g) == 0:
+        return np.zeros(shape, np.result_type(g))
+    ends = []
+    for i, numbers in enumerate(np.nonzero(filt)):
+        trimmed = axis is None or i in [k % len(shape) for k in np.atleast_1d(axis)]
+        start = numbers.min() if trimmed and "f" in trim.lower() else 0
+        stop = numbers.max() + 1 if trimmed and "b" in trim.lower() else shape[i]
+        ends.append(slice(int(start), int(stop)))
+    return scatter([g], [tuple(ends)], shape)
+
+
+defvjp(np.tile,       A=_tile_A)
+defvjp(np.repeat,     a=_repeat_a)
+defvjp(np.resize,     a=_resize_a)
+defvjp(np.delete,     arr=_delete_arr)
+defvjp(np.insert,     arr=_insert_arr, values=_insert_values)
+defvjp(np.trim_zeros, filt=_trim_zeros_filt)
+
+# ---- Padding --------------------------------------------------------------------------------------------------------
+# But for the simplest case, the derivative is that of a composition: one axis is padded after the other.
+
+
+def _pad_array(
+    g, array, pad_width, mode="constant", stat_length=None, end_values=0, reflect_type="even", constant_values=0
+):
+    if mode in ("constant", "empty"):
+        return g[tuple(slice(before, before + n) for n, (before, _) in zip(np.shape(array), _pairs(array, pad_width)))]
+    from ..transforms import vjp
+
+    return vjp(lambda array: _padded(array, pad_width, mode, stat_length, end_values, reflect_type), array)[1](g)[0]
+
+
+def _pad_values(g, array, pad_width, mode, values):
+    from ..transforms import vjp
+
+    return vjp(lambda values: _padded(array, pad_width, mode, None, values), values)[1](g)[0]
+
+
+def _pad_constant_values(g, array, pad_width, mode="constant", constant_values=0):
+    return _pad_values(g, array, pad_width, mode, constant_values)
+
+
+def _pad_end_values(g, array, pad_width, mode="constant", end_values=0):
+    return _pad_values(g, array, pad_width, mode, end_values)
+
+
+def _pairs(array, pad_width):
+    """How many elements are added before and after, along each axis."""
+    ndim = np.ndim(array)
+    if isinstance(pad_width, dict):  # since NumPy 2.2: axis to a number or a pair
+        by_axis = {axis % ndim: width for axis, width in pad_width.items()}
+        return [np.broadcast_to(by_axis.get(axis, 0), 2).tolist() for axis in range(ndim)]
+    return np.broadcast_to(pad_width, (ndim, 2)).tolist()
+
+
+_STATISTICS = {"maximum": np.amax, "minimum": np.amin, "mean": np.mean, "median": np.median}
+
+
+def _padded(array, pad_width, mode, stat_length, values, reflect_type="even"):
+    if callable(mode):
+        raise NotImplementedError("np.pad has no derivative if mode= is a function; join the parts with np.concatenate")
+    if np.size(array) == 0 and mode != "constant":  # there is nothing to extend
+        return np.pad(array, pad_width)
+    values = np.broadcast_to(astype(values, np.result_type(array)), (np.ndim(array), 2))
+    lengths = np.broadcast_to(stat_length, (np.ndim(array), 2))
+    for axis, widths in enumerate(_pairs(array, pad_width)):
+        rows = np.moveaxis(array, axis, 0)
+        if mode == "constant":
+            before, after = (np.broadcast_to(value, (n, *rows.shape[1:])) for value, n in zip(values[axis], widths))
+            rows = np.concatenate([before, rows, after])
+        elif mode == "linear_ramp":
+            up, down = (np.arange(n) / max(n, 1) for n in widths)
+            before = values[axis, 0] + _weighted(up, rows[:1] - values[axis, 0])
+            after = values[axis, 1] + _weighted(down[::-1], rows[-1:] - values[axis, 1])
+            rows = np.concatenate([before, rows, after])
+        elif mode in _STATISTICS:
+            n = len(rows)
+            first, last = (n if length is None else min(int(length), n) for length in lengths[axis])
+            ends = [_STATISTICS[mode](part, axis=0, keepdims=True) for part in (rows[:first], rows[n - last:])]
+            rows = np.concatenate([np.repeat(ends[0], widths[0], axis=0), rows, np.repeat(ends[1], widths[1], axis=0)])
+        elif reflect_type == "odd" and mode in ("reflect", "symmetric") and len(rows) > 1:
+            rows = _oddly_reflected(rows, widths, mode)
+        else:
+            rows = rows[np.pad(np.arange(len(rows)), widths, mode)]
+        array = np.moveaxis(rows, 0, axis)
+    return array
+
+
+def _oddly_reflected(rows, widths, mode):
+    """Each row is plus or minus one of its own, and so much of the first and the last: unit vectors tell how much."""
+    n = len(rows)
+    own = np.pad(np.arange(n), widths, mode)
+    of_first = np.pad(1.0 * (np.arange(n) == 0), widths, mode, reflect_type="odd")
+    of_last = np.pad(1.0 * (np.arange(n) == n - 1), widths, mode, reflect_type="odd")
+    of_own = np.where((own > 0) & (own < n - 1), 1 - of_first - of_last, 0)
+    return _weighted(of_own, rows[own]) + _weighted(of_first, rows[:1]) + _weighted(of_last, rows[-1:])
+
+
+def _weighted(weights, rows):
+    """Each row times its weight."""
+    return np.reshape(weights, (-1, *[1] * (np.ndim(rows) - 1))).astype(np.result_type(rows)) * rows
+
+
+defvjp(np.pad, array=_pad_array)
+# NumPy's signature hides them: **kwargs
+_pad = rule_of(np.pad)
+_pad.names += ["constant_values", "end_values"]
+_pad.vjps |= {"constant_values": VJP(_pad_constant_values, _pad), "end_values": VJP(_pad_end_values, _pad)}
+
 # ---- Several arrays -------------------------------------------------------------------------------------------------
 
 
 @sequence
-def _split(g, arrays_shape, axis=0, dtype=None, casting=None):
+def _parts(g, arrays_shape, axis=0, dtype=None, casting=None):
     """The parts of g that came from each array; each was flattened where there is no axis."""
     lengths = [np.prod(shape, dtype=int) if axis is None else shape[axis] for shape in arrays_shape]
     ends = np.cumsum(lengths)
-    along = (slice(None),) * (0 if axis is None else axis % g.ndim)
-    parts = [g[(*along, slice(end - length, end))] for end, length in zip(ends, lengths)]
+    before = 0 if axis is None else axis % g.ndim
+    parts = [g[along(before, slice(end - length, end))] for end, length in zip(ends, lengths)]
     return [np.reshape(part, shape) for part, shape in zip(parts, arrays_shape)]
 
 
 @sequence
-def _unstack(g, arrays_shape, axis=0, dtype=None, casting=None):
-    along = (slice(None),) * (axis % g.ndim)
-    return [g[(*along, i)] for i in range(len(arrays_shape))]
+def _slices(g, arrays_shape, axis=0, dtype=None, casting=None):
+    before = axis % g.ndim
+    return [g[along(before, i)] for i in range(len(arrays_shape))]
 
 
-defvjp(np.concatenate, arrays=_split)
-defvjp(np.stack,       arrays=_unstack)
+def _joined(g, shapes, axis, as_joined):
+    """The parts of g that came from arrays of those shapes, which became others when they were joined."""
+    then = [as_joined(np.broadcast_to(0, shape)).shape for shape in shapes]
+    ends = np.cumsum([shape[axis] for shape in then])
+    parts = [g[along(axis, slice(end - shape[axis], end))] for end, shape in zip(ends, then)]
+    return [np.reshape(part, shape) for part, shape in zip(parts, shapes)]
+
+
+@sequence
+def _hstack_tup(g, tup_shape, dtype=None, casting=None):
+    return _joined(g, tup_shape, min(np.ndim(g), 2) - 1, np.atleast_1d)
+
+
+@sequence
+def _vstack_tup(g, tup_shape, dtype=None, casting=None):
+    return _joined(g, tup_shape, 0, np.atleast_2d)
+
+
+@sequence
+def _column_stack_tup(g, tup_shape):
+    return _joined(g, tup_shape, 1, lambda a: a if a.ndim > 1 else np.atleast_2d(a).T)
+
+
+@sequence
+def _dstack_tup(g, tup_shape):
+    return _joined(g, tup_shape, 2, np.atleast_3d)
+
+
+defvjp(np.concatenate,  arrays=_parts)
+defvjp(np.stack,        arrays=_slices)
+defvjp(np.hstack,       tup=_hstack_tup)
+defvjp(np.vstack,       tup=_vstack_tup)
+defvjp(np.column_stack, tup=_column_stack_tup)
+defvjp(np.dstack,       tup=_dstack_tup)
+
+
+def _append_arr(g, arr_shape, values_shape, axis=None):
+    n = math.prod(arr_shape) if axis is None else arr_shape[axis]
+    return np.reshape(g[along(0 if axis is None else axis % len(arr_shape), slice(0, n))], arr_shape)
+
+
+def _append_values(g, arr_shape, values_shape, axis=None):
+    n = math.prod(arr_shape) if axis is None else arr_shape[axis]
+    return np.reshape(g[along(0 if axis is None else axis % len(arr_shape), slice(n, None))], values_shape)
+
+
+defvjp(np.append, arr=_append_arr, values=_append_values)
+
+# The blocks are in lists of lists. When they are bound to their name, these are flattened.
+
+
+@sequence
+def _block_arrays(g, arrays_shape, nesting=None):
+    """The elements of g in their old order, which is that of their numbers."""
+    sizes = [math.prod(shape) for shape in arrays_shape]
+    ends = np.cumsum(sizes)
+    numbers = [np.arange(end - size, end).reshape(shape) for end, size, shape in zip(ends, sizes, arrays_shape)]
+    in_order = np.ravel(g)[np.argsort(np.ravel(np.block(_nested(nesting, numbers))))]
+    return [np.reshape(in_order[end - size:end], shape) for end, size, shape in zip(ends, sizes, arrays_shape)]
+
+
+def _nested(nesting, blocks):
+    return [_nested(part, blocks) for part in nesting] if isinstance(nesting, list) else blocks[nesting]
+
+
+def _flattened(blocks, into):
+    """Put the blocks into one list; return the lists they were in, with the numbers of the blocks instead."""
+    if isinstance(blocks, list):
+        return [_flattened(block, into) for block in blocks]
+    into.append(blocks)
+    return len(into) - 1
+
+
+def _block_bind(args, kwargs):
+    arrays = [*args, *kwargs.values()][0]
+    if _find_recorded(arrays) is None:
+        return {"arrays": arrays}
+    blocks = []
+    nesting = _flattened(arrays, blocks)
+    return {"arrays": blocks, "nesting": nesting}
+
+
+defvjp(np.block, arrays=_block_arrays)
+rule_of(np.block).bind = _block_bind  # type: ignore[method-assign]
+
+# ---- Results that are several arrays --------------------------------------------------------------------------------
+
+
+@sequence
+def _reshaped(g, arys_shape):
+    return [np.reshape(one, shape) for one, shape in zip(g if isinstance(g, list) else [g], arys_shape)]
+
+
+@sequence
+def _meshgrid_xi(g, xi_shape, copy=True, sparse=False, indexing="xy"):
+    """Each array was laid along an axis of its own, and repeated along all others."""
+    axes = list(range(len(xi_shape)))
+    axes[:2] = axes[:2] if indexing == "ij" else axes[1::-1]
+    return [
+        np.reshape(np.sum(one, axis=tuple(other for other in axes if other != axis)), shape)
+        for one, shape, axis in zip(g, xi_shape, axes)
+    ]
+
+
+for at_least in (np.atleast_1d, np.atleast_2d, np.atleast_3d):
+    defvjp(at_least, arys=_reshaped)
+defvjp(np.broadcast_arrays, args=sequence(lambda g: g))
+defvjp(np.meshgrid, xi=_meshgrid_xi)
+
+
+def _array_split_ary(g, ary_shape, indices_or_sections, axis=0):
+    numbers = np.arange(ary_shape[axis])
+    taken = np.concatenate(np.array_split(numbers, indices_or_sections))
+    joined = np.concatenate(g, axis=axis)
+    # Sections whose ends are out of order overlap, or leave something out.
+    return joined if np.array_equal(numbers, taken) else put_back(joined, taken, ary_shape, axis)
+
+
+def _hsplit_ary(g, ary_shape, indices_or_sections):
+    return _array_split_ary(g, ary_shape, indices_or_sections, min(len(ary_shape), 2) - 1)
+
+
+def _dsplit_ary(g, ary_shape, indices_or_sections):
+    return _array_split_ary(g, ary_shape, indices_or_sections, 2)
+
+
+defvjp(np.array_split, ary=_array_split_ary)
+defvjp(np.split,       ary=_array_split_ary)
+defvjp(np.hsplit,      ary=_hsplit_ary)
+defvjp(np.vsplit,      ary=_array_split_ary)
+defvjp(np.dsplit,      ary=_dsplit_ary)
+if hasattr(np, "unstack"):  # since NumPy 2.1
+    defvjp(np.unstack, x=lambda g, x_shape, axis=0: np.stack(g, axis=axis) if g else np.zeros(x_shape))
+
+# ---- Arrays made of few numbers -------------------------------------------------------------------------------------
+
+defvjp(np.full_like, a=None, fill_value=lambda g, dtype=None, order="K", shape=None: g)
+
+# With t between 0 and 1, linspace is (1 - t) start + t stop, geomspace is start**(1-t) stop**t.
+
+
+def _steps(g, num, endpoint, axis):
+    """t, for each of the results."""
+    t = np.arange(num, dtype=np.real(np.zeros(0, np.result_type(g))).dtype) / max(num - 1 if endpoint else num, 1)
+    return np.reshape(t, (-1, *[1] * (np.ndim(g) - 1 - axis % max(np.ndim(g), 1))))
+
+
+def _linspace_sums(g, num, endpoint, retstep, axis):
+    """The sums over g, those times t, and the cotangent of the step."""
+    g, g_step = g if retstep else (g, 0)
+    div = num - 1 if endpoint else num
+    g_step = g_step / div if div > 0 else 0
+    return np.sum(g, axis=axis), np.sum(g * _steps(g, num, endpoint, axis), axis=axis), g_step
+
+
+def _linspace_start(g, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
+    total, late, g_step = _linspace_sums(g, num, endpoint, retstep, axis)
+    return total - late - g_step
+
+
+def _linspace_stop(g, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
+    _, late, g_step = _linspace_sums(g, num, endpoint, retstep, axis)
+    return late + g_step
+
+
+def _geomspace_start(g, y, start, num=50, endpoint=True, dtype=None, axis=0):
+    return np.sum(g * y * (1 - _steps(g, num, endpoint, axis)), axis=axis) / start
+
+
+def _geomspace_stop(g, y, stop, num=50, endpoint=True, dtype=None, axis=0):
+    return np.sum(g * y * _steps(g, num, endpoint, axis), axis=axis) / stop
+
+
+def _log(base):
+    return np.log(base).item() if type(base) in (float, int) else np.log(base)  # as weak as it is
+
+
+def _logspace_start(g, y, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
+    return np.sum(g * y * (1 - _steps(g, num, endpoint, axis)), axis=axis) * _log(base)
+
+
+def _logspace_stop(g, y, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
+    return np.sum(g * y * _steps(g, num, endpoint, axis), axis=axis) * _log(base)
+
+
+def _logspace_base(g, y, start, stop, base, num=50, endpoint=True, dtype=None, axis=0):
+    return np.sum(g * y * np.linspace(start, stop, num, endpoint, axis=axis), axis=axis) / base
+
+
+defvjp(np.linspace,  start=_linspace_start,  stop=_linspace_stop)
+defvjp(np.geomspace, start=_geomspace_start, stop=_geomspace_stop)
+defvjp(np.logspace,  start=_logspace_start,  stop=_logspace_stop, base=_logspace_base)
 
 # ---- Not about values -----------------------------------------------------------------------------------------------
 
 defconstant(np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.empty_like, np.iscomplexobj, np.isrealobj,
-            np.result_type, np.array_repr, np.array_str, np.array2string, np.can_cast, np.may_share_memory)
+            np.result_type, np.array_repr, np.array_str, np.array2string, np.can_cast, np.may_share_memory, np.ix_)

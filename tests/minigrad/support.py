@@ -28,7 +28,13 @@ from minigrad.rules.shaping import astype
 # ---- Cases ----------------------------------------------------------------------------------------------------------
 
 # Among keywords, those for values to compute with. A float for any other (correction=0.5) is an option.
-DIFFERENTIABLE_KEYWORDS = ("initial", "mean")
+DIFFERENTIABLE_KEYWORDS = (
+    *("initial", "mean", "a_min", "a_max", "min", "max", "nan", "posinf", "neginf", "fill_value", "default", "weights"),
+    *("constant_values", "end_values", "base", "range"),
+)
+# What NumPy does not look at when it decides whom to hand a call to: traced alone, it is refused.
+NOT_ALONE = {"initial", "nan", "posinf", "neginf", "fill_value", "default", "constant_values", "end_values", "range"}
+MEAN_NOT_ALONE = {np.nanvar, np.nanstd}
 
 # What JAX writes in another way; and keywords that it lacks, because they do not change values.
 IN_JAX: dict[Callable, Callable] = {
@@ -38,7 +44,15 @@ IN_JAX: dict[Callable, Callable] = {
     ),
     astype: lambda x, dtype: jnp.asarray(x).astype(dtype),
 }
-NOT_IN_JAX = {np.concatenate: {"casting"}, np.stack: {"casting"}, np.copy: {"order"}, astype: {"casting"}}
+NOT_IN_JAX = {
+    np.concatenate: {"casting"},
+    np.stack: {"casting"},
+    np.hstack: {"casting"},
+    np.vstack: {"casting"},
+    np.copy: {"order"},
+    np.full_like: {"order"},
+    astype: {"casting"},
+}
 
 
 @dataclass(frozen=True)
@@ -155,9 +169,8 @@ def check(case: Case, against_jax: bool = True) -> None:
     bend = differences(lambda x: grad(loss, has_aux=True)(x)[0], x, v)
     assert_close(second, bend, 1e-9, "the second derivatives and finite differences of the gradient")
 
-    # With one argument traced and the others plain, or of another level, operations take other ways. NumPy hands over
-    # no calls for a traced initial value alone.
-    names = sorted(x.keys() - {"initial"})
+    # With one argument traced and the others plain, or of another level, operations take other ways.
+    names = sorted(x.keys() - NOT_ALONE - ({"mean"} if case.fun in MEAN_NOT_ALONE else set()))
     for name in names:
         (_, value), alone = value_and_grad(lambda p: loss(x | {name: p}), has_aux=True)(x[name])
         assert_identical(value, expected)

@@ -5,27 +5,45 @@ import pytest
 
 from minigrad import Tensor, engine, grad
 from minigrad.engine import title
+from minigrad.rules.shaping import in_memory
 
 from . import (
     test_rules_elementwise,
+    test_rules_fourier,
     test_rules_indexing,
+    test_rules_linalg,
+    test_rules_polynomials,
     test_rules_products,
     test_rules_reductions,
+    test_rules_selecting,
     test_rules_shaping,
+    test_rules_sorting,
 )
 from .support import assert_identical
 
 RULES = {fun: engine.rule_of(fun) for fun in list(engine._rules) if title(fun).startswith(("np.", "minigrad.rules."))}
+# The methods of ufuncs are tested as methods, with many ufuncs each, in test_rules_ufunc_methods.
+RULES = {fun: rule for fun, rule in RULES.items() if not title(fun).startswith("minigrad.rules.ufunc_methods.")}
 
 # ---- Every rule is tested -------------------------------------------------------------------------------------------
 
 CASES = [
     *test_rules_elementwise.CASES,
+    *test_rules_elementwise.IN_NUMPY,
     *test_rules_reductions.CASES,
     *test_rules_products.CASES,
     *test_rules_shaping.CASES,
+    *test_rules_shaping.IN_NUMPY,
+    *(case for case, _ in test_rules_shaping.TRIMMED),
     *test_rules_indexing.CASES,
     *test_rules_indexing.WHERE,
+    *test_rules_linalg.CASES,
+    *test_rules_fourier.CASES,
+    *test_rules_polynomials.CASES,
+    *test_rules_selecting.IN_JAX,
+    *test_rules_selecting.IN_NUMPY,
+    *test_rules_sorting.IN_JAX,
+    *test_rules_sorting.IN_NUMPY,
 ]
 # Where the derivative is None because NumPy takes only whole numbers, or truth values.
 NOT_FLOATING = {(np.ldexp, "b"), (np.where, "condition")}
@@ -41,7 +59,9 @@ def _calls(fun, name):
     for case in CASES:
         if case.fun is fun:
             given = RULES[fun].bind(case.args, case.kwargs)
-            if any(given.get(name) is value for value in case.parameters.values()):
+            found = given.get(name)
+            members = found if isinstance(found, (list, tuple)) else ()  # of any number of arguments
+            if any(value is one for value in case.parameters.values() for one in (found, *members)):
                 yield given
 
 
@@ -65,14 +85,16 @@ CONSTANTS = {
             *(np.sign, np.floor, np.ceil, np.trunc, np.rint, np.round, np.around),
             *(np.signbit, np.isnan, np.isfinite, np.isinf, np.logical_not),
             *(np.nonzero, np.argmax, np.argmin, np.argsort, np.argwhere, np.flatnonzero, np.count_nonzero),
+            *(np.fix, np.isneginf, np.isposinf, np.isreal, np.iscomplex, np.nanargmax, np.nanargmin),
             *(np.any, np.all, np.shape, np.ndim, np.size, np.zeros_like, np.ones_like),
-            *(np.iscomplexobj, np.isrealobj, np.array_repr, np.array_str, np.array2string),
+            *(np.iscomplexobj, np.isrealobj, np.array_repr, np.array_str, np.array2string, np.linalg.matrix_rank),
         )
     },
     **{
         fun: (X, Y)
         for fun in (
             *(np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal),
+            *(np.isclose, np.allclose, np.array_equal, np.array_equiv),
             *(np.logical_and, np.logical_or, np.logical_xor, np.floor_divide, np.result_type, np.may_share_memory),
         )
     },
@@ -80,10 +102,32 @@ CONSTANTS = {
 UNPREDICTABLE = {np.empty_like: (X,)}  # what is in it is not known
 OF_DTYPES = {np.can_cast: (np.float32, np.float64)}  # no value goes into it
 
+WITH_OPTIONS = {  # calls that take more than arrays to differentiate
+    np.argpartition: lambda row: np.argpartition(row, 1),
+    np.lexsort: lambda row: np.lexsort((row, -row)),
+    np.searchsorted: lambda row: np.searchsorted([-1.0, 0.0, 1.0], row),
+    np.digitize: lambda row: np.digitize(row, [-1.0, 0.0, 1.0]),
+    np.ix_: lambda row: np.ix_(row > 0)[0],
+    in_memory: lambda row: in_memory(row, "K"),
+}
+
+
+@pytest.mark.parametrize("call", WITH_OPTIONS.values(), ids=map(title, WITH_OPTIONS))
+def test_constants_with_options_are_plain(call):
+    row = X.ravel()
+    results = []
+
+    def f(row):
+        results.append(call(row))
+        return np.sum(np.sum(row) * 0.0)
+
+    np.testing.assert_array_equal(grad(f)(row), np.zeros(row.shape))
+    assert_identical(results[0], call(row))
+
 
 def test_every_constant_function_is_tested():
     constant = {fun for fun, rule in RULES.items() if rule.constant}
-    assert constant == CONSTANTS.keys() | UNPREDICTABLE.keys() | OF_DTYPES.keys()
+    assert constant == CONSTANTS.keys() | UNPREDICTABLE.keys() | OF_DTYPES.keys() | WITH_OPTIONS.keys()
 
 
 @pytest.mark.parametrize("fun", CONSTANTS, ids=title)

@@ -3,6 +3,7 @@
 import operator
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -98,10 +99,72 @@ BINARY = {
 CASES = [case(fun, x) for fun, points in UNARY.items() for x in points]
 CASES += [case(fun, *operands) for fun, table in BINARY.items() for operands in table]
 
+LOW, HIGH = OTHER - 1.5, OTHER + 1.2
+HOLES = np.array([[-1.7, nan, 0.3], [inf, 2.2, -inf]])
+CASES += [
+    case(np.clip, ANY, -1.0, 0.5),
+    case(np.clip, ANY, LOW, HIGH),
+    case(np.clip, ANY, LOW[0], None),
+    case(np.clip, ANY, None, HIGH),
+    Case(np.clip, (ANY,), {"a_min": -1.0, "a_max": HIGH}, in_jax=lambda a, a_min, a_max: jnp.clip(a, a_min, a_max)),
+    case(np.clip, ANY, HIGH, LOW),
+    case(np.clip, 0.3, -1.0, 0.5),
+    case(np.clip, ANY, 0, 2),
+    case(np.nan_to_num, ANY),
+    case(np.nan_to_num, COMPLEX, nan=0.5),
+    case(np.angle, COMPLEX),
+    case(np.angle, COMPLEX, deg=True),
+    case(np.angle, ANY),
+]
+if np.lib.NumpyVersion(np.__version__) >= "2.1.0":
+    CASES += [case(np.clip, ANY, min=LOW, max=HIGH), case(np.clip, ANY, max=0.5), case(np.clip, ANY, min=-1.0)]
+    CASES += [case(np.clip, ANY, min=None, max=None)]
+# JAX lacks real_if_close, and takes no traced numbers to put in place of NaN and infinity.
+IN_NUMPY = [
+    case(np.real_if_close, ANY),
+    case(np.real_if_close, COMPLEX, tol=10),
+    case(np.nan_to_num, ANY, nan=0.5, posinf=3.5, neginf=-2.5),
+]
+
 
 @each(CASES)
 def test_value_and_derivatives(case):
     check(case)
+
+
+@each(IN_NUMPY)
+def test_value_and_derivatives_where_jax_differs(case):
+    check(case, against_jax=False)
+
+
+@pytest.mark.parametrize("kind", [float, complex])
+def test_numbers_in_place_of_nan_and_infinity(kind):
+    """Where one was put, the cotangent is its; elsewhere it is that of the array."""
+    x = np.empty(HOLES.shape, kind)
+    x.real = HOLES
+    if kind is complex:
+        x.imag = HOLES[::-1]
+    parts = [np.real] if kind is float else [np.real, np.imag]
+    weights = np.linspace(0.5, 1.5, 6).reshape(HOLES.shape)
+
+    def f(x, *numbers):
+        y = np.nan_to_num(x, **dict(zip(("nan", "posinf", "neginf"), numbers)))
+        return sum(np.sum(weights * part(y) ** 3) for part in parts)
+
+    for numbers in [(0.5, 3.5, -2.5), (OTHER, OTHER[0], np.float64(-2.5))]:
+        gradient = grad(f, range(1 + len(numbers)))
+        x_share, *shares = gradient(x, *numbers)
+        _, *curved = grad(lambda *args: sum(map(np.sum, gradient(*args)[1:])), range(1 + len(numbers)))(x, *numbers)
+        expected = np.zeros(x.shape, kind)
+        for part, unit in zip(parts, (1, -1j)):
+            finite = np.where(np.isfinite(part(x)), part(x), 0)
+            expected += unit * 3 * weights * finite**2
+        assert_close(x_share, expected, 1e-14)
+        for number, share, bend, at in zip(numbers, shares, curved, (np.isnan, np.isposinf, np.isneginf)):
+            for actual, slope in (share, 3 * weights * number**2), (bend, 6 * weights * number):
+                total = sum(np.where(at(part(x)), slope, 0) for part in parts)
+                assert_close(actual, total.sum(axis=tuple(range(2 - np.ndim(number)))), 1e-14)
+                assert_alike(actual, number)
 
 
 @each(CASES)
@@ -264,10 +327,21 @@ LIKE_JAX = [
     (case(np.heaviside, X([-1.0, 0.0, 2.0]), X([0.5, 0.5, 0.5])), [0, 0, 0], [0, 1, 0]),
     (case(np.copysign, X([0.0, -0.0, 1.0, -1.0]), X([1.0, 1.0, -1.0, -0.0])), [1, 1, -1, 1], [0, 0, 0, 0]),
     (case(np.modf, X([2.0, -0.5, 0.0])), [1, 1, 1]),
+    # clip is minimum(maximum(a, low), high), and shares at an edge as these do
+    (case(np.clip, X([0.0, 1.0, 1.5, 2.0, 3.0, nan]), X([1.0] * 6), X([2.0] * 6)),
+     [0, 0.5, 1, 0.5, 0, 0], [1, 0.5, 0, 0, 0, 0], [0, 0, 0, 0.5, 1, 0]),
+    (case(np.clip, X([1.0]), X([1.0]), X([1.0])), [0.25], [0.25], [0.5]),
+    (case(np.clip, X([0.0, 1.5, 3.0]), X([2.0] * 3), X([1.0] * 3)), [0, 0, 0], [0, 0, 0], [1, 1, 1]),
+    (case(np.clip, X([inf, -inf, 0.0]), X([-inf] * 3), X([inf] * 3)), [0.5, 0.5, 1], [0, 0.5, 0], [0.5, 0, 0]),
+    (case(np.nan_to_num, X([1.0, nan, inf, -inf])), [1, 0, 0, 0]),
+    (case(np.angle, X([2.0, -2.0])), [0, 0]),
+    (case(np.angle, X([0.0])), [nan]),
     (case(np.frexp, X([4.0, -0.75])), [0.125, 1]),
     (case(np.divide, X([1.0, 0.0]), X([0.0, 0.0])), [inf, inf], [-inf, nan]),
 ]
 UNLIKE_JAX = [
+    (case(np.real_if_close, X([1 + 1e-15j, 2 - 1e-15j])), [1, 1]),
+    (case(np.nan_to_num, X([nan, inf, -inf, 1.0]), nan=0.5, posinf=3.5, neginf=-2.5), [0, 0, 0, 1], 1, 1, 1),
     # x**0 is 1 at every x, so its derivative is 0, where JAX computes 0 times infinity.
     (case(np.power, X([0.0, 2.0]), X([0.0, 0.0])), [0, 0], [0, np.log(2)]),
     (case(np.float_power, X([0.0, 2.0]), X([0.0, 0.0])), [0, 0], [0, np.log(2)]),
@@ -368,6 +442,11 @@ THROUGH_COMPLEX = [
 def test_real_numbers_in_complex_arithmetic(case):
     check(case)
     check_precision(case, np.float32, 1e-6)
+
+
+def test_nothing_is_written_into_the_array():
+    with pytest.raises(NotImplementedError, match="copy="):
+        grad(lambda x: np.sum(np.nan_to_num(x, copy=False)))(ANY)
 
 
 # ---- Operators ------------------------------------------------------------------------------------------------------

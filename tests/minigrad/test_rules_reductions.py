@@ -84,13 +84,86 @@ CASES += [
 ]
 
 
-@each(CASES)
+# ---- Running sums and products; what leaves NaN out; range; histograms ----------------------------------------------
+
+HOLES = np.where(np.arange(12).reshape(A.shape) % 5 == 2, nan, A)
+MANY = np.linspace(0.6, 1.7, 11)
+RUNNING = [np.cumsum, np.cumprod, np.nancumsum, np.nancumprod]
+MORE = [case(fun, A, **axis) for fun in RUNNING for axis in ({}, {"axis": 0}, {"axis": -1})]
+MORE += [case(fun, A, 1, dtype=dtype) for fun in RUNNING for dtype in (np.float64, np.complex128)]
+MORE += [case(fun, COMPLEX, axis=1) for fun in RUNNING]
+MORE += [case(fun, x) for fun in RUNNING[:2] for x in (1.5, MANY, ROW[:1], ROW[:0])]
+MORE += [case(fun, A[:0], axis=1) for fun in RUNNING[:2]]
+if hasattr(np, "cumulative_sum"):
+    for fun in (np.cumulative_sum, np.cumulative_prod):
+        MORE += [case(fun, MANY), case(fun, A, axis=1, include_initial=True), case(fun, A, axis=-1, dtype=np.float64)]
+        MORE += [case(fun, ROW, include_initial=True), case(fun, COMPLEX, axis=0)]
+
+NAN_SUMS = [np.nansum, np.nanmean, np.nanprod]
+NAN_EXTREMES = [np.nanmax, np.nanmin]
+NAN_SPREADS = [np.nanvar, np.nanstd]
+MORE += [case(fun, A, **axis) for fun in NAN_SUMS + NAN_EXTREMES + NAN_SPREADS for axis in AXES[::3]]
+MORE += [case(fun, A, where=MASK, axis=1) for fun in NAN_SUMS + NAN_SPREADS]
+WITH_INITIAL = [np.nansum, np.nanprod, *NAN_EXTREMES]
+MORE += [case(fun, A, where=COLUMN, axis=1, initial=0.4, keepdims=True) for fun in WITH_INITIAL]
+MORE += [case(fun, A, axis=(0, 2), dtype=np.float64) for fun in NAN_SUMS + NAN_SPREADS]
+MORE += [case(fun, A, initial=0.4, dtype=np.float64, keepdims=True, axis=1) for fun in (np.nansum, np.nanprod)]
+MORE += [case(fun, COMPLEX, axis=1) for fun in NAN_SUMS + NAN_SPREADS]
+MORE += [case(fun, A, ddof=1, axis=1) for fun in NAN_SPREADS]
+for options in ({"correction": 0.5}, {"where": MASK, "keepdims": True, "ddof": 1, "dtype": np.float64}):
+    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":
+        MORE += [case(fun, A, axis=1, mean=np.full((2, 1, 2), 0.3), **options) for fun in NAN_SPREADS]
+MORE += [case(np.ptp, A, **axis) for axis in AXES] + [case(np.ptp, ROW, 0)]
+
+WEIGHTS = np.linspace(0.5, 1.6, 12).reshape(A.shape)
+EDGES = np.array([-2.0, -0.5, 0.45, 1.3, 4.0])
+IN_NUMPY = [
+    case(np.histogram, A, 3, weights=WEIGHTS),
+    case(np.histogram, A, bins=3, density=True),
+    case(np.histogram, A, bins=3, density=True, weights=WEIGHTS),
+    case(np.histogram, A, EDGES, weights=WEIGHTS),
+    case(np.histogram, A, EDGES, density=True, range=np.array([-1.5, 2.5])),  # which is not used
+    case(np.histogram, A, bins=EDGES, density=True, weights=WEIGHTS),
+    case(np.histogram, A, bins=3, range=np.array([-1.45, 2.45]), weights=WEIGHTS),
+    case(np.histogram, A, 3, range=np.array([-1.45, 2.45]), density=True),
+    case(np.histogram, A, 3, range=np.array([-1.45, 2.45]), density=True, weights=WEIGHTS),
+    case(np.histogram, A, bins="sturges", density=True),
+    case(np.histogram, A, 3, weights=WEIGHTS * (1 + 2j)),
+    case(np.histogram_bin_edges, A, 3),
+    case(np.histogram_bin_edges, A, bins=EDGES),
+    case(np.histogram_bin_edges, A, 3, range=np.array([-1.45, 2.45])),
+    case(np.histogram_bin_edges, A, EDGES, range=np.array([-1.45, 2.45])),
+    case(np.histogram_bin_edges, A, 2, weights=WEIGHTS),
+]
+IN_NUMPY += [
+    case(np.bincount, np.array([0, 2, 2, 5]), weights=MANY[:4]),
+    case(np.bincount, np.array([0, 2, 2, 5]), MANY[:4], 9),
+    case(np.bincount, np.zeros(0, int), MANY[:0], minlength=2),
+]
+CASES += MORE + IN_NUMPY
+
+
+@each(CASES[: -len(IN_NUMPY)])
 def test_value_and_derivatives(case):
     # The old names have the same rules, so finite differences are enough for them.
-    check(case, against_jax=case.fun not in (np.amax, np.amin))
+    # So may be what differs from another case only in a dtype.
+    other_name = case.fun in (np.amax, np.amin)
+    other_name |= "dtype" in case.kwargs and case.fun in NAN_SUMS + NAN_SPREADS + RUNNING
+    other_name |= "correction" in case.kwargs and case.fun in NAN_SPREADS  # which JAX does not have there
+    check(case, against_jax=not other_name)
 
 
-@each([case for case in CASES if "dtype" not in case.kwargs])
+@each(IN_NUMPY)
+def test_value_and_derivatives_where_jax_differs(case):
+    check(case, against_jax=False)
+
+
+@each([case for case in IN_NUMPY if "complex" not in repr(case) and case.fun is not np.bincount])
+def test_histograms_in_float32(case):
+    check_precision(case, np.float32, 2e-5)
+
+
+@each([case for case in CASES[: -len(IN_NUMPY)] if "dtype" not in case.kwargs])
 def test_float32(case):
     check_precision(case, np.float32, 2e-5)
 
@@ -159,7 +232,33 @@ LIKE_JAX = [
     (case(np.std, X([1.0, 2.0]), axis=()), [nan, nan]),
     (case(np.var, X([1.0, nan])), [nan, nan]),
 ]
+LIKE_JAX += [
+    # Running products are found without a division, too
+    (case(np.cumprod, X([1.0, 0.0, 2.0, 0.0])), [1, 3, 0, 0]),
+    (case(np.cumprod, X([[0.0, 2.0, 3.0], [0.0, 0.0, 1.0]]), axis=1), [[9, 0, 0], [1, 0, 0]]),
+    (case(np.nancumprod, X([nan, 2.0, 0.0, 3.0])), [0, 1, 8, 0]),
+    (case(np.nancumsum, X([nan, 2.0, nan, 3.0])), [0, 3, 0, 1]),
+    (case(np.nansum, X([nan, 2.0])), [0, 1]),
+    (case(np.nansum, X([nan, nan])), [0, 0]),
+    (case(np.nanmean, X([nan, 2.0, 3.0])), [0, 0.5, 0.5]),
+    (case(np.nanmean, X([[nan, nan], [2.0, 3.0]]), axis=1), [[0, 0], [0.5, 0.5]]),
+    (case(np.nanprod, X([nan, 2.0, 0.0, 3.0])), [0, 0, 6, 0]),
+    (case(np.nanmax, X([1.0, nan, 2.0, 2.0])), [0, 0, 0.5, 0.5]),
+    (case(np.nanmin, X([[nan, nan], [2.0, 3.0]]), axis=1), [[0, 0], [1, 0]]),
+    (case(np.nanvar, X([nan, 2.0, 0.0, 4.0])), [0, 0, -4 / 3, 4 / 3]),
+    (case(np.nanvar, X([nan, nan])), [0, 0]),
+    (case(np.nanvar, X([nan, 1.0])), [0, 0]),
+    (case(np.nanstd, X([nan, 1.0])), [0, nan]),
+    (case(np.nanstd, X([nan, 1.0, 3.0])), [0, -0.5, 0.5]),
+    (case(np.ptp, X([2.0, 1.0, 2.0, 2.0, 3.0, 1.0])), [0, -0.5, 0, 0, 1, -0.5]),
+    (case(np.ptp, X([2.0, 2.0])), [0, 0]),
+    (case(np.ptp, X([2.0, nan])), [nan, nan]),
+]
 UNLIKE_JAX = [
+    (case(np.nanvar, X([[nan, 1.0], [1.0, 3.0]]), axis=1, ddof=1), [[0, 0], [-2, 2]]),
+    (case(np.nansum, X([1.0, nan, 3.0]), where=X([True, False, False])), [1, 0, 0]),
+    # Elements that no bin holds, and the last edge, which belongs to the bin before it
+    (case(np.histogram, X([1, 2, 3, 4]), X([1, 2, 3]), weights=X([1.0, 1.0, 1.0, 1.0])), [1, 1, 1, 0]),
     # With as many degrees of freedom as elements, NumPy divides by 0, and the slopes are infinite, but for the mean's
     # element. JAX makes NaN of all, and with fewer degrees still, where NumPy keeps on dividing by 0, it makes 0.
     (case(np.var, X([1.0, 2.0, 3.0]), ddof=3), [-inf, nan, inf]),
@@ -174,12 +273,13 @@ UNLIKE_JAX = [
 
 
 @pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:Degrees of freedom")  # which NumPy says of itself
+@pytest.mark.filterwarnings("ignore:All-NaN")
 @rows(LIKE_JAX + UNLIKE_JAX)
 def test_special_points(case, expected):
     check_special_point(case, expected)
 
 
-@pytest.mark.filterwarnings("ignore:Mean of empty slice")
+@pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:All-NaN", "ignore:Degrees of freedom")
 @rows(LIKE_JAX)
 def test_special_points_in_jax(case, expected):
     check_special_point_in_jax(case, expected)
@@ -235,6 +335,30 @@ def test_numbers_have_the_axes_that_numpy_gives_them(fun, x, axis):
     assert gradient == 1
 
 
+# ---- Holes ----------------------------------------------------------------------------------------------------------
+
+
+@each([case(fun, HOLES, axis=axis) for fun in NAN_SUMS + NAN_EXTREMES + NAN_SPREADS + RUNNING[2:] for axis in (None, 1)])
+def test_what_is_missing_has_no_part_in_any_derivative(case):
+    """The gradient and the second derivatives are those with the missing values left out."""
+    here = ~np.isnan(HOLES)
+    (values,) = case.parameters.values()
+
+    def loss(x):
+        return np.sum(case.fun(np.where(here, x, nan), **case.kwargs) ** 2 * 0.3)
+
+    first = grad(lambda x: np.sum(case.fun(x, **case.kwargs) ** 2 * 0.3))(values)
+    second = grad(lambda x: np.sum(grad(lambda x: np.sum(case.fun(x, **case.kwargs) ** 2 * 0.3))(x)[here] ** 2))(values)
+    step, direction = 1e-5, np.where(here, np.linspace(0.5, 1.5, 12).reshape(A.shape), 0)
+    filled = np.where(here, HOLES, 0)
+    slope = (loss(filled + step * direction) - loss(filled - step * direction)) / (2 * step)
+    np.testing.assert_allclose(np.sum(first * direction), slope, rtol=1e-7, atol=1e-7)
+    right, left = (np.sum(grad(loss)(filled + sign * step * direction)[here] ** 2) for sign in (1, -1))
+    bend = (right - left) / (2 * step)
+    np.testing.assert_allclose(np.sum(second * direction), bend, rtol=1e-6, atol=1e-6)
+    assert not first[~here].any() and not second[~here].any()
+
+
 # ---- Other ways to call them ----------------------------------------------------------------------------------------
 
 AS_METHODS = [{}, {"axis": 1}, {"axis": (0, -1), "keepdims": True}]
@@ -271,16 +395,10 @@ def test_reduce(ufunc, args, kwargs):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda x: np.subtract.reduce(x),
-        lambda x: np.logaddexp.reduce(x),
-        lambda x: np.add.accumulate(x),
-        lambda x: np.multiply.outer(x, [1.0, 2.0]),
-        lambda x: np.multiply.outer([1.0, 2.0], x),
-        lambda x: np.add.reduceat(x, [0, 1]),
         lambda x: np.add.at(x, [0], 1.0),
         lambda x: np.add.at(np.zeros(3), [0], x[0]),
     ],
-    ids=["subtract.reduce", "logaddexp.reduce", "accumulate", "outer", "outer-reflected", "reduceat", "at", "at-values"],
+    ids=["at", "at-values"],
 )
 def test_other_methods_of_ufuncs_are_refused(call):
     with pytest.raises(NotImplementedError, match=r"np\.\w+\.\w+ has no derivative rule"):

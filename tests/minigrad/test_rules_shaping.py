@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minigrad import grad, value_and_grad
-from minigrad.rules.shaping import astype
+from minigrad.rules.shaping import astype, in_memory
 from minigrad.tensor import TensorConversionError
 
 from .support import (
@@ -14,9 +14,11 @@ from .support import (
     case,
     check,
     check_precision,
+    check_special_point,
     each,
     gradient_of,
     program,
+    rows,
 )
 
 A = np.random.default_rng(0).uniform(-2, 2, (2, 3, 4))
@@ -136,15 +138,193 @@ CASES += [
     program("taken apart and stacked", lambda np, x: np.stack([row * i for i, row in enumerate(x)], axis=1), TABLE),
 ]
 
+# ---- Rearranged -----------------------------------------------------------------------------------------------------
+
+AT_LEAST = [np.atleast_1d, np.atleast_2d, np.atleast_3d]
+MORE = [case(fun, x) for fun in AT_LEAST for x in (1.5, ROW, A)]
+MORE += [case(fun, 1.5, ROW, TABLE) for fun in AT_LEAST]
+MORE += [
+    case(np.rollaxis, A, 2),
+    case(np.rollaxis, CUBE, 0, 3),
+    case(np.rollaxis, CUBE, -1, start=1),
+    case(np.rollaxis, CUBE, 0, start=-1),
+    case(np.rollaxis, CUBE, 1, start=1),
+    case(np.flip, A),
+    case(np.flip, A, 1),
+    case(np.flip, A, axis=(0, -1)),
+    case(np.flip, 1.5),
+    case(np.fliplr, TABLE),
+    case(np.flipud, TABLE),
+    case(np.rot90, CUBE),
+    case(np.rot90, A, 3),
+    case(np.rot90, A, k=-1, axes=(2, 0)),
+    case(np.roll, A, 5),
+    case(np.roll, A, -2, axis=1),
+    case(np.roll, A, (1, -3), axis=(0, 2)),
+    case(np.roll, A, 1, (0, 2)),
+    case(np.tile, TABLE, 3),
+    case(np.tile, TABLE, (2, 1)),
+    case(np.tile, ROW, (2, 1, 3)),
+    case(np.tile, A, [2, 3]),
+    case(np.tile, 1.5, 2),
+    case(np.tile, TABLE, (0, 2)),
+    case(np.repeat, TABLE, 2),
+    case(np.repeat, TABLE, 3, axis=1),
+    case(np.repeat, TABLE, np.array([1, 3]), axis=0),
+    case(np.repeat, 1.5, 2),
+    case(np.resize, TABLE, (4, 2)),
+    case(np.resize, TABLE, 4),
+    case(np.resize, EMPTY, (2, 2)),
+    case(np.resize, TABLE, (0,)),
+    case(np.delete, TABLE, 1),
+    case(np.delete, TABLE, slice(0, 2), -1),
+    case(np.delete, TABLE, np.array([True, False]), axis=0),
+    case(np.insert, TABLE, 1, 1.5),
+    case(np.insert, TABLE, 1, ROW),
+    case(np.insert, TABLE, 1, ROW, axis=0),
+    case(np.insert, TABLE, -1, np.array([1.5, 2.5]), axis=1),
+    case(np.insert, TABLE, slice(0, 2), 0.5, axis=1),
+    case(np.append, TABLE, ROW),
+    case(np.append, TABLE, 1.5),
+    case(np.append, TABLE, TABLE[:1], axis=0),
+    case(np.append, TABLE, TABLE[:, :2], -1),
+    case(np.hstack, [ROW, 1.5, ROW[:0]]),
+    case(np.hstack, (TABLE, TABLE[:, :1])),
+    case(np.hstack, A),
+    case(np.hstack, [TABLE, TABLE], dtype=np.complex128, casting="safe"),
+    case(np.vstack, [ROW, TABLE]),
+    case(np.vstack, [1.5, 2.5]),
+    case(np.vstack, [A, A[:1]], dtype=np.float64, casting="unsafe"),
+    case(np.column_stack, [TABLE, TABLE[:, 0], COMPLEX]),
+    case(np.column_stack, [1.5, 2.5]),
+    case(np.dstack, [ROW, ROW]),
+    case(np.dstack, [TABLE, A]),
+    case(np.dstack, [1.5, 2.5]),
+    case(np.block, [ROW, 1.5]),
+    case(np.block, [[TABLE, TABLE[:, :1]], [ROW, 1.5]]),
+    case(np.block, [[[A, A], [A[:, :1], A[:, :1]]]]),
+    case(np.block, A),
+    case(np.broadcast_arrays, TABLE, ROW, 1.5),
+    case(np.broadcast_arrays, TABLE),
+    case(np.meshgrid, ROW, ROW[:2]),
+    case(np.meshgrid, ROW, ROW[:2], indexing="ij", sparse=True),
+    case(np.meshgrid, ROW, ROW[:2], sparse=True),
+    case(np.split, A, 2),
+    case(np.split, A, 2, axis=-1),
+    case(np.split, A, [1, 3], 2),
+    case(np.array_split, ROW, 2),
+    case(np.array_split, A, 3, axis=-1),
+    case(np.hsplit, ROW, [1]),
+    case(np.hsplit, A, 3),
+    case(np.vsplit, A, 2),
+    case(np.dsplit, A, [1, 2]),
+    case(np.linspace, 1.5, 4.0),
+    case(np.linspace, ROW, 4.0, 5),
+    case(np.linspace, ROW, TABLE, 4, False, axis=1),
+    case(np.linspace, ROW, TABLE, num=4, axis=-1),
+    case(np.linspace, ROW, 4.0, 3, retstep=True),
+    case(np.linspace, 1.5, 4.0, 3, endpoint=False, retstep=True),
+    case(np.linspace, 1.5, 4.0, 1),
+    case(np.linspace, 1.5, 4.0, 0),
+    case(np.linspace, 1.5, 2 + 4j, 3, dtype=np.complex128),
+    case(np.logspace, 0.5, 1.5, 4),
+    case(np.logspace, ROW / 4, 0.5, num=4, endpoint=False, base=2.5, axis=1),
+    case(np.logspace, ROW / 4, 0.5, 4, base=np.array([2.5, 1.5, 0.5])),
+    case(np.logspace, 0.5, 1.5, 4, dtype=np.float64),
+    case(np.geomspace, 0.5, 1.5, 4),
+    case(np.geomspace, ROW * ROW, 0.5, num=4, endpoint=False, axis=-1),
+    case(np.geomspace, -0.5, -1.5, 4, dtype=np.float64),
+    case(np.geomspace, 0.5 + 1j, -1.5 + 0.5j, 4),
+    case(np.full_like, TABLE, fill_value=1.5),
+    case(np.full_like, TABLE, fill_value=ROW),
+    case(np.full_like, TABLE, fill_value=ROW, dtype=np.complex128, order="F"),
+    case(np.full_like, TABLE, fill_value=ROW, shape=(4, 3)),
+]
+if hasattr(np, "unstack"):
+    MORE += [case(np.unstack, A), case(np.unstack, A, axis=-1)]
+
+# ---- Padded ---------------------------------------------------------------------------------------------------------
+
+WIDTHS = [2, (1, 3), ((2, 1), (0, 3))]
+MORE += [case(np.pad, TABLE, width) for width in WIDTHS]
+MORE += [case(np.pad, TABLE, 2, mode) for mode in ("constant", "edge", "symmetric", "wrap")]
+MORE += [case(np.pad, TABLE, 2, mode) for mode in ("minimum", "median", "linear_ramp")]
+MORE += [case(np.pad, TABLE, WIDTHS[2], mode=mode) for mode in ("reflect", "maximum", "mean")]
+MORE += [case(np.pad, TABLE, ((5, 4), (7, 6)), mode=mode) for mode in ("reflect", "symmetric", "wrap")]
+MORE += [case(np.pad, TABLE, ((5, 4), (7, 6)), mode=mode, reflect_type="odd") for mode in ("reflect", "symmetric")]
+MORE += [
+    case(np.pad, TABLE[:1], ((5, 4), (1, 2)), mode="reflect", reflect_type="odd"),
+    case(np.pad, TABLE, 3, mode="mean", stat_length=2),
+    case(np.pad, TABLE, 3, mode="median", stat_length=((1, 2), (3, 9))),
+    case(np.pad, EMPTY, ((0, 0), (1, 2)), mode="edge"),
+    case(np.pad, COMPLEX, 2, mode="linear_ramp"),
+]
+IN_NUMPY = [
+    case(np.logspace, 0.5, 1.5, 4, base=2.5, dtype=np.float64),
+    case(np.pad, TABLE, 2, constant_values=0.5),
+    case(np.pad, TABLE, WIDTHS[2], constant_values=np.array([0.5, 1.5])),
+    case(np.pad, TABLE, WIDTHS[2], mode="constant", constant_values=np.array([[0.5, 1.5], [2.5, 3.5]])),
+    case(np.pad, EMPTY, 1, constant_values=0.5),
+    case(np.pad, TABLE, 2, mode="linear_ramp", end_values=0.5),
+    case(np.pad, TABLE, WIDTHS[2], mode="linear_ramp", end_values=np.array([[0.5, 1.5], [2.5, 3.5]])),
+    case(np.repeat, TABLE, [2, 0, 1], -1),
+    case(np.delete, TABLE, [0, -1], axis=1),
+    case(np.insert, TABLE, [0, 4, 4], ROW),
+    case(np.insert, TABLE, [1], np.array([[1.5], [2.5]]), axis=1),
+    case(np.insert, TABLE, [0, 2], TABLE[:, :1], 1),
+    case(np.meshgrid, ROW, ROW[:2], 1.5, ROW[:1]),
+    case(np.meshgrid, ROW, copy=False),
+    # Sections out of order overlap
+    case(np.split, A, [3, 1], axis=2),
+    case(np.array_split, ROW, [2, -2, 1]),
+]
+for order in "AK":
+    IN_NUMPY += [case(np.ravel, x, order) for x in (A, 1.5)]
+IN_NUMPY += [case(np.reshape, x, (-1, 1), order="A") for x in (A, 1.5)]
+if np.lib.NumpyVersion(np.__version__) >= "2.2.0":
+    IN_NUMPY += [case(np.pad, TABLE, {-1: (1, 2)}), case(np.pad, TABLE, {0: 2}, mode="edge")]
+
+# Zeros that are trimmed are found again where they were. (With differences, they would be no zeros.)
+ZEROS = np.array([0.0, 0.0, 1.5, 0.0, 2.5, 0.0])
+TRIMMED = [
+    (case(np.trim_zeros, ZEROS), [0, 0, 1, 1, 1, 0]),
+    (case(np.trim_zeros, ZEROS, "f"), [0, 0, 1, 1, 1, 1]),
+    (case(np.trim_zeros, ZEROS, trim="B"), [1, 1, 1, 1, 1, 0]),
+    (case(np.trim_zeros, TABLE[0]), [1, 1, 1]),
+    (case(np.trim_zeros, np.zeros(3)), [0, 0, 0]),
+    (case(np.trim_zeros, np.zeros(3), "b"), [0, 0, 0]),
+]
+if np.lib.NumpyVersion(np.__version__) >= "2.2.0":
+    FRAMED = np.pad(ONES_AXES[0], ((1, 1), (0, 2)))
+    TRIMMED += [
+        (case(np.trim_zeros, FRAMED), np.pad(np.ones((3, 1)), ((1, 1), (0, 2)))),
+        (case(np.trim_zeros, FRAMED, "b", axis=1), np.pad(np.ones((5, 1)), ((0, 0), (0, 2)))),
+        (case(np.trim_zeros, FRAMED, axis=(0, -1)), np.pad(np.ones((3, 1)), ((1, 1), (0, 2)))),
+    ]
+CASES += MORE
+
 
 @each(CASES)
 def test_value_and_derivatives(case):
     check(case)
 
 
-@each([case for case in CASES if "dtype" not in case.kwargs and case.fun is not astype])
+@each(IN_NUMPY)
+def test_value_and_derivatives_where_jax_differs(case):
+    check(case, against_jax=False)
+
+
+@rows(TRIMMED)
+def test_zeros_that_are_trimmed(case, expected):
+    check_special_point(case, expected)
+    mask = case.args[0] != 0
+    rest = program("rest", lambda np, x: case.fun(x * mask, *case.args[1:], **case.kwargs), mask + 1.0)
+    check(rest, against_jax=False)
+
+
+@each([case for case in CASES + IN_NUMPY if "dtype" not in case.kwargs and case.fun is not astype])
 def test_float32(case):
-    check_precision(case, np.float32, 1e-7)
+    check_precision(case, np.float32, 3e-6 if case.fun in (np.pad, np.linspace, np.logspace, np.geomspace) else 1e-7)
 
 
 # ---- astype ---------------------------------------------------------------------------------------------------------
@@ -262,19 +442,92 @@ def test_methods(name):
 # ---- What memory layout decides -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("order", ["A", "K"])
-def test_memory_order_is_refused_where_it_is_called(order):
-    calls = [lambda x: np.ravel(x, order), lambda x: x.flatten(order), lambda x: x.ravel(order=order)]
-    if order == "A":  # NumPy does not take K here
-        calls += [lambda x: np.reshape(x, -1, order), lambda x: x.reshape(-1, order=order)]
-    for call in calls:
+ORDERED = {
+    "ravel": lambda x, order: x.ravel(order),
+    "ravel(order=)": lambda x, order: x.ravel(order=order),
+    "flatten": lambda x, order: x.flatten(order),
+    "of a transpose": lambda x, order: x.T.ravel(order),
+    "of a step": lambda x, order: x[:, ::2].T.flatten(order),
+    "of a copy": lambda x, order: np.copy(x.T).ravel(order),
+    "of a sum": lambda x, order: np.ravel(x.T + x.T, order),
+}
 
-        def f(x):
-            with pytest.raises(NotImplementedError, match=f"order='{order}'"):
-                call(x)
-            return np.sum(x)
 
-        np.testing.assert_array_equal(grad(f)(ROW), np.ones(3))
+@pytest.mark.parametrize("order", ["A", "K", "a", "k"])
+@pytest.mark.parametrize("name", ORDERED)
+def test_memory_order(name, order):
+    """What is differentiated lies in memory as it does in NumPy."""
+    for turn in ((0, 1, 2), (2, 1, 0), (1, 0, 2)):
+        check(program(name, lambda _, x: ORDERED[name](x.transpose(turn), order), A), against_jax=False)
+    x = A.T
+    value = value_and_grad(lambda x: (np.sum(x), ORDERED[name](x, order)), has_aux=True)(x)[0][1]
+    assert_identical(value, ORDERED[name](x, order))
+
+
+def test_memory_order_of_all_arrays():
+    """The order K, put in words, is what NumPy takes it for."""
+    rng = np.random.default_rng(0)
+    for _ in range(500):
+        axes = rng.permutation(4)[: rng.integers(1, 5)]
+        x = np.arange(256).reshape(4, 4, 4, 4)[tuple(slice(None) if i in axes else 0 for i in range(4))]
+        x = x.transpose(rng.permutation(x.ndim))
+        steps = [slice(rng.integers(0, 3), None, rng.integers(1, 3)), slice(None, None, -1), slice(None)]
+        x = x[tuple(steps[rng.integers(3)] for _ in axes)]
+        order = in_memory(x, "K")
+        in_words = x.ravel(order) if isinstance(order, str) else x.transpose(order).ravel()
+        np.testing.assert_array_equal(in_words, x.ravel("K"))
+
+
+def test_memory_order_of_what_was_broadcast_is_refused():
+    def f(x):
+        with pytest.raises(NotImplementedError, match="order='K'"):
+            np.ravel(np.broadcast_to(x, (2, 3)).T[::2], "K")
+        return np.sum(x)
+
+    np.testing.assert_array_equal(grad(f)(ROW), np.ones(3))
+
+
+# ---- Special points -------------------------------------------------------------------------------------------------
+
+
+def test_padding_with_extremes_that_tie():
+    x = np.array([2.0, 1.0, 2.0, 1.0])
+    np.testing.assert_array_equal(grad(lambda x: np.sum(np.pad(x, 2, "maximum")))(x), [3, 1, 3, 1])
+    np.testing.assert_array_equal(grad(lambda x: np.sum(np.pad(x, 2, "median")))(x), [3, 1, 1, 3])
+    np.testing.assert_array_equal(grad(lambda x: np.sum(np.pad(x, 2, "empty")[2:-2] ** 2))(x), 2 * x)
+
+
+def test_padding_by_a_function_is_refused():
+    def put(row, widths, axis, kwargs):
+        row[: widths[0]] = row[widths[0]]
+
+    with pytest.raises(NotImplementedError, match="np.concatenate"):
+        grad(lambda x: np.sum(np.pad(x, 1, put)))(ROW)
+
+
+def test_values_that_numpy_does_not_look_at_are_refused_alone():
+    for call in (
+        lambda t: np.pad(ROW, 1, constant_values=t),
+        lambda t: np.pad(ROW, 1, "linear_ramp", end_values=t),
+        lambda t: np.full_like(ROW, t),
+    ):
+        with pytest.raises(TensorConversionError):
+            grad(lambda t: np.sum(call(t)))(1.5)
+
+
+def test_pairs_of_traced_values_for_padding_have_to_be_stacked():
+    with pytest.raises(TensorConversionError, match="np.stack"):
+        grad(lambda x: np.sum(np.pad(x, 1, constant_values=(x[0], x[1]))))(ROW)
+    stacked = program("stacked", lambda np, x: np.pad(x, 1, constant_values=np.stack([x[0], x[1]])), ROW)
+    check(stacked, against_jax=False)
+
+
+def test_indices_that_are_not_floats_are_constant():
+    def f(x):
+        grid = np.ix_([0, 1], [2, 0])
+        return np.sum(x[grid] ** 2) + np.sum(np.tri(2, 3) * x)
+
+    np.testing.assert_array_equal(grad(f)(TABLE), 2 * TABLE * [[1, 0, 1]] + np.tri(2, 3))
 
 
 def test_axes_that_do_not_exist_are_an_error_of_numpys():

@@ -1,0 +1,97 @@
+"""Choosing elements by number, by mask or by condition: what `take`, `compress`, `choose` and their kind do."""
+
+import math
+
+import numpy as np
+
+from ..engine import defvjp, sequence
+from .indexing import scatter
+from .shaping import put_back
+
+# ---- Elements of one array ------------------------------------------------------------------------------------------
+
+
+def _in_bounds(indices, n, mode):
+    """The indices that numbers stand for, which may lie beyond the end."""
+    if mode == "wrap":
+        return np.mod(indices, n)
+    return np.clip(indices, 0, n - 1) if mode == "clip" else np.asarray(indices)
+
+
+def _take_a(g, a_shape, indices, axis=None, mode="raise"):
+    n = math.prod(a_shape) if axis is None else a_shape[axis]
+    return put_back(g, _in_bounds(indices, n, mode), a_shape, axis)
+
+
+def _take_along_axis_arr(g, arr_shape, indices, axis=-1):
+    if axis is None:
+        return put_back(g, indices, arr_shape)
+    index = list(np.ogrid[tuple(slice(n) for n in arr_shape)])
+    index[axis] = indices
+    return scatter([g], [tuple(index)], arr_shape)
+
+
+def _compress_a(g, a_shape, condition, axis=None):
+    return put_back(g, np.flatnonzero(condition), a_shape, axis)
+
+
+defvjp(np.take,            a=_take_a)
+defvjp(np.take_along_axis, arr=_take_along_axis_arr)
+defvjp(np.compress,        condition=None, a=_compress_a)
+defvjp(np.extract,         condition=None, arr=lambda g, condition, arr_shape: _compress_a(g, arr_shape, condition))
+
+# ---- One of several arrays, element by element ----------------------------------------------------------------------
+
+
+@sequence
+def _choose_choices(g, a, choices_shape, mode="raise"):
+    a = _in_bounds(a, len(choices_shape), mode)
+    return [np.where(a == i, g, 0) for i in range(len(choices_shape))]
+
+
+@sequence
+def _select_choicelist(g, condlist):
+    """The first condition that holds has the say."""
+    shares = []
+    for condition in condlist:
+        shares.append(np.where(condition, g, 0))
+        g = np.where(condition, 0, g)
+    return shares
+
+
+def _select_default(g, condlist):
+    for condition in condlist:
+        g = np.where(condition, 0, g)
+    return g
+
+
+defvjp(np.choose, choices=_choose_choices)
+defvjp(np.select, choicelist=_select_choicelist, default=_select_default)
+
+
+def _piecewise_x(g, x, condlist, funclist, args):
+    """Each function is called again, and differentiated; where several conditions hold, the last has the say."""
+    from ..transforms import vjp
+
+    conditions = np.asarray(condlist, bool)
+    if conditions.ndim == 0 or conditions.ndim == 1 and np.ndim(x) > 0:
+        conditions = conditions[None]
+    if len(conditions) < len(funclist):
+        conditions = np.concatenate([conditions, ~np.any(conditions, axis=0, keepdims=True)])
+    shape, conditions = np.shape(x), np.reshape(conditions, (len(conditions), -1))
+    x, g = np.ravel(x), np.ravel(g)
+    shares = []
+    for i, (function, condition) in enumerate(zip(funclist, conditions)):
+        if callable(function) and np.any(condition):
+
+            def piece(part):
+                return np.broadcast_to(function(part, *args), np.shape(part)).astype(np.result_type(part))
+
+            last = np.where(np.any(conditions[i + 1:], axis=0), 0, g)
+            shares.append(vjp(piece, x[condition])[1](last[condition])[0])
+        else:
+            shares.append(np.zeros(np.count_nonzero(condition), np.result_type(g)))
+    return np.reshape(scatter(shares, list(conditions), np.shape(x)), shape)
+
+
+defvjp(np.piecewise, x=_piecewise_x)

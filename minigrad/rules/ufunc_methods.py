@@ -1,0 +1,168 @@
+"""The methods of ufuncs: ``np.hypot.reduce``, ``np.maximum.accumulate``, ``np.multiply.outer``, ``np.add.reduceat``.
+
+Where another function does the same, its rules serve. Else the slopes of the ufunc at each step of the way make up that
+of the whole.
+"""
+
+from functools import partial
+from typing import Any, Callable
+
+import numpy as np
+
+from ..engine import defconstant, defvjp, describe, primitive, rule_of
+from .indexing import scatter
+from .reductions import _axes, recurrence
+from .shaping import astype
+
+
+def of_method(ufunc: np.ufunc, method: str) -> Callable[..., Any]:
+    """Return a function that does what the method of the ufunc does, and takes the same arguments.
+
+    Raises
+    ------
+    NotImplementedError
+        If that has no derivative.
+    """
+    if rule_of(ufunc).constant:
+        function: Callable = partial(constant, ufunc, method)
+    elif method in ("reduce", "reduceat") and ufunc in (np.power, np.arctan2):
+        raise NotImplementedError(
+            f"np.{ufunc.__name__}.{method} is not what it should be: on some processors, NumPy leaves elements out; "
+            f"take the last of np.{ufunc.__name__}.accumulate"
+        )
+    elif ufunc.nin == 2 and rule_of(ufunc).vjps and method in _METHODS:
+        function = _FUNCTIONS.get((ufunc, method)) or partial(_METHODS[method], ufunc)
+    else:
+        raise NotImplementedError(f"np.{ufunc.__name__}.{method} has no derivative rule")
+
+    def call(*inputs: Any, **kwargs: Any) -> Any:
+        # What is given by name, NumPy hands over twice.
+        again = ("array", "indices")[:len(inputs)]
+        return function(*inputs, **{name: value for name, value in kwargs.items() if name not in again})
+
+    return call
+
+
+@primitive
+def constant(ufunc, method, *args, **kwargs):
+    """What a method of a ufunc returns that is piecewise constant."""
+    return getattr(ufunc, method)(*args, **kwargs)
+
+
+defconstant(constant)
+
+# ---- Of all ufuncs of two arguments ---------------------------------------------------------------------------------
+
+
+def outer(ufunc, a, b, /, **kwargs):
+    """Every element of a with every element of b. Python's numbers count as arrays here."""
+    a, b = map(_as_array, (a, b))
+    return ufunc(np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b, **kwargs)
+
+
+def _as_array(x):
+    if isinstance(x, (list, tuple)):
+        return np.asarray(x)
+    return astype(x, np.result_type(x)) if isinstance(describe(x)[1], type) else x
+
+
+@primitive
+def accumulate(ufunc, array, axis=0, dtype=None, out=None):
+    """Every element, with the result of all before it as the first argument."""
+    return ufunc.accumulate(array, axis, dtype, out)
+
+
+@primitive
+def reduce(ufunc, array, axis=0, dtype=None, out=None, keepdims=False, initial=np._NoValue, where=True):
+    """The last result of `accumulate`."""
+    return ufunc.reduce(array, axis, dtype, out, keepdims, initial, where)
+
+
+@primitive
+def reduceat(ufunc, array, indices, axis=0, dtype=None, out=None):
+    """`reduce` of the parts between an index and the next; of one element, where the next is not greater."""
+    return ufunc.reduceat(array, indices, axis, dtype, out)
+
+
+def _slope(ufunc, name, a, b, y):
+    """The derivative of ufunc(a, b), element by element."""
+    vjp = rule_of(ufunc).vjps[name]
+    return np.zeros_like(y) if vjp is None else vjp.fun(np.ones_like(y), *vjp.pick(a, b, y))
+
+
+def _accumulate_rows(g, ufunc, rows, y):
+    """The cotangent of the rows: each has a part in its own result, which has a part in all that come later."""
+    if len(rows) == 0:
+        return np.zeros(np.shape(rows), np.result_type(g))
+    before, after = rule_of(ufunc).names
+    late = recurrence(g, _slope(ufunc, before, y[:-1], rows[1:], y[1:]))
+    return np.concatenate([late[:1], late[1:] * _slope(ufunc, after, y[:-1], rows[1:], y[1:])])
+
+
+def _accumulate_array(g, ufunc, array, y, axis=0):
+    g, rows, y = (np.moveaxis(x, axis, 0) for x in (g, array, y))
+    return np.moveaxis(_accumulate_rows(g, ufunc, rows, y), 0, axis)
+
+
+def _reduce(g, ufunc, array, axis, initial):
+    """The cotangents of all elements that took part, in rows. The initial value, if there is one, is the first."""
+    reduced = list(_axes(axis, np.ndim(array)))
+    rows = np.moveaxis(array, reduced, range(len(reduced)))
+    rows = np.reshape(rows, (-1, *np.shape(rows)[len(reduced):]))
+    if initial is not np._NoValue:
+        start = np.broadcast_to(initial, np.shape(rows[:1])).astype(np.result_type(g))
+        rows = np.concatenate([start, rows])
+    g = np.reshape(g, np.shape(rows[:1]))
+    g = np.concatenate([np.zeros(np.shape(rows[1:]), np.result_type(g)), g])
+    return _accumulate_rows(g, ufunc, rows, accumulate(ufunc, rows))
+
+
+def _reduce_array(g, ufunc, array, axis=0, keepdims=False, initial=np._NoValue):
+    rows = _reduce(g, ufunc, array, axis, initial)[0 if initial is np._NoValue else 1:]
+    shape, reduced = np.shape(array), list(_axes(axis, np.ndim(array)))
+    rows = np.reshape(rows, [*(shape[i] for i in reduced), *np.shape(rows)[1:]])
+    return np.moveaxis(rows, range(len(reduced)), reduced)
+
+
+def _reduce_initial(g, ufunc, array, initial, axis=0, keepdims=False):
+    return _reduce(g, ufunc, array, axis, initial)[0]
+
+
+def _reduceat_array(g, ufunc, array, indices, axis=0):
+    g, rows = np.moveaxis(g, axis, 0), np.moveaxis(array, axis, 0)
+    starts = np.asarray(indices).tolist()
+    ends = [max(start + 1, end) for start, end in zip(starts, starts[1:])] + [len(rows)]
+    parts = [slice(start, end) for start, end in zip(starts, ends)]
+    shares = [_reduce_array(g[i], ufunc, rows[part]) for i, part in enumerate(parts)]
+    return np.moveaxis(scatter(shares, parts, np.shape(rows)), 0, axis)
+
+
+defvjp(accumulate, array=_accumulate_array)
+defvjp(reduce,     array=_reduce_array, initial=_reduce_initial)
+defvjp(reduceat,   array=_reduceat_array)
+
+_METHODS: dict[str, Callable] = {"outer": outer, "accumulate": accumulate, "reduce": reduce, "reduceat": reduceat}
+
+# ---- Of those that have functions of their own ----------------------------------------------------------------------
+
+
+def _over_first_axis(function):
+    """A reduction, but over the first axis if none is given."""
+
+    def reduce(array, axis=0, dtype=None, out=None, keepdims=False, initial=np._NoValue, where=True):
+        options = {"dtype": dtype, "out": out, "initial": initial, "where": where}
+        defaults = {"dtype": None, "out": None, "initial": np._NoValue, "where": True}
+        given = {name: value for name, value in options.items() if value is not defaults[name]}
+        return function(array, axis=axis, keepdims=keepdims, **given)
+
+    return reduce
+
+
+_FUNCTIONS: dict[tuple, Callable] = {
+    (np.add, "reduce"): _over_first_axis(np.sum),
+    (np.multiply, "reduce"): _over_first_axis(np.prod),
+    (np.maximum, "reduce"): _over_first_axis(np.max),
+    (np.minimum, "reduce"): _over_first_axis(np.min),
+    (np.add, "accumulate"): lambda array, axis=0, dtype=None, out=None: np.cumsum(array, axis, dtype, out),
+    (np.multiply, "accumulate"): lambda array, axis=0, dtype=None, out=None: np.cumprod(array, axis, dtype, out),
+}

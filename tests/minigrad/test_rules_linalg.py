@@ -1,0 +1,606 @@
+"""Linear algebra: np.linalg, and the diagonals and triangles of matrices."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from minigrad import grad
+from minigrad.rules.linalg import cofactors, cofactors_vjp, on_diagonal
+
+from .support import (
+    Case,
+    along,
+    assert_close,
+    bent,
+    case,
+    check,
+    check_precision,
+    check_special_point,
+    check_special_point_in_jax,
+    each,
+    gradient_of,
+    program,
+    random_like,
+    rows,
+)
+
+inf, nan = np.inf, np.nan
+linalg = np.linalg
+
+
+def _array(*shape, seed=0):
+    return np.random.default_rng(seed).uniform(-2, 2, shape)
+
+
+def _complex(*shape, seed=0):
+    return _array(*shape, seed=seed) + 1j * _array(*shape, seed=seed + 1)
+
+
+def _mirrored(a, triangle="L"):
+    """In JAX, what NumPy makes of a matrix of which it reads one triangle: JAX takes the mean of both."""
+    strict = jnp.tril(a, -1) if triangle == "L" else jnp.triu(a, 1)
+    return strict + jnp.conj(strict).mT + jnp.real(a) * jnp.eye(a.shape[-1])
+
+
+def _cofactors_in_jax(a):
+    of_one = jax.grad(jnp.linalg.det, holomorphic=jnp.iscomplexobj(a))
+    return jax.vmap(of_one)(a.reshape(-1, *a.shape[-2:])).reshape(a.shape)
+
+
+def _lstsq_in_jax(a, b, rcond=None):
+    """Its own does not return what NumPy's does."""
+    x = jnp.linalg.pinv(a) @ b
+    (m, n), rank = a.shape, min(a.shape)
+    residuals = jnp.sum(jnp.abs(jnp.reshape(b - a @ x, (m, -1))) ** 2, axis=0) if m > n else jnp.zeros(0)
+    return x, residuals, rank, jnp.linalg.svdvals(a)
+
+
+def _cond_of_complex(x, p):
+    """In older versions of NumPy it is complex, with the imaginary part 0."""
+    return jnp.linalg.cond(x, p).astype(linalg.cond(COMPLEX, p).dtype)
+
+
+IN_JAX = {
+    np.matrix_transpose: jnp.matrix_transpose,
+    on_diagonal: lambda values, shape, offset=0, axis1=0, axis2=1: jax.vjp(
+        lambda a: jnp.diagonal(a, offset, axis1, axis2), jnp.zeros(shape, values.dtype)
+    )[1](values)[0],
+    cofactors: _cofactors_in_jax,
+    cofactors_vjp: lambda g, a: jax.vjp(_cofactors_in_jax, a)[1](g)[0],
+    linalg.eigh: lambda a, UPLO="L": jnp.linalg.eigh(_mirrored(a, UPLO), UPLO),
+    linalg.eigvalsh: lambda a, UPLO="L": jnp.linalg.eigvalsh(_mirrored(a, UPLO)),
+    linalg.cholesky: lambda a, upper=False: jnp.linalg.cholesky(_mirrored(a, "U" if upper else "L"), upper=upper),
+    linalg.pinv: lambda a, hermitian=False, **kwargs: jnp.linalg.pinv(
+        _mirrored(a) if hermitian else a, hermitian=hermitian, **kwargs
+    ),
+    linalg.svd: lambda a, full_matrices=True, compute_uv=True, hermitian=False: jnp.linalg.svd(
+        _mirrored(a) if hermitian else a, full_matrices, compute_uv, hermitian
+    ),
+    linalg.eig: lambda a: jax.lax.linalg.eig(a, compute_left_eigenvectors=False, enable_eigvec_derivs=True),
+    linalg.eigvals: lambda a: IN_JAX[linalg.eig](a)[0],  # its own have no second derivative
+    linalg.lstsq: _lstsq_in_jax,
+}
+
+
+def _case(fun, *args, **kwargs):
+    """A case of a function of np.linalg, or of another that JAX has elsewhere."""
+    in_jax = IN_JAX.get(fun) or getattr(jnp.linalg, fun.__name__)
+    return Case(fun, args, kwargs, in_jax)
+
+
+def _in_numpy_only(fun, *args, **kwargs):
+    return Case(fun, args, kwargs)
+
+
+SQUARE = _array(3, 3) + 3 * np.eye(3)
+BATCH = _array(2, 3, 3, seed=1) + 3 * np.eye(3)
+COMPLEX = _complex(3, 3) + 3 * np.eye(3)
+TALL, WIDE = _array(4, 3, seed=5), _array(3, 4, seed=6)
+CUBE = _array(2, 3, 4)
+ROW = _array(3, seed=7)
+EMPTY = np.zeros((0, 0))
+ONE = np.array([[1.5]])
+
+# ---- Diagonals, triangles and products ------------------------------------------------------------------------------
+
+CASES = [
+    case(np.diagonal, SQUARE),
+    case(np.diagonal, CUBE, 1, 0, 2),
+    case(np.diagonal, CUBE, offset=-1, axis1=2, axis2=-2),
+    case(np.diagonal, TALL, -5),
+    _case(on_diagonal, ROW, (3, 3)),
+    _case(on_diagonal, ROW[:2], (2, 3), offset=1),
+    _case(on_diagonal, CUBE[0, :, :2], (2, 3, 3), offset=-1, axis1=2, axis2=0),
+    case(np.diag, ROW),
+    case(np.diag, ROW, 1),
+    case(np.diag, ROW, k=-2),
+    case(np.diag, ROW[:0]),
+    case(np.diag, TALL),
+    case(np.diag, TALL, k=-1),
+    case(np.diag, _complex(3, 2), k=1),
+    case(np.diagflat, ROW),
+    case(np.diagflat, TALL, k=-1),
+    case(np.trace, TALL),
+    case(np.trace, CUBE, 1),
+    case(np.trace, CUBE, offset=-1, axis1=2, axis2=0),
+    case(np.trace, TALL, offset=9),
+    case(np.trace, TALL, dtype=np.complex128),
+    case(np.trace, COMPLEX),
+    *(case(fun, x, **k) for fun in (np.tril, np.triu) for x in (TALL, CUBE) for k in ({}, {"k": 1}, {"k": -1})),
+    Case(np.tril, (ROW,), {}, lambda m: jnp.tril(jnp.broadcast_to(m, (3, 3)))),
+    Case(np.triu, (ROW,), {}, lambda m: jnp.triu(jnp.broadcast_to(m, (3, 3)))),
+    *(case(fun, EMPTY) for fun in (np.tril, np.triu, np.diagonal, np.trace)),
+    case(np.matrix_transpose, CUBE),
+    _case(linalg.matrix_transpose, CUBE),
+    _case(linalg.diagonal, CUBE),
+    _case(linalg.diagonal, CUBE, offset=-1),
+    _case(linalg.trace, CUBE),
+    _case(linalg.trace, CUBE, offset=1),
+    _case(linalg.trace, CUBE, dtype=np.complex128),
+    _case(linalg.matmul, CUBE, _array(4, 2)),
+    _case(linalg.matmul, _array(4), _array(2, 4, 3)),
+    _case(linalg.matmul, CUBE, _array(4)),
+    _case(linalg.matmul, _complex(2, 3), _array(3, 2)),
+    _case(linalg.outer, ROW, _array(4)),
+    _case(linalg.outer, _complex(2), ROW),
+    _case(linalg.outer, ROW[:0], ROW),
+    _case(linalg.cross, ROW, _array(3)),
+    _case(linalg.cross, _array(2, 3), _array(4, 1, 3)),
+    _case(linalg.cross, _array(3, 2), _array(3, 2, seed=1), axis=0),
+    _case(linalg.cross, _array(2, 3, 2), _complex(3, 1), axis=-2),
+    _case(linalg.vecdot, ROW, _array(3)),
+    _case(linalg.vecdot, _complex(2, 3), _complex(4, 1, 3)),
+    _case(linalg.vecdot, _complex(3, 2), _array(3, 2), axis=0),
+    _case(linalg.tensordot, _array(2, 3, 4), _array(3, 4, 2, seed=1)),
+    _case(linalg.tensordot, _array(2, 3, 4), _array(4, 2), axes=1),
+    _case(linalg.tensordot, _array(2, 3, 4), _complex(4, 5, 2), axes=([0, -1], [2, 0])),
+    _case(linalg.tensordot, ROW, ROW[:2], axes=0),
+    _case(linalg.multi_dot, [TALL, SQUARE]),
+    _case(linalg.multi_dot, [TALL, _array(3, 2), _array(2, 5), _array(5, 1)]),
+    _case(linalg.multi_dot, [ROW, SQUARE, _array(3, 2)]),
+    _case(linalg.multi_dot, (TALL, SQUARE, ROW)),
+    _case(linalg.multi_dot, [ROW, SQUARE, SQUARE.T, ROW + 1]),
+    _case(linalg.multi_dot, [ROW, ROW + 1]),
+    _case(linalg.multi_dot, [_complex(2, 3), SQUARE, _complex(3, 2)]),
+    *(_case(linalg.matrix_power, SQUARE / 4, n) for n in (0, 1, 6, 7)),
+    *(_case(linalg.matrix_power, SQUARE, n) for n in (-1, -3)),
+    _case(linalg.matrix_power, BATCH / 4, n=5),
+    _case(linalg.matrix_power, COMPLEX, -2),
+]
+
+FOUR_AXES = _array(2, 2, 3, 3) + 5 * np.eye(6).reshape(2, 3, 2, 3).swapaxes(1, 2)
+
+# ---- Equations, inverses and determinants ---------------------------------------------------------------------------
+
+CASES += [
+    _case(linalg.inv, SQUARE),
+    _case(linalg.inv, BATCH),
+    _case(linalg.inv, COMPLEX),
+    _case(linalg.inv, ONE),
+    _case(linalg.inv, EMPTY),
+    _case(linalg.solve, SQUARE, ROW),
+    _case(linalg.solve, SQUARE, _array(3, 2)),
+    _case(linalg.solve, BATCH, ROW),
+    _case(linalg.solve, BATCH, _array(3, 2)),
+    _case(linalg.solve, SQUARE, _array(2, 3, 2)),
+    _case(linalg.solve, BATCH[:1], _array(4, 2, 3, 1)),
+    _case(linalg.solve, COMPLEX, _array(3, 2)),
+    _case(linalg.solve, SQUARE, _complex(3)),
+    _case(linalg.solve, ONE, np.array([2.0])),
+    _case(linalg.tensorinv, _array(4, 6, 8, 3)[:2, :3, :2, :3].reshape(2, 3, 2, 3) + np.eye(6).reshape(2, 3, 2, 3) * 5),
+    _case(linalg.tensorinv, SQUARE[:, None], ind=1),
+    _case(linalg.tensorinv, _complex(6, 2, 3) + 5 * np.eye(6).reshape(6, 2, 3), ind=1),
+    _case(linalg.tensorsolve, _array(2, 3, 6) + 5 * np.eye(6).reshape(2, 3, 6), _array(2, 3)),
+    _case(linalg.tensorsolve, _array(6, 2, 3) + 5 * np.eye(6).reshape(6, 2, 3), _complex(6)),
+    _case(linalg.tensorsolve, _array(6, 3, 2) + 5 * np.eye(6).reshape(6, 3, 2), _array(3, 2), axes=(0,)),
+    _case(linalg.tensorsolve, FOUR_AXES, _array(2, 3), axes=(1,)),
+    _case(linalg.det, SQUARE),
+    _case(linalg.det, BATCH),
+    _case(linalg.det, COMPLEX),
+    _case(linalg.det, _array(2, 5, 5)),
+    _case(linalg.det, SQUARE[:2, :2]),
+    _case(linalg.det, ONE),
+    _case(cofactors, SQUARE),
+    _case(cofactors, BATCH),
+    _case(cofactors, COMPLEX),
+    _case(cofactors, ONE),
+    _case(cofactors_vjp, _array(2, 3, 3), BATCH),
+    _case(cofactors_vjp, _complex(3, 3), COMPLEX),
+    _case(linalg.slogdet, SQUARE),
+    _case(linalg.slogdet, -BATCH),
+    _case(linalg.slogdet, COMPLEX),
+    _case(linalg.slogdet, np.stack([COMPLEX, COMPLEX.T * 1j])),
+    _case(linalg.slogdet, EMPTY),
+]
+
+# ---- Decompositions -------------------------------------------------------------------------------------------------
+
+DEFINITE = SQUARE @ SQUARE.T + 2 * np.tril(_array(3, 3), -1)
+DEFINITE_COMPLEX = COMPLEX @ COMPLEX.conj().T + 2 * np.tril(_complex(3, 3), -1)
+REAL_EIGENVALUES = np.diag([1.0, 2.0, 4.0]) + 0.2 * _array(3, 3)
+COMPLEX_EIGENVALUES = _array(3, 3, seed=3)
+
+CASES += [
+    _case(linalg.cholesky, DEFINITE),
+    _case(linalg.cholesky, DEFINITE.T, upper=True),
+    _case(linalg.cholesky, np.stack([DEFINITE, 2 * DEFINITE])),
+    _case(linalg.cholesky, DEFINITE_COMPLEX),
+    _case(linalg.cholesky, DEFINITE_COMPLEX.T.conj(), upper=True),
+    _case(linalg.cholesky, ONE),
+    _case(linalg.cholesky, EMPTY),
+    _case(linalg.eigh, SQUARE),
+    _case(linalg.eigh, SQUARE, "U"),
+    _case(linalg.eigh, BATCH, UPLO="U"),
+    _case(linalg.eigh, ONE),
+    _case(linalg.eigvalsh, SQUARE),
+    _case(linalg.eigvalsh, BATCH, UPLO="U"),
+    _case(linalg.eigvalsh, COMPLEX),
+    _case(linalg.eigvalsh, COMPLEX, "U"),
+    _case(linalg.eigvalsh, EMPTY),
+    _case(linalg.eig, COMPLEX_EIGENVALUES),
+    _case(linalg.eig, COMPLEX),
+    _case(linalg.eig, np.stack([COMPLEX_EIGENVALUES, SQUARE])),
+    Case(linalg.eig, (REAL_EIGENVALUES,), {}, lambda a: [jnp.real(x) for x in IN_JAX[linalg.eig](a)]),
+    _case(linalg.eigvals, COMPLEX_EIGENVALUES),
+    _case(linalg.eigvals, COMPLEX),
+    _case(linalg.eigvals, np.stack([COMPLEX_EIGENVALUES, SQUARE])),
+    Case(linalg.eigvals, (REAL_EIGENVALUES,), {}, lambda a: jnp.real(IN_JAX[linalg.eigvals](a))),
+    _case(linalg.svd, SQUARE),
+    _case(linalg.svd, BATCH, False),
+    _case(linalg.svd, TALL, full_matrices=False),
+    _case(linalg.svd, np.stack([WIDE, WIDE[::-1]]), full_matrices=False),
+    _case(linalg.svd, _array(2, 5), full_matrices=False),
+    _case(linalg.svd, ONE),
+    _case(linalg.svd, TALL, compute_uv=False),
+    _case(linalg.svd, _complex(4, 3), compute_uv=False),
+    _case(linalg.svd, SQUARE, hermitian=True),
+    _case(linalg.svd, BATCH, compute_uv=False, hermitian=True),
+    _case(linalg.svdvals, WIDE),
+    _case(linalg.svdvals, np.stack([TALL, 2 * TALL[::-1]])),
+    _case(linalg.svdvals, EMPTY),
+    _case(linalg.qr, BATCH),
+    _case(linalg.qr, TALL),
+    _case(linalg.qr, np.stack([WIDE, 2 * WIDE[::-1]]), "reduced"),
+    _case(linalg.qr, COMPLEX),
+    _case(linalg.qr, _complex(4, 3)),
+    _case(linalg.qr, _complex(2, 4)),
+    _case(linalg.qr, TALL, mode="complete"),
+    _case(linalg.qr, _array(2, 5, 2), mode="complete"),
+    _case(linalg.qr, WIDE, mode="complete"),
+    _case(linalg.qr, _complex(4, 2), mode="complete"),
+    _case(linalg.qr, TALL, mode="r"),
+    _case(linalg.qr, WIDE, mode="r"),
+    _case(linalg.qr, _complex(3, 3), mode="r"),
+    _case(linalg.qr, ONE),
+]
+
+# ---- Least squares and norms ----------------------------------------------------------------------------------------
+
+CASES += [
+    _case(linalg.pinv, TALL),
+    _case(linalg.pinv, np.stack([WIDE, 2 * WIDE[::-1]])),
+    _case(linalg.pinv, SQUARE),
+    _case(linalg.pinv, _complex(4, 3)),
+    _case(linalg.pinv, TALL, rcond=1e-6),
+    _case(linalg.pinv, TALL, rtol=1e-6),
+    _case(linalg.pinv, SQUARE, hermitian=True),
+    _case(linalg.pinv, COMPLEX, hermitian=True),
+    _case(linalg.lstsq, TALL, _array(4)),
+    _case(linalg.lstsq, TALL, _array(4, 2), rcond=None),
+    _case(linalg.lstsq, SQUARE, ROW, rcond=-1),
+    _case(linalg.lstsq, WIDE, _array(3, 2), rcond=1e-12),
+    _case(linalg.lstsq, _complex(4, 2), _complex(4)),
+]
+VECTOR_ORDERS = [None, 1, 2, 3, 1.5, 0.5, -1, -2.5, 0, inf, -inf]
+MATRIX_ORDERS = [None, "fro", "nuc", 1, -1, 2, -2, inf, -inf]
+CASES += [_case(linalg.norm, ROW, ord=ord) for ord in VECTOR_ORDERS]
+CASES += [_case(linalg.norm, TALL, ord=ord) for ord in MATRIX_ORDERS]
+CASES += [_case(linalg.norm, CUBE, ord=ord, axis=1) for ord in (None, 3, inf)]
+CASES += [_case(linalg.norm, CUBE, ord=ord, axis=(-1,), keepdims=True) for ord in (1, -2.5, 0, -inf)]
+CASES += [_case(linalg.norm, CUBE, ord=ord, axis=(2, 0)) for ord in (1, inf, 2, "nuc")]
+CASES += [_case(linalg.norm, CUBE, ord=ord, axis=(0, 2), keepdims=True) for ord in (None, 1, -1, -2, "nuc", inf)]
+CASES += [_case(linalg.norm, CUBE), _case(linalg.norm, CUBE, keepdims=True), _case(linalg.norm, TALL, keepdims=True)]
+CASES += [_case(linalg.norm, x, ord=ord) for x in (_complex(3),) for ord in (None, 1, 3, inf)]
+CASES += [_case(linalg.norm, _complex(3, 2), ord=ord) for ord in (None, "nuc", 1, 2)]
+CASES += [
+    _case(linalg.vector_norm, CUBE),
+    _case(linalg.vector_norm, CUBE, ord=3),
+    _case(linalg.vector_norm, CUBE, ord=inf, axis=(0, 2)),
+    _case(linalg.vector_norm, CUBE, ord=1, axis=1, keepdims=True),
+    _case(linalg.vector_norm, CUBE, ord=-2, axis=(-1, 0), keepdims=True),
+    _case(linalg.vector_norm, CUBE, ord=2, keepdims=True),
+    _case(linalg.vector_norm, _complex(3), ord=-inf),
+    _case(linalg.matrix_norm, TALL),
+    *(_case(linalg.matrix_norm, CUBE, ord=ord, keepdims=True) for ord in ("nuc", 1, -2)),
+    _case(linalg.matrix_norm, CUBE, ord=-inf),
+    *(_case(linalg.cond, SQUARE, p=p) for p in ("fro", "nuc", -1, 2, inf)),
+    _case(linalg.cond, BATCH),
+    _case(linalg.cond, BATCH, p=1),
+    _case(linalg.cond, TALL, -2),
+    Case(linalg.cond, (COMPLEX, "fro"), {}, _cond_of_complex),
+]
+
+
+# What is left to finite differences alone, since compiling takes its time: functions that have the tests of their
+# namesakes elsewhere; and a keyword that only reshapes.
+ALIASES = (linalg.matmul, linalg.outer, linalg.cross, linalg.vecdot, linalg.tensordot, linalg.trace, linalg.diagonal)
+
+
+@each(CASES)
+def test_value_and_derivatives(case):
+    check(case, against_jax=case.fun not in ALIASES and "keepdims" not in case.kwargs)
+
+
+@each([case for case in CASES if "dtype" not in case.kwargs])
+def test_float32(case):
+    check_precision(case, np.float32, 2e-3)
+
+
+# ---- What does not depend on what is arbitrary ----------------------------------------------------------------------
+# Complex eigenvectors and singular vectors have arbitrary phases; and null spaces have arbitrary bases.
+
+
+def _H(x):
+    return x.swapaxes(-1, -2).conj()
+
+
+def _hermitian(a):
+    return (a + _H(a)) / 2
+
+
+TALL_COMPLEX = _complex(4, 3)
+PROGRAMS = [
+    program("complex eigenvectors", lambda np, a: np.abs(np.linalg.eigh(_hermitian(a))[1]) ** 2, COMPLEX),
+    program("complex svd of a number", lambda np, a: _spectral(np, *np.linalg.svd(a)), COMPLEX[:1, :1]),
+    program("function of a matrix", lambda np, a: _spectral(np, *np.linalg.eigh(_hermitian(a))), COMPLEX),
+    program("upper triangle", lambda np, a: _spectral(np, *np.linalg.eigh(_hermitian(a), "U")), BATCH),
+    program("complex svd", lambda np, a: _spectral(np, *np.linalg.svd(a)), COMPLEX),
+    program("tall complex svd", lambda np, a: _spectral(np, *np.linalg.svd(a, full_matrices=False)), TALL_COMPLEX),
+    program("wide complex svd", lambda np, a: _spectral(np, *np.linalg.svd(a, full_matrices=False)), TALL_COMPLEX.T),
+    program("complex left singular vectors", lambda np, a: np.abs(np.linalg.svd(a, False)[0]) ** 2, TALL_COMPLEX),
+    program("hermitian svd", lambda np, a: _spectral(np, *np.linalg.svd(_hermitian(a), hermitian=True)), COMPLEX),
+    program("nested", lambda np, a: np.linalg.slogdet(np.linalg.inv(a) @ np.linalg.cholesky(a @ a.T))[1], SQUARE),
+    program("least squares", lambda np, a, b: np.linalg.solve(a.T @ a, a.T @ b), TALL, _array(4)),
+]
+# JAX has no derivative of these.
+MORE_PROGRAMS = [
+    program("null space", lambda np, a: _projector(np.linalg.svd(a)[0][..., 2:]), _array(2, 5, 2)),
+    program("complex null space", lambda np, a: _projector(np.linalg.svd(a)[0][:, 2:]), _complex(4, 2)),
+    program("null space on the right", lambda np, a: _projector(_H(np.linalg.svd(a)[2][2:])), _complex(2, 4)),
+    program("what is left of both", lambda np, a: _spectral(np, *_first(*np.linalg.svd(a))), _complex(2, 4)),
+    # With one more column there is no choice but a sign.
+    _in_numpy_only(linalg.svd, TALL),
+    _in_numpy_only(linalg.svd, WIDE),
+    _in_numpy_only(linalg.svd, np.stack([TALL, TALL[::-1]])),
+]
+
+
+def _spectral(np, u, s, vh=None):
+    if vh is None:
+        u, s, vh = s, u, _H(s)
+    return (u * np.exp(s / 4)[..., None, :]) @ vh
+
+
+def _projector(basis):
+    return basis @ _H(basis)
+
+
+def _first(u, s, vh):
+    return u, s, vh[: len(s)]
+
+
+@each(PROGRAMS)
+def test_programs(case):
+    check(case)
+
+
+@each(MORE_PROGRAMS)
+def test_full_matrices(case):
+    check(case, against_jax=False)
+
+
+ARBITRARY = {
+    "phases of eigenvectors": lambda a: np.linalg.eigh(a)[1],
+    "phases of left singular vectors": lambda a: np.linalg.svd(a)[0],
+    "phases of right singular vectors": lambda a: np.linalg.svd(a)[2],
+    "bases of the null space": lambda a: np.linalg.svd(a[:, :1])[0],
+    "real bases of the null space": lambda a: np.linalg.svd(a[:, :1].real)[0],
+    "bases on the right": lambda a: np.linalg.svd(a[:1])[2] ** 2,
+}
+
+
+@pytest.mark.parametrize("name", ARBITRARY)
+def test_what_is_arbitrary_has_no_derivative(name):
+    with pytest.raises(ValueError, match="arbitrary.*there is no derivative") as error:
+        grad(lambda a: np.sum(ARBITRARY[name](a)).real)(COMPLEX)
+    assert __file__ in "".join(error.value.__notes__)
+
+
+# ---- Symmetric matrices ---------------------------------------------------------------------------------------------
+
+SYMMETRIC = SQUARE + SQUARE.T
+POSITIVE = SQUARE @ SQUARE.T
+HERMITIAN = COMPLEX @ COMPLEX.conj().T
+OF_SYMMETRIC = [
+    program("eigvalsh", lambda np, a: np.linalg.eigvalsh(a), SYMMETRIC),
+    program("eigvalsh complex", lambda np, a: np.linalg.eigvalsh(a), HERMITIAN),
+    program("eigh", lambda np, a: np.linalg.eigh(a), SYMMETRIC),
+    program("eigh upper", lambda np, a: np.linalg.eigh(a, "U"), SYMMETRIC),
+    program("cholesky", lambda np, a: np.linalg.cholesky(a), np.stack([POSITIVE, 3 * POSITIVE])),
+    program("cholesky complex", lambda np, a: np.linalg.cholesky(a, upper=True), HERMITIAN),
+    program("rounded", lambda np, a: np.linalg.cholesky(a), POSITIVE * (1 + 1e-16 * np.tri(3))),
+]
+
+
+@each(OF_SYMMETRIC)
+def test_a_symmetric_matrix_has_a_symmetric_gradient(case):
+    """As in JAX. (Finite differences are none: they leave the symmetric matrices.)"""
+    weights, v = random_like(case({}), seed=1), random_like(case.parameters, seed=2)
+    loss = bent(case, weights, np)
+    in_jax = jax.grad(lambda x: bent(case, weights, jnp)(x)[0])
+    first, second = jax.jit(lambda x: jax.jvp(in_jax, (x,), (v,)))(case.parameters)
+    assert_close(grad(loss, has_aux=True)(case.parameters)[0], first, 1e-12)
+    assert_close(grad(along(loss, v), has_aux=True)(case.parameters)[0], second, 1e-11)
+
+
+def test_symmetric_and_other_matrices_in_one_call():
+    for a, fun in ((SQUARE, linalg.eigvalsh), (DEFINITE, linalg.cholesky)):
+        symmetric = np.tril(a) + np.tril(a, -1).T
+        both = gradient_of(_case(fun, np.stack([symmetric, a])))["0"]
+        np.testing.assert_allclose(both[0], both[0].T, rtol=1e-13)
+        np.testing.assert_allclose(both[1], np.tril(both[0] + both[0].T) - np.diag(np.diag(both[0])), rtol=1e-13)
+
+
+# ---- Special points -------------------------------------------------------------------------------------------------
+
+SINGULAR = np.array([[1.0, 2.0], [2.0, 4.0]])
+RANK_TWO = np.arange(1.0, 10).reshape(3, 3)
+ZERO, ZEROS, EYE = np.zeros(2), np.zeros((2, 2)), np.eye(2)
+HALF = np.full((2, 2), 0.5)
+NAN = np.full(2, nan)
+
+SPECIAL_POINTS = [
+    *((_case(linalg.norm, ZERO, ord=ord), NAN) for ord in (None, 2, 3, 1.5, 0.5, -1)),
+    (_case(linalg.norm, ZERO, ord=0), [0, 0]),
+    (_case(linalg.norm, ZERO, ord=1), [1, 1]),
+    (_case(linalg.norm, ZERO, ord=inf), [0.25, 0.25]),
+    (_case(linalg.norm, ZERO, ord=-inf), [0.5, 0.5]),
+    (_case(linalg.norm, np.array([0.0, -2, 2]), ord=1), [1, -1, 1]),
+    (_case(linalg.norm, np.array([0.0, -2, 2]), ord=3), [0, -(2 ** (-2 / 3)), 2 ** (-2 / 3)]),
+    (_case(linalg.norm, np.array([0.0, -2, 2]), ord=0.5), [inf, -2, 2]),
+    (_case(linalg.norm, np.array([0.0, -2, 2]), ord=inf), [0, -0.5, 0.5]),
+    (_case(linalg.norm, np.array([0.0, -2, 2]), ord=-inf), [1, 0, 0]),
+    (_case(linalg.norm, np.zeros(0)), np.zeros(0)),
+    (_case(linalg.norm, ZEROS), np.full((2, 2), nan)),
+    *((_case(linalg.norm, EYE, ord=ord), HALF) for ord in (1, -1, inf, -inf)),
+    *((_case(linalg.norm, EYE, ord=ord), EYE / 2) for ord in (2, -2)),
+    *((_case(linalg.norm, ZEROS, ord=ord), HALF / 2) for ord in (1, inf)),
+    (_case(linalg.norm, EYE, ord="nuc"), EYE),
+    (_case(linalg.norm, ZEROS, ord=2), EYE / 4),
+    (_case(linalg.cond, EYE), np.diag([1.0, -1.0])),
+    (_case(linalg.det, SINGULAR), [[4, -2], [-2, 1]]),
+    (_case(linalg.det, ZEROS), ZEROS),
+    (_case(linalg.det, np.zeros((3, 3))), np.zeros((3, 3))),
+    (_case(linalg.det, RANK_TWO), [[-3, 6, -3], [6, -12, 6], [-3, 6, -3]]),
+    (_case(linalg.det, np.stack([SINGULAR, EYE])), [[[4, -2], [-2, 1]], EYE]),
+    (_case(linalg.det, np.zeros((1, 1))), [[1]]),
+    (_case(linalg.matrix_power, ZEROS, 3), ZEROS),
+    (_case(linalg.matrix_power, ZEROS, 0), ZEROS),
+    (_case(linalg.pinv, ZEROS), ZEROS),
+    # Repeated eigenvalues and singular values have a derivative as long as the vectors are not used.
+    (_case(linalg.eigvalsh, EYE), EYE),
+    (_case(linalg.eigvalsh, ZEROS), EYE),
+    (_case(linalg.eigvals, EYE), EYE),
+    (_case(linalg.svdvals, EYE), EYE),
+    (_case(linalg.svdvals, ZEROS), EYE),
+    (program("only eigenvalues", lambda np, a: np.linalg.eigh(a)[0], EYE), EYE),
+    (program("only singular values", lambda np, a: np.linalg.svd(a)[1], EYE), EYE),
+    (program("eigenvectors", lambda np, a: np.linalg.eigh(a)[1], EYE), np.full((2, 2), nan)),
+    (program("singular vectors", lambda np, a: np.linalg.svd(a)[0], EYE), np.full((2, 2), nan)),
+]
+
+
+@rows(SPECIAL_POINTS)
+def test_special_points(case, expected):
+    check_special_point(case, expected)
+
+
+@rows(SPECIAL_POINTS)
+def test_special_points_in_jax(case, expected):
+    check_special_point_in_jax(case, expected)
+
+
+def test_eigenvectors_of_repeated_eigenvalues_in_part_of_a_batch():
+    a = np.stack([EYE, np.diag([1.0, 3.0])])
+    with np.errstate(invalid="ignore"):
+        gradient = grad(lambda a: np.sum(np.linalg.eigh(a)[1]))(a)
+    assert np.isnan(gradient[0]).all() and np.isfinite(gradient[1]).all()
+
+
+DETERMINANTS = [
+    SINGULAR,
+    np.zeros((1, 1)),
+    ZEROS,
+    RANK_TWO,
+    np.ones((3, 3)),
+    np.diag([1.0, 2, 0, 3]),
+    np.stack([np.diag([0.0, 2, 0, 3]), np.zeros((4, 4)), _array(4, 4)]),
+    _complex(3, 1) @ _complex(1, 3),
+]
+
+
+@pytest.mark.parametrize("a", DETERMINANTS, ids=lambda a: str(a.shape))
+def test_two_derivatives_of_the_determinant_of_a_singular_matrix(a):
+    """(JAX has the first one, if there is no zero among the pivots but the last; the second one is NaN.)"""
+    check(_case(linalg.det, a), against_jax=False)
+
+
+def test_third_derivative_of_the_determinant():
+    def third(a):
+        return grad(lambda a: np.sum(grad(lambda a: np.sum(grad(np.linalg.det)(a) * V))(a) * V))(a)
+
+    a, V = SQUARE, _array(3, 3, seed=9)
+    # det(a + t v) is a polynomial in t; what is left after two derivatives along v is linear in a.
+    np.testing.assert_allclose(third(a), 2 * cofactors(V), rtol=1e-11, atol=1e-11)
+    with pytest.raises(NotImplementedError, match="no third derivative .* at a singular matrix"):
+        third(RANK_TWO)
+
+
+def test_what_numpy_cannot_compute_has_no_derivative():
+    for fun in (linalg.inv, linalg.cholesky, lambda a: linalg.solve(a, ZERO), lambda a: linalg.slogdet(a)[1]):
+        with pytest.raises(np.linalg.LinAlgError, match="Singular matrix|not positive definite"):
+            grad(lambda a: np.sum(fun(a)))(ZEROS)
+    with pytest.raises(ValueError, match="no full set of eigenvectors"):
+        grad(lambda a: np.sum(np.linalg.eigvals(a)).real)(np.array([[1.0, 1.0], [0.0, 1.0]]))
+
+
+@pytest.mark.parametrize("mode", ["raw", "full"])
+def test_modes_of_qr_without_a_derivative_are_refused(mode):
+    with pytest.raises(NotImplementedError, match=f"mode='{mode}'"):
+        grad(lambda a: np.sum(np.linalg.qr(a, mode)[0]))(TALL)
+
+
+# ---- Arguments that are not differentiated --------------------------------------------------------------------------
+
+
+def test_plain_operands_may_be_lists():
+    a, b = SQUARE.tolist(), ROW.tolist()
+    for fun in (linalg.solve, linalg.matmul, linalg.vecdot, linalg.cross):
+        matrix, vector = (b, b) if fun in (linalg.vecdot, linalg.cross) else (a, b)
+        by_list = grad(lambda x: np.sum(fun(matrix, x)))(ROW)
+        np.testing.assert_array_equal(by_list, grad(lambda x: np.sum(fun(np.array(matrix), x)))(ROW))
+        by_list = grad(lambda x: np.sum(fun(x, vector)))(np.array(matrix))
+        np.testing.assert_array_equal(by_list, grad(lambda x: np.sum(fun(x, ROW)))(np.array(matrix)))
+    by_list = grad(lambda x: np.sum(linalg.multi_dot([a, x, b])))(SQUARE)
+    np.testing.assert_allclose(by_list, np.outer(SQUARE.sum(0), ROW), rtol=1e-14)
+
+
+def test_rank_of_least_squares_is_plain():
+    def f(a):
+        x, residuals, rank, s = np.linalg.lstsq(a, np.ones(4))
+        assert rank == 3 and isinstance(rank, (int, np.integer))
+        return np.sum(x) * rank
+
+    gradient = grad(lambda a: 3 * np.sum(np.linalg.pinv(a) @ np.ones(4)))(TALL)
+    np.testing.assert_allclose(grad(f)(TALL), gradient, rtol=1e-12)
+
+
+def test_norm_of_a_number():
+    assert grad(np.linalg.norm)(-1.5) == -1.0
+
+
+def test_least_squares_of_lower_rank():
+    """The derivative is that along matrices of the same rank."""
+    columns, combinations = _array(5, 2), _array(2, 3, seed=1)
+    b = _array(5, seed=2)
+    weights = np.arange(1.0, 4)
+
+    def solution(columns):
+        return np.sum(weights * np.linalg.lstsq(columns @ combinations, b, rcond=1e-10)[0])
+
+    def closed_form(c):
+        m = combinations
+        return np.sum(weights * (m.T @ np.linalg.solve(m @ m.T, np.linalg.solve(c.T @ c, c.T @ b))))
+
+    assert_close(grad(solution)(columns), grad(closed_form)(columns), 1e-11)

@@ -1,0 +1,180 @@
+"""The methods of ufuncs: reduce, accumulate, outer, reduceat."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from minigrad import Tensor, grad, value_and_grad
+from minigrad.rules.ufunc_methods import accumulate, constant, of_method, reduce, reduceat
+
+from .support import Case, assert_close, assert_identical, case, check, check_precision, each
+
+A = np.random.default_rng(0).uniform(0.5, 2, (2, 3, 4))
+ROW = A[0, 0]
+OTHER = np.random.default_rng(1).uniform(0.5, 2, (2, 3))
+COMPLEX = A[0] + 1j * A[1]
+BINARY = [
+    *(np.add, np.subtract, np.multiply, np.divide, np.power, np.remainder, np.fmod, np.hypot, np.arctan2, np.copysign),
+    *(np.logaddexp, np.logaddexp2, np.maximum, np.minimum, np.fmax, np.fmin, np.heaviside, np.float_power),
+]
+REORDERED = [np.add, np.multiply, np.logaddexp, np.logaddexp2, np.hypot, np.maximum, np.minimum, np.fmax, np.fmin]
+WITH_JAX = [np.add, np.multiply, np.subtract, np.logaddexp, np.maximum]
+PARTS = np.array([0, 2, 1, 3])
+
+# ---- The operations of this file ------------------------------------------------------------------------------------
+
+CASES = [
+    case(accumulate, np.logaddexp, A, axis=1),
+    case(accumulate, np.divide, COMPLEX),
+    case(reduce, np.logaddexp, A),
+    case(reduce, np.logaddexp, A, axis=(0, 2), keepdims=True),
+    case(reduce, np.logaddexp, A, axis=1, initial=0.4),
+    case(reduce, np.hypot, A, axis=None, keepdims=True, initial=np.float64(0.4)),
+    case(reduce, np.subtract, COMPLEX, axis=-1, initial=0.4 - 1j),
+    case(reduceat, np.logaddexp, A, PARTS, axis=-1),
+    case(reduceat, np.divide, COMPLEX, [1, 0]),
+]
+
+
+def _method(ufunc, method, *args, **kwargs):
+    """The method itself, as a case."""
+
+    def call(*args):
+        return getattr(ufunc, method)(*args, **kwargs)
+
+    call.__name__ = f"{ufunc.__name__}.{method}"
+    return Case(call, args, in_jax=lambda *args: getattr(getattr(jnp, ufunc.__name__), method)(*args, **kwargs))
+
+
+IN_JAX = [_method(ufunc, "accumulate", A, axis=1) for ufunc in WITH_JAX]
+IN_JAX += [_method(ufunc, "reduce", A, axis=-1) for ufunc in WITH_JAX]
+IN_JAX += [_method(ufunc, "reduce", A) for ufunc in WITH_JAX]
+IN_JAX += [_method(ufunc, "outer", OTHER, ROW) for ufunc in WITH_JAX]
+IN_JAX += [_method(ufunc, "reduceat", A, indices=PARTS, axis=2) for ufunc in WITH_JAX]
+OTHERS = [ufunc for ufunc in BINARY if ufunc not in WITH_JAX]
+REDUCED = [ufunc for ufunc in OTHERS if ufunc not in (np.power, np.arctan2)]  # in which NumPy makes mistakes
+IN_NUMPY = [_method(ufunc, "accumulate", A, axis=1) for ufunc in OTHERS]
+IN_NUMPY += [_method(ufunc, "accumulate", A) for ufunc in BINARY[::5]]
+IN_NUMPY += [_method(ufunc, "reduce", A, axis=-1) for ufunc in REDUCED]
+IN_NUMPY += [_method(ufunc, "reduce", A, axis=(2, 0), keepdims=True) for ufunc in REORDERED]
+IN_NUMPY += [_method(ufunc, "reduce", A, axis=1, initial=0.4) for ufunc in REORDERED]
+IN_NUMPY += [_method(ufunc, "outer", OTHER, ROW) for ufunc in OTHERS]
+PAIRS = [(ROW, 1.5), (1.5, ROW), (ROW[:0], OTHER)]
+IN_NUMPY += [_method(ufunc, "outer", *pair) for ufunc in BINARY[::4] for pair in PAIRS]
+IN_NUMPY += [_method(ufunc, "reduceat", A, indices=PARTS, axis=2) for ufunc in REDUCED]
+IN_NUMPY += [_method(ufunc, "reduceat", ROW, indices=np.array([1, 3])) for ufunc in REDUCED[::3]]
+IN_NUMPY += [_method(ufunc, "outer", [1, 2], ROW) for ufunc in BINARY[::6]]
+
+
+@each(IN_JAX)
+def test_derivatives(case):
+    check(case)
+
+
+@each(CASES + IN_NUMPY)
+def test_derivatives_of_what_jax_lacks(case):
+    check(case, against_jax=False)
+
+
+@each(CASES + IN_JAX + IN_NUMPY)
+def test_float32(case):
+    check_precision(case, np.float32, 1e-4)
+
+
+# ---- Values ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ufunc", [*BINARY, np.greater, np.logical_and, np.floor_divide], ids=lambda fun: fun.__name__)
+def test_of_method_is_the_method(ufunc):
+    """Also of values that are not differentiated."""
+    assert_identical(of_method(ufunc, "outer")(OTHER, ROW), ufunc.outer(OTHER, ROW))
+    assert_identical(of_method(ufunc, "outer")(ROW.astype(np.float32), ROW), ufunc.outer(ROW.astype(np.float32), ROW))
+    if ufunc is np.greater:  # whose results are no numbers that it could compare
+        return
+    for args in ((A,), (A, -1), (A.astype(np.float32), 1)):
+        assert_identical(of_method(ufunc, "accumulate")(*args), ufunc.accumulate(*args))
+    if ufunc in (np.power, np.arctan2):
+        return
+    for args in ((A,), (A, -1), (A.astype(np.float32), 1)):
+        assert_identical(of_method(ufunc, "reduce")(*args), ufunc.reduce(*args))
+    assert_identical(of_method(ufunc, "reduce")(A, axis=1, keepdims=True), ufunc.reduce(A, axis=1, keepdims=True))
+    assert_identical(of_method(ufunc, "reduceat")(A, [0, 1], 1), ufunc.reduceat(A, [0, 1], 1))
+    if ufunc in (np.add, np.multiply):
+        options = {"axis": 1, "initial": 0.4, "where": A > 1}
+        assert_identical(of_method(ufunc, "reduce")(A, **options), ufunc.reduce(A, **options))
+
+
+def test_constants():
+    def f(x):
+        for y in (
+            np.greater.outer(x, x),
+            np.logical_and.reduce(x, axis=0),
+            np.floor_divide.accumulate(x),
+            np.logical_or.reduceat(x, [0, 2]),
+            constant(np.floor_divide, "reduce", x),
+        ):
+            assert type(y) is not Tensor
+        return np.sum(np.less.outer(x, x) * x)
+
+    np.testing.assert_array_equal(grad(f)(ROW), np.sum(np.less.outer(ROW, ROW), axis=0))
+
+
+# ---- Special points -------------------------------------------------------------------------------------------------
+
+
+def test_ties():
+    """Each new element shares equally with the greatest before; at once, all share equally."""
+    x = np.array([2.0, 2.0, 2.0])
+    np.testing.assert_array_equal(grad(lambda x: np.maximum.accumulate(x)[-1])(x), [0.25, 0.25, 0.5])
+    np.testing.assert_allclose(grad(np.maximum.reduce)(x), [1 / 3, 1 / 3, 1 / 3])
+    np.testing.assert_allclose(grad(lambda x: np.maximum.reduceat(x, [0, 2])[0])(x), [0.5, 0.5, 0])
+    np.testing.assert_array_equal(grad(np.fmax.reduce)(x), [0, 0, 1])
+    assert jax.grad(lambda x: jnp.maximum.accumulate(x)[-1])(x).tolist() == [0.25, 0.25, 0.5]
+
+
+def test_zeros():
+    x = np.array([2.0, 0.0, 3.0, 0.0])
+    np.testing.assert_array_equal(grad(lambda x: np.sum(np.multiply.accumulate(x)))(x), [1, 8, 0, 0])
+    np.testing.assert_array_equal(grad(lambda x: np.sum(np.multiply.reduceat(x, [0, 2])))(x), [0, 2, 0, 3])
+    np.testing.assert_array_equal(grad(lambda x: np.sum(np.multiply.outer(x, x)))(x), [10, 10, 10, 10])
+
+
+@pytest.mark.parametrize("ufunc", [np.add, np.logaddexp, np.subtract], ids=lambda ufunc: ufunc.__name__)
+def test_arrays_without_elements(ufunc):
+    for x in (np.zeros((0, 3)), np.zeros((2, 0))):
+        value, gradient = value_and_grad(lambda x: np.sum(ufunc.accumulate(x, axis=0)))(x)
+        assert value == 0 and gradient.shape == x.shape
+    if ufunc is np.add:
+        assert grad(np.add.reduce)(np.zeros(0)).shape == (0,)
+
+
+def test_of_one_element():
+    x = np.array([1.5])
+    for ufunc in BINARY:
+        assert_close(grad(lambda x: np.sum(ufunc.accumulate(x)))(x), np.ones(1), 1e-15)
+    for ufunc in REDUCED:
+        assert_close(grad(ufunc.reduce)(x), np.ones(1), 1e-15)
+
+
+# ---- What is refused ------------------------------------------------------------------------------------------------
+
+
+def test_what_has_no_derivative_is_refused():
+    for call, match in (
+        (lambda x: np.add.at(x, [0], 1.0), r"np\.add\.at has no derivative rule"),
+        (lambda x: np.power.reduce(x), "leaves elements out"),
+        (lambda x: np.nextafter.reduce(x), r"np\.nextafter\.reduce has no derivative rule"),
+        (lambda x: np.logaddexp.reduce(x, where=ROW > 1, initial=0.0), "where="),
+        (lambda x: np.logaddexp.accumulate(x, dtype=np.float32), "dtype="),
+        (lambda x: np.add.accumulate(x, out=np.zeros(4)), "out="),
+        (lambda x: np.multiply.outer(x, x, out=np.zeros((4, 4))), "out="),
+        (lambda x: np.add.reduceat(x, [0, 1], out=np.zeros(2)), "out="),
+    ):
+        with pytest.raises(NotImplementedError, match=match):
+            grad(lambda x: np.sum(call(x)))(ROW)
+
+
+def test_several_axes_of_what_cannot_be_reordered_are_an_error_of_numpys():
+    with pytest.raises(ValueError, match="not reorderable"):
+        grad(lambda x: np.sum(np.subtract.reduce(x, axis=(0, 1))))(A)
