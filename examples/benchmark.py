@@ -206,8 +206,8 @@ def scalar_by_hand(theta: dict[str, Any], target: Any) -> tuple[Any, dict[str, A
 
 
 def scalar_data(rng: Any) -> tuple:
-    """Start, and target."""
-    return {"y": 2.0}, 0.7
+    """Start, and target: numbers of NumPy's, as elements of arrays are."""
+    return {"y": np.float64(2.0)}, 0.7
 
 
 def recurrence_loss(np: Any, theta: dict[str, Any], x: Any) -> Any:

@@ -17,7 +17,7 @@ from numpy import ndarray
 
 from . import tree
 from .engine import Level, Node, describe
-from .tensor import EscapedTensorError, Tensor, TensorConversionError
+from .tensor import EscapedTensorError, Tensor, TensorConversionError, same, strip
 
 # The dtype of what comes back for an integer, which has no derivative: its elements have no bytes. (It is JAX's.)
 float0 = np.dtype([("float0", "V")])
@@ -209,6 +209,8 @@ def enter(leaf: Any, level: Level, options: Options, place: Callable[[], str]) -
     value = plain(leaf)
     if type(value) is ndarray:
         value = level.frozen(value)
+    elif type(value) is Tensor:
+        value = same(value)
     elif not isinstance(leaf, (np.generic, Tensor)):  # also a subclass of float
         value = float(leaf) if isinstance(leaf, float) else complex(leaf)
     return Tensor(value, Node(value), level)
@@ -284,12 +286,17 @@ def check_output_dtype(out: Any, options: Options) -> None:
         )
 
 
+def handed(entered: list) -> list:
+    """What the function gets of its leaves: Tensors of its own, for it may write into them."""
+    return [same(x) if type(x) is Tensor and type(x.value) is not float else x for x in entered]
+
+
 def leave(leaf: Any, level: Level) -> Any:
     """What a Tensor of this level stands for; anything else is itself."""
     if type(leaf) is not Tensor:
         return leaf
     if leaf.level is level:
-        return leaf.value
+        return same(leaf.value) if type(leaf.value) is Tensor else leaf.value
     if not leaf.level.open:
         raise EscapedTensorError("the function returned a Tensor of a grad call that had ended: it escaped from an inner function")
     return leaf
@@ -315,6 +322,9 @@ def gradient_for(entered: Any, g: Any) -> Any:
     if g is None:  # the result does not depend on this leaf
         shape, dtype = describe(x)
         g = dtype(0) if isinstance(dtype, type) else np.zeros(shape, dtype)
+    elif isinstance(g, Tensor):
+        array = strip(g)
+        g = np.positive(g) if type(array) is ndarray and not array.flags.writeable else same(g)
     elif type(g) is ndarray and (g.base is not None or not g.flags.writeable or sys.getrefcount(g) > 3):
         g = g.copy()
     if type(x) is ndarray and not isinstance(g, Tensor):

@@ -23,7 +23,7 @@ from typing import Any, Callable, get_args
 from weakref import WeakValueDictionary
 
 import numpy as np
-from numpy import ndarray
+from numpy import float64, ndarray
 
 _getframe = sys._getframe
 
@@ -53,7 +53,7 @@ class Edge:
 
 # Counts downwards: the newest node has the smallest number, and comes first out of a heap.
 _node_numbers = count(0, -1)
-_FLOAT64 = np.dtype(np.float64)
+_FLOAT64 = np.dtype(float64)
 MARK = "__is_part_of_minigrad__"  # in the globals of all its modules: what they call, the user has called
 
 
@@ -98,7 +98,7 @@ class Node(Edge):
             self.shape, self.dtype = value.shape, value.dtype
         elif kind is float:
             self.shape, self.dtype = (), float
-        elif kind is np.float64:
+        elif kind is float64:
             self.shape, self.dtype = (), _FLOAT64
         else:
             self.shape, self.dtype = describe(value)
@@ -163,6 +163,7 @@ def backward(node: Node, g: Any) -> dict[Node, Any]:
     of_leaves: dict[Node, Any] = {}
     pending: dict[int, tuple[Node, Any]] = {}  # node number to the node and its cotangent so far
     numbers: list[int] = []  # of the pending nodes, as a heap
+    summed: set[Node] = set()  # leaves of which the cotangent is a sum
     while True:
         if type(g) is dict:
             g = _fill(g, node.shape)
@@ -175,10 +176,11 @@ def backward(node: Node, g: Any) -> dict[Node, Any]:
             try:  # a call without a star is faster, and one residual is the usual number
                 share = edge.vjp(g, residuals[0]) if len(residuals) == 1 else edge.vjp(g, *residuals)
                 # Most operations have nothing to undo: no call for an array or number that fits.
-                if type(share) is ndarray:
+                kind = type(share)
+                if kind is ndarray or kind is float64:
                     if share.shape != parent.shape or share.dtype is not parent.dtype:
                         share = fit(share, parent.shape, parent.dtype)
-                elif type(share) is not parent.dtype:
+                elif kind is not parent.dtype:
                     share = fit(share, parent.shape, parent.dtype)
             except (ZeroDivisionError, OverflowError):  # of Python's numbers, where NumPy's are infinite
                 share = _with_numpy_numbers(g, edge, node)
@@ -187,7 +189,14 @@ def backward(node: Node, g: Any) -> dict[Node, Any]:
                 raise
             edge = edge.next_edge
             if parent.parent is None:
-                of_leaves[parent] = add(of_leaves[parent], share) if parent in of_leaves else share
+                total = of_leaves.get(parent)
+                if total is None:
+                    of_leaves[parent] = share
+                elif parent in summed and type(total) is ndarray and type(share) is ndarray:
+                    np.add(total, share, out=total)  # a sum that was made here is nobody else's
+                else:
+                    of_leaves[parent] = add(total, share)
+                    summed.add(parent)
             elif edge is None and not pending:  # along a straight line, the parent is next: no detour by the heap
                 ready, ready_g = parent, share
             elif parent.number in pending:
@@ -325,6 +334,8 @@ class Rule:
         Operators have taken their VJPs from it, and it can no longer be changed.
     short
         A faster way to record its simplest calls, or None.
+    plans : dict
+        What is known of its calls by the names of the arguments that are given: see `tensor.record_simple`.
     """
 
     def __init__(self, fun: Callable) -> None:
@@ -336,6 +347,7 @@ class Rule:
         self.constant = False
         self.final = False
         self.short: Any = None
+        self.plans: dict[tuple, Any] = {}
         self.unread: dict[str, Any] = {}  # definitions that `read` has not seen
 
     def read(self) -> None:
@@ -355,6 +367,7 @@ class Rule:
                 raise TypeError(f"{title(self.fun)} has no argument {name}, it has {', '.join(self.names)}")
         self.vjps |= {name: vjp and VJP(vjp, self) for name, vjp in vjps.items()}
         self.short = None
+        self.plans = {}
 
     def bind(self, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments of a call by name."""
@@ -505,8 +518,10 @@ def _find_recorded(value: Any) -> Any:
 
 def title(fun: Any) -> str:
     """A function's name as users write it."""
-    module = (getattr(fun, "__module__", None) or "numpy").replace("numpy", "np", 1)
-    return f"{module}.{fun.__name__}"
+    module = getattr(fun, "__module__", None) or "numpy"
+    if isinstance(fun, np.ufunc) and getattr(np, fun.__name__, None) is not fun:  # ufuncs do not tell where they are from
+        module = "scipy.special" if hasattr(sys.modules.get("scipy.special"), fun.__name__) else ""
+    return f"{module.replace('numpy', 'np', 1)}.{fun.__name__}".lstrip(".")
 
 
 def _signature(fun: Callable) -> inspect.Signature:

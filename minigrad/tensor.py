@@ -21,9 +21,11 @@ from typing import Any, Callable, Iterable, Iterator, NoReturn
 import numpy as np
 from numpy import ndarray
 
-from . import tree
+from . import inplace, tree
 from .engine import Edge, Level, Node, Rule, describe, rule_of, title
+from .inplace import View, note_view
 from .rules import special
+from .rules.compositions import COMPOSITIONS
 from .rules.elementwise import sum_of_products
 from .rules.indexing import getitem
 from .rules.shaping import astype
@@ -47,10 +49,14 @@ class EscapedTensorError(TypeError):
 def record(rule: Rule, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Call ``rule.fun(*args, **kwargs)``, with arguments that are or hold Tensors, and record the operation."""
     if rule.constant:
-        args, kwargs = strip(args), strip(kwargs)
-        y = rule.fun(*args, **kwargs)
-        return _as_weak(y) if all(type(value) in _PYTHON_NUMBERS for value in args) else y
+        stripped = strip(args)
+        y = rule.fun(*stripped, **strip(kwargs))
+        if rule.fun in _LIKE:
+            return _to_write_into(y, top_level((*args, *kwargs.values())))
+        return _as_weak(y) if all(type(value) in _PYTHON_NUMBERS for value in stripped) else y
     if not rule.vjps:
+        if rule.fun in COMPOSITIONS:
+            return COMPOSITIONS[rule.fun](*args, **kwargs)
         if special.register() and rule.vjps:  # one of SciPy's, of which the rules are needed for the first time
             return record(rule, args, kwargs)
         _refuse_function(rule.fun)
@@ -83,7 +89,14 @@ def record(rule: Rule, args: tuple, kwargs: dict[str, Any]) -> Any:
             keywords = {keyword: values[keyword] for keyword in vjp.keywords if keyword in values}
             fun = partial(vjp.fun, **keywords) if keywords else vjp.fun
             edges.append((_parent(given[name], level), fun, vjp.pick_named(known)))
-    return _wrap(rule, level, y, edges) if edges else y
+    if not edges:
+        return _to_write_into(y, level) if rule.fun in _LIKE else y
+    result = _wrap(rule, level, y, edges)
+    if type(y) in _HOLDERS or type(y) is ndarray and (
+        y.base is not None or rule.variadic is not None or any(y is value for value in values.values())
+    ):  # it may share memory with an argument
+        inplace.note_views(_tensors([result]), _tensors(given.values()), rule.fun, args, kwargs)
+    return result
 
 
 def _as_arrays(rule: Rule, given: dict[str, Any]) -> dict[str, Any]:
@@ -126,11 +139,16 @@ def _check_call(rule: Rule, name: str, given: dict[str, Any]) -> None:
             default = rule.defaults.get(other, _UFUNC_DEFAULTS.get(other))
             if value is not default and not (isinstance(value, (str, bool)) and value == default):
                 remedy = (
-                    "write a = np.add(a, t) or a = a + t, instead of np.add(a, t, out=a) or a += t"
+                    "write a = np.add(a, t) or a = a + t, instead of np.add(a, t, out=a) or a += t for an array a"
                     if other == "out"
                     else "leave it out"
                 )
                 raise NotImplementedError(f"the derivative of {title(rule.fun)} does not support {other}=; {remedy}")
+
+
+def _to_write_into(y: Any, level: Any) -> Any:
+    """A new array, which depends on no Tensor, as a Tensor: then Tensors can be written into it."""
+    return Tensor(y, Node(y), level) if type(y) is ndarray and y.dtype.kind in "fc" else y
 
 
 def _as_weak(y: Any) -> Any:
@@ -171,6 +189,8 @@ def _wrap(rule: Rule, level: Level, y: Any, edges: list) -> Any:
         return y
     if kind not in "fc":
         raise TypeError(f"{title(rule.fun)} returned {y!r} of type {type(y)}, which cannot be differentiated")
+    if type(y) is Tensor:
+        y = same(y)  # what is inside a Tensor is nobody else's, and never written into
     return Tensor(y, _node(y, edges), level)
 
 
@@ -225,10 +245,23 @@ def strip(value: Any) -> Any:
     return lower(value, None)
 
 
+def _tensors(values: Iterable) -> list[Tensor]:
+    """The Tensors among values, also those in lists and tuples."""
+    found = []
+    for value in values:
+        if type(value) is Tensor:
+            found.append(value)
+        elif type(value) is list or type(value) is tuple:
+            found += _tensors(value)
+    return found
+
+
 def _frozen(value: Any, level: Level) -> Any:
     """What a rule can keep of an argument that is not differentiated. See `Level.frozen`."""
     if isinstance(value, ndarray):
         return level.frozen(value)
+    if type(value) is Tensor:  # of an outer level; it may be written into
+        return same(value)
     if type(value) is list or type(value) is tuple:
         return type(value)([_frozen(member, level) for member in value])
     return value
@@ -237,8 +270,8 @@ def _frozen(value: Any, level: Level) -> Any:
 def _refuse_function(fun: Any) -> NoReturn:
     if fun.__name__ in ("copyto", "put", "place", "putmask", "fill_diagonal", "put_along_axis"):
         raise TensorConversionError(
-            f"a Tensor was to be written into an array (by {title(fun)}), which would drop its derivative; build the "
-            f"array from its parts instead, with np.stack, np.concatenate or np.where"
+            f"{title(fun)} writes into an array, which would drop the derivative of a Tensor; write t[index] = value "
+            f"instead, into a Tensor (np.zeros_like makes one), or build the array with np.stack or np.where"
         )
     raise NotImplementedError(
         f"{title(fun)} has no derivative rule, so it cannot be applied to a value that is being differentiated. Add "
@@ -345,6 +378,54 @@ def _method_without_arguments(fun: Callable, compute: Callable[[Any], Any] | Non
     return rule.short
 
 
+def record_simple(rule: Rule, args: tuple, kwargs: dict[str, Any]) -> Any:
+    """Do what `record` does, for calls like ``np.sum(t, axis=0)``: of one Tensor, which comes first, with options.
+
+    `record` looks at every argument: what it is, and whether the rule knows its name. The names are the same in all
+    calls that are written alike, so they are looked at once.
+    """
+    t = args[0] if args else None
+    if type(t) is not Tensor or type(t.value) not in _INDEXED:
+        return record(rule, args, kwargs)
+    for option in (*args[1:], *kwargs.values()):
+        if type(option) not in _OPTIONS and not (type(option) is tuple and _OPTIONS.issuperset(map(type, option))):
+            return record(rule, args, kwargs)
+    form = (len(args), *kwargs)
+    plan = rule.plans.get(form)
+    if plan is None:
+        plan = rule.plans[form] = _plan(rule, [*rule.names[1 : len(args)], *kwargs])
+    vjp, keywords = plan
+    if vjp is None:
+        return record(rule, args, kwargs)
+    x, level = t.value, t.level
+    y = rule.fun(x, *args[1:], **kwargs)
+    fun = vjp.fun
+    if keywords:
+        given = dict(zip(rule.names[1:], args[1:]), **kwargs)
+        fun = partial(fun, **{name: given[name] for name in keywords})
+    residuals = vjp.pick(x, *args[1:], y=y, **kwargs)
+    if type(y) is ndarray and y.dtype.kind == "f":
+        result = Tensor(y, Node(y, t.node, fun, residuals), level)
+        if y is x or y.base is not None and (y.base is x or y.base is x.base):
+            note_view(result, t, None, partial(inplace.call_again, rule.fun, args, kwargs, t, None))
+        return result
+    result = _wrap(rule, level, y, [(t.node, fun, residuals)])
+    if type(y) in _HOLDERS or type(y) is ndarray:  # several arrays, complex ones, or those of an outer level
+        inplace.note_views(_tensors([result]), [t], rule.fun, args, kwargs)
+    return result
+
+
+def _plan(rule: Rule, options: list[str]) -> tuple[Any, list[str]]:
+    """The VJP for the first argument of calls with these options, and which of them it takes; None, if it needs more."""
+    vjp = rule.vjps.get(rule.names[0]) if rule.vjps and rule.variadic is None else None
+    if vjp is None or vjp.sequence or "y" in rule.names or ("order" in options and "bind" in vars(rule)):
+        return None, []
+    kept = {name.removesuffix("_shape") for name in vjp.residuals}
+    is_simple = kept <= {rule.names[0], "y", *options} and not vjp.choices.keys() & set(options)
+    is_known = all(name in (*rule.vjps, *vjp.residuals, *vjp.keywords) for name in options)
+    return (vjp, [name for name in vjp.keywords if name in options]) if is_simple and is_known else (None, [])
+
+
 def _operand(value: Any, level: Level | None) -> Any:
     """An operand that is not differentiated, if it can be one; for a level whose rules keep it, in a form to keep."""
     if type(value) is ndarray:
@@ -400,10 +481,20 @@ def _method(name: str) -> Callable[..., Any]:
     function = getattr(np, name)
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        return record(rule_of(function), (self, *args), kwargs)
+        return record_simple(rule_of(function), (self, *args), kwargs)
 
     method.__name__ = name
     method.__doc__ = f"Same as `numpy.{name}`."
+    return method
+
+
+def _in_place(operate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """The method for ``a *= b``, from that for ``a * b``."""
+
+    def method(self: Tensor, other: Any) -> Any:
+        result = operate(self, other)
+        return result if result is NotImplemented else inplace.update(self, result)
+
     return method
 
 
@@ -421,8 +512,8 @@ class Tensor:
     """A number or array that is being differentiated.
 
     `grad` makes Tensors of what it differentiates, and operations on Tensors make more. They have the operators of
-    `numpy.ndarray`, its methods that have a derivative, and go where NumPy's functions take an array. They never
-    change: ``t += 1`` makes a new one.
+    `numpy.ndarray`, its methods that have a derivative, and go where NumPy's functions take an array. They can be
+    written into, ``t[0] = 1`` or ``t += 1``, as far as NumPy allows it: see `inplace`.
 
     Attributes
     ----------
@@ -430,9 +521,12 @@ class Tensor:
     node : Node
     level : Level
         Of the `grad` call that it belongs to.
+    family : View, list, or None
+        What it is a view of; or its living views.
     """
 
-    __slots__ = ("value", "node", "level", "__weakref__")
+    __slots__ = ("value", "node", "level", "family", "__weakref__")
+    family: Any
     __hash__ = None  # type: ignore[assignment]  # it is compared by value, like an array
 
     def __init__(self, value: Any, node: Node, level: Level) -> None:
@@ -456,6 +550,8 @@ class Tensor:
                 apply, reflected = rule.short
                 return apply(*inputs) if type(inputs[0]) is Tensor else reflected(*inputs[::-1])
             return record(rule, inputs, kwargs)
+        if method == "at":
+            return inplace.update_at(ufunc, *inputs)
         kwargs = {name: value for name, value in kwargs.items() if name == "axis" or value is not None}
         return of_method(ufunc, method)(*inputs, **kwargs)
 
@@ -463,7 +559,7 @@ class Tensor:
         rule = rule_of(function)
         if rule.short and not kwargs and len(args) == 1 and type(args[0]) is Tensor:
             return rule.short(args[0])
-        return record(rule, args, kwargs)
+        return record_simple(rule, args, kwargs)
 
     # Operators
 
@@ -476,8 +572,8 @@ class Tensor:
     __neg__ = _negative
     __abs__ = _absolute
 
-    def __pos__(self) -> Tensor:
-        return self
+    def __pos__(self) -> Any:
+        return np.positive(self)
 
     # operator.pow knows fast ways for some exponents of an array, and so do the rules for the most usual one.
     _power, __rpow__ = _operator(np.power, _weak(np.power, operator.pow))
@@ -497,6 +593,10 @@ class Tensor:
     __floordiv__ = _constant(_weak(np.floor_divide, operator.floordiv))
     __rfloordiv__ = _constant(_weak(lambda b, a: np.floor_divide(a, b), lambda b, a: operator.floordiv(a, b)))
 
+    __iadd__, __isub__, __imul__ = _in_place(__add__), _in_place(__sub__), _in_place(__mul__)
+    __itruediv__, __ifloordiv__, __imod__ = _in_place(__truediv__), _in_place(__floordiv__), _in_place(__mod__)
+    __ipow__, __imatmul__ = _in_place(__pow__), _in_place(__matmul__)
+
     # What it looks like
 
     @property
@@ -511,7 +611,7 @@ class Tensor:
     size = property(lambda self: int(np.prod(self.shape)), doc="Number of elements.")
     itemsize = property(lambda self: self.dtype.itemsize, doc="Bytes of an element.")
     nbytes = property(lambda self: self.size * self.itemsize, doc="Bytes of all elements.")
-    flat = property(lambda self: self.ravel(), doc="The elements in one dimension.")
+    device = property(lambda self: "cpu", doc="Where NumPy keeps arrays.")
 
     def __len__(self) -> int:
         if not self.shape:
@@ -530,8 +630,14 @@ class Tensor:
         simple = type(index) in _SIMPLE_INDICES or (type(index) is tuple and _SIMPLE_INDICES.issuperset(map(type, index)))
         if simple and type(self.value) in _INDEXED:  # the same, for indices that are no arrays
             y, node = self.value[index], self.node
-            return Tensor(y, Node(y, node, _GETITEM_VJP, (index, node.shape)), self.level)
+            t = Tensor(y, Node(y, node, _GETITEM_VJP, (index, node.shape)), self.level)
+            if type(y) is ndarray or (type(y) is Tensor and type(y.family) is View):
+                note_view(t, self, index)
+            return t
         return getitem(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        inplace.write(self, strip(index), value)
 
     def __iter__(self) -> Iterator[Any]:
         if not self.shape:
@@ -541,6 +647,14 @@ class Tensor:
     def __contains__(self, value: Any) -> bool:
         return strip(value) in strip(self)
 
+    @property
+    def flat(self) -> Any:
+        """The elements in one dimension; what is written into them is written into this Tensor."""
+        t = self.ravel()
+        if type(t.family) is not View:  # else it is a view of its own accord
+            note_view(t, self, None, np.ravel)
+        return t
+
     T = property(lambda self: self.transpose(), doc="The transpose.")
     mT = property(lambda self: self.swapaxes(-1, -2), doc="The transpose of the last two axes.")
     real = property(lambda self: np.real(self), doc="The real part.")
@@ -548,23 +662,39 @@ class Tensor:
 
     def sum(self, *args: Any, **kwargs: Any) -> Any:
         """Same as `numpy.sum`."""
-        return record(_SUM, (self, *args), kwargs) if args or kwargs else _sum(self)
+        return record_simple(_SUM, (self, *args), kwargs) if args or kwargs else _sum(self)
 
     def mean(self, *args: Any, **kwargs: Any) -> Any:
         """Same as `numpy.mean`."""
-        return record(_MEAN, (self, *args), kwargs) if args or kwargs else _mean(self)
+        return record_simple(_MEAN, (self, *args), kwargs) if args or kwargs else _mean(self)
 
     def reshape(self, *shape: Any, **kwargs: Any) -> Any:
         """Same as `numpy.reshape`; the new shape as a tuple, or as separate numbers."""
-        return record(rule_of(np.reshape), (self, shape[0] if len(shape) == 1 else shape), kwargs)
+        return record_simple(rule_of(np.reshape), (self, shape[0] if len(shape) == 1 else shape), kwargs)
 
     def transpose(self, *axes: Any) -> Any:
         """Same as `numpy.transpose`; the axes as a tuple, or as separate numbers."""
-        return record(rule_of(np.transpose), (self, axes[0] if len(axes) == 1 else axes or None), {})
+        return record_simple(rule_of(np.transpose), (self, axes[0] if len(axes) == 1 else axes or None), {})
 
     def astype(self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:
         """The value in another dtype; plain, for a dtype without derivatives (int, bool)."""
-        return astype(self, dtype, casting)
+        return self if not copy and dtype == self.dtype else astype(self, dtype, casting)
+
+    def view(self, dtype: Any = None, type: Any = None) -> Any:
+        """The Tensor itself, seen once more."""
+        if type is not None or (dtype is not None and dtype != self.dtype):
+            raise TypeError("the bytes of a Tensor cannot be seen as another dtype or class; for other numbers, write t.astype(dtype)")
+        return self[...]
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
+        """The Tensor itself, for the device that NumPy knows: "cpu"."""
+        if device != "cpu" or stream is not None:
+            raise ValueError(f'a Tensor is an array of NumPy, whose only device is "cpu" (without stream=), not {device!r}')
+        return self
+
+    def choose(self, choices: Any, out: Any = None, mode: str = "raise") -> NoReturn:
+        """Refused: the numbers to choose by are integers, which no Tensor holds."""
+        raise TypeError("choose() goes by an array of integers, and a Tensor has none; write np.choose(index, choices)")
 
     def compress(self, condition: Any, axis: int | None = None) -> Any:
         """The elements where a condition is true. Same as `numpy.compress`."""
@@ -572,16 +702,18 @@ class Tensor:
 
     def flatten(self, order: str = "C") -> Any:
         """The elements in one dimension."""
-        return record(rule_of(np.ravel), (self,), {"order": order})
+        return record(rule_of(np.ravel), (self,), {"order": order}).copy()
 
-    def copy(self) -> Tensor:
-        """The Tensor itself, since it never changes."""
-        return self
+    def copy(self, order: str = "C") -> Tensor:
+        """Another Tensor with this value, with memory of its own."""
+        array = strip(self)
+        is_laid_out = type(array) is not ndarray or array.flags.c_contiguous and order == "C"
+        return same(self) if is_laid_out else record(rule_of(np.copy), (self,), {"order": order})
 
     __copy__ = copy
 
     def __deepcopy__(self, memo: dict) -> Tensor:
-        return self
+        return self.copy()
 
     # What leaves the derivative behind: allowed where that is what the words say, refused where it is not
 
@@ -602,30 +734,31 @@ class Tensor:
     __array__ = _refused(
         "turning a Tensor into an array",
         "keep it a Tensor: np.stack([a, b]) instead of np.array([a, b]), np.sin(t) instead of np.sin(np.asarray(t)), "
-        "np.stack or np.where instead of array[0] = t; and minigrad.stop_gradient(t) where no derivative is wanted",
+        "array = np.zeros_like(t, shape=...) before array[0] = t; and minigrad.stop_gradient(t) where no derivative is wanted",
     )
     __float__ = _refused(
         "float()",
-        "write np.sin(t) instead of math.sin(t) or float(t), np.stack or np.where instead of array[0] = t; "
+        "write np.sin(t) instead of math.sin(t) or float(t), array = np.zeros_like(t, shape=...) before array[0] = t; "
         "and t.item() where only the number is wanted",
     )
     __complex__ = _refused("complex()", "write t + 0j; and t.item() where only the number is wanted")
     tolist = _refused("tolist()", "write list(t)")
     __reduce__ = _refused("pickling a Tensor", "pickle what grad returns, or minigrad.stop_gradient(t)")
-    __setitem__ = _refused(
-        "writing into a Tensor",
-        "a Tensor does not change: build a new one with np.where, np.concatenate or np.stack",
-    )
 
-    def __getattr__(self, name: str) -> NoReturn:
+    def __getattr__(self, name: str) -> None:
+        if name == "family":  # most Tensors have none, and do without the time it takes to say so
+            return None
         hint = f"; write np.{name}(t)" if hasattr(ndarray, name) and hasattr(np, name) else ""
+        hint = {"put": "; write t[index] = value", "fill": "; write t[...] = value"}.get(name, hint)
         raise AttributeError(f"'Tensor' object has no attribute {name!r}{hint}")
 
 
 _SUM, _MEAN = rule_of(np.sum), rule_of(np.mean)
 _HOLDERS = {Tensor, list, tuple, dict}  # what can be or hold a Tensor
-_CHANGEABLE = {ndarray, list, tuple}  # what can be or hold an array
+_CHANGEABLE = {ndarray, list, tuple, Tensor}  # what can be or hold what can be written into
+_LIKE = {np.zeros_like, np.ones_like, np.empty_like, np.full_like}  # they make arrays to write into
 _INDEXED = {ndarray, Tensor}
+_OPTIONS = {int, float, bool, str, type, type(None)}
 _SIMPLE_INDICES = {int, slice, type(None), type(...)}
 _GETITEM_VJP = rule_of(getitem).vjps["a"].fun
 for _name in (
@@ -634,6 +767,10 @@ for _name in (
 ).split():
     setattr(Tensor, _name, _method(_name))
 
+
+def same(t: Tensor) -> Tensor:
+    """Another Tensor with the same value and the same place in the graph. What is written into one is not in the other."""
+    return Tensor(t.value, t.node, t.level)
 
 
 def stop_gradient(x: Any) -> Any:

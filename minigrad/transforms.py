@@ -30,6 +30,7 @@ from .boundary import (
     explain,
     float0,
     gradient_for,
+    handed,
     kind_of,
     leave,
     name_of,
@@ -165,12 +166,15 @@ def value_and_grad(
         try:
             # Every leaf becomes a Tensor of a new level, and the function runs on those.
             entered = []
+            all_are_numbers = True
             for i, leaf in enumerate(leaves):
                 if type(leaf) is float and not holomorphic:
                     entered.append(Tensor(leaf, Node(leaf), level))
                 else:
+                    all_are_numbers = False
                     entered.append(enter(leaf, level, options, lambda: arguments.place(i, structure, args)))
-            new_args, new_kwargs = arguments.replaced(args, kwargs, tree.unflatten(structure, entered))
+            new = entered if all_are_numbers else handed(entered)
+            new_args, new_kwargs = arguments.replaced(args, kwargs, tree.unflatten(structure, new))
             out = fun(*new_args, **new_kwargs)
 
             aux = None
@@ -261,7 +265,7 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
         entered = [
             enter(leaf, level, options, lambda: every.place(i, structure, primals)) for i, leaf in enumerate(leaves)
         ]
-        out = fun(*tree.unflatten(structure, entered))
+        out = fun(*tree.unflatten(structure, handed(entered)))
         aux = None
         if has_aux:
             out, aux = split_aux(out)

@@ -23,6 +23,25 @@ def scatter(values, indices, shape):
     return out
 
 
+@primitive
+def replace(a, index, value):
+    """A copy of `a` with another value at an index: what ``a[index] = value`` makes of it."""
+    out = np.array(a)
+    out[index] = value
+    return out
+
+
+def _replace_value(g, index):
+    """The elements at the index. Where it names one twice, only what is written there last has a part in the result."""
+    taken = getitem(g, index)
+    if not _may_repeat(index):
+        return taken
+    order = np.arange(np.size(taken)).reshape(np.shape(taken))
+    last = np.empty(np.shape(g), int)
+    last[index] = order
+    return np.where(last[index] == order, taken, 0)
+
+
 def _may_repeat(index):
     """Whether an index may name an element twice. Numbers, slices and masks cannot; arrays and lists of numbers can."""
     parts = index if isinstance(index, tuple) else (index,)
@@ -34,6 +53,7 @@ def _may_repeat(index):
 
 defvjp(getitem, a=lambda g, index, a_shape: Parts(g, index, a_shape, scatter))
 defvjp(scatter, values=sequence(lambda g, indices, shape: [getitem(g, index) for index in indices]))
+defvjp(replace, a=lambda g, index: replace(g, index, 0), value=_replace_value)
 
 defvjp(np.where,
        condition=None,

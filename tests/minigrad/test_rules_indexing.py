@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minigrad import grad, value_and_grad
-from minigrad.rules.indexing import getitem, scatter
+from minigrad.rules.indexing import getitem, replace, scatter
 
 from .support import assert_alike, assert_close, assert_identical, case, check, check_precision, each, gradient_of, program
 
@@ -108,6 +108,9 @@ CASES = [
     case(scatter, [TABLE], [(ALL, i_([1, 1, 0]))], (2, 2)),
     case(scatter, [COMPLEX], [i_([True, False, True])], (3, 3)),
     case(scatter, [ROW, ROW[0], ROW[:2] ** 2], [slice(1, 4), 2, i_([0, 0])], (5,)),
+    case(replace, TABLE, (0, ALL), ROW * 2),
+    case(replace, ROW, i_([0, 2]), 0.5),
+    case(replace, COMPLEX, i_([True, False]), COMPLEX[:1] ** 2),
 ]
 PROGRAMS += [
     program("again and again", lambda np, x: x[::-1][1:][0] * x[0], A),

@@ -233,9 +233,9 @@ def _set_shape(x: Any) -> Any:
 
 
 @rows(
-    differs("A12.63", lambda m: m.grad(_set_element)(1.0), TypeError, "np.stack"),
+    differs("A12.63", lambda m: m.grad(_set_element)(1.0), TypeError, "zeros_like"),
     same("A12.64", lambda m: m.grad(_set_slice)(ONES), "array"),
-    same("A12.84", lambda m: m.grad(_set_in_the_argument)(ONES)),
+    differs("A12.84", lambda m: m.grad(_set_in_the_argument)(ONES), np.array([0.0, 1.0])),  # NumPy's arrays can be written into
     same("A12.85", lambda m: m.grad(_rebind)(1.0)),
     differs("A12.87", lambda m: m.grad(lambda x: (x.sort() * np.array([1.0, 2.0])).sum())(np.array([3.0, 1.0])),
             AttributeError, "np.sort"),
@@ -250,9 +250,9 @@ def test_mutation(row: Any) -> None:
     check(row)
 
 
-@pytest.mark.parametrize("f", [_set_element, _set_slice, _set_in_the_argument], ids=["element", "slice", "argument"])
+@pytest.mark.parametrize("f", [_set_element, _set_slice], ids=["element", "slice"])
 def test_an_assignment_that_is_refused_says_what_to_write(f: Any) -> None:
-    with pytest.raises(TypeError, match=r"np\.where|np\.stack"):
+    with pytest.raises(TypeError, match=r"np\.zeros_like"):
         minigrad.grad(f)(1.0 if f is _set_element else ONES)
 
 

@@ -1,0 +1,178 @@
+"""Functions that are made of others, which have rules: on Tensors, they run as they are written here.
+
+What is only looked up (which bin a number is in, which numbers another array has) is asked of NumPy, without derivative.
+"""
+
+from typing import Any, Callable
+
+import numpy as np
+
+from ..engine import defconstant, primitive
+from .shaping import astype
+
+
+@primitive
+def looked_up(fun, *args, **kwargs):
+    """What a function returns, without a derivative."""
+    return fun(*args, **kwargs)
+
+
+defconstant(looked_up)
+
+# ---- With a function of the user's ----------------------------------------------------------------------------------
+
+
+def apply_along_axis(func1d, axis, arr, *args, **kwargs):
+    """Every row is handed to the function, and what that returns takes the place of the row."""
+    rows = np.moveaxis(arr, axis, -1)
+    shape = np.shape(rows)[:-1]
+    if 0 in shape:
+        raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
+    results = [_as_array(func1d(rows[index], *args, **kwargs)) for index in np.ndindex(shape)]
+    joined, dtype = np.stack(results), np.result_type(results[0])
+    if np.result_type(joined) != dtype:  # the first result decides
+        joined = astype(joined, dtype)
+    joined = np.reshape(joined, shape + np.shape(results[0]))
+    first, last, axis = len(shape), np.ndim(joined), axis % np.ndim(arr)
+    return np.moveaxis(joined, range(first, last), range(axis, axis + last - first))
+
+
+def _as_array(value):
+    return np.stack([_as_array(member) for member in value]) if isinstance(value, (list, tuple)) else value
+
+
+def apply_over_axes(func, a, axes):
+    """The function is applied along one axis after the other; the axes that it takes away are put back."""
+    for axis in np.atleast_1d(axes).tolist():
+        axis = axis + np.ndim(a) if axis < 0 else axis
+        result = func(a, axis)
+        if np.ndim(result) != np.ndim(a):
+            result = np.expand_dims(result, axis)
+            if np.ndim(result) != np.ndim(a):
+                raise ValueError("function is not returning an array of the correct shape")
+        a = result
+    return a
+
+
+# ---- Histograms in several dimensions -------------------------------------------------------------------------------
+# Which bin a point is in does not change. But its weight counts; and the edges follow the range, or the outermost points.
+
+
+def histogramdd(sample, bins=10, range=None, density=None, weights=None):
+    """The sum of the weights in each bin, and the edges of the bins along each axis."""
+    sample = np.transpose(_as_array(sample)) if isinstance(sample, (list, tuple)) else sample
+    sample = sample if np.ndim(sample) > 1 else np.reshape(sample, (-1, 1))
+    # NumPy checks the arguments, and finds the edges that no derivative belongs to.
+    _, plain_edges = looked_up(np.histogramdd, sample, bins, range)
+    columns = [sample[:, i] for i in np.arange(len(plain_edges))]
+    bins = bins if _several(bins) else [bins] * len(columns)
+    ranges = [None] * len(columns) if range is None else range
+    edges = [_edges(*given) for given in zip(columns, bins, ranges, plain_edges)]
+
+    place = tuple(looked_up(_bin, column, one) for column, one in zip(columns, edges))
+    lengths = [np.size(one) + 1 for one in edges]  # with a bin on either side, for what is outside
+    values = np.bincount(np.ravel_multi_index(place, lengths), weights, int(np.prod(lengths)))
+    values = np.reshape(values, lengths)[(slice(1, -1),) * len(lengths)]
+    values = astype(values, float) if weights is None else values
+    if density:
+        total = np.sum(values)
+        for i, one in enumerate(edges):
+            values = values / np.reshape(np.diff(one), [-1 if i == k else 1 for k in np.arange(len(edges))])
+        values = values / total
+    return values, edges if isinstance(plain_edges, list) else tuple(edges)
+
+
+def _several(bins):
+    return isinstance(bins, (list, tuple)) or np.ndim(bins) > 0
+
+
+def _edges(column, bins, limits, plain_edges):
+    if _several(bins):
+        return _as_array(bins)
+    if limits is None and np.size(column) == 0:
+        return plain_edges
+    low, high = (np.min(column), np.max(column)) if limits is None else limits
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    return np.linspace(low, high, np.size(plain_edges))
+
+
+def _bin(column, edges):
+    """The number of the bin, counted from 1. The last edge belongs to the last bin."""
+    return np.searchsorted(edges, column, "right") - (column == edges[-1])
+
+
+def histogram2d(x, y, bins=10, range=None, density=None, weights=None):
+    """The same for points in the plane."""
+    if len(x) != len(y):
+        raise ValueError("x and y must have the same length.")
+    both = _several(bins) and len(bins) not in (1, 2)
+    values, (x_edges, y_edges) = histogramdd([x, y], [bins, bins] if both else bins, range, density, weights)
+    return values, x_edges, y_edges
+
+
+# ---- Sets -----------------------------------------------------------------------------------------------------------
+
+
+def union1d(ar1, ar2):
+    """The numbers that either array has."""
+    return np.unique(np.concatenate([ar1, ar2], axis=None))
+
+
+def setdiff1d(ar1, ar2, assume_unique=False):
+    """The numbers that only the first array has."""
+    ar1 = np.ravel(ar1) if assume_unique else np.unique(ar1)
+    return ar1[np.isin(ar1, ar2, invert=True)]
+
+
+def setxor1d(ar1, ar2, assume_unique=False):
+    """The numbers that only one of the arrays has."""
+    return np.sort(np.concatenate([setdiff1d(ar1, ar2, assume_unique), setdiff1d(ar2, ar1, assume_unique)]))
+
+
+# ---- Functions that turn complex where real numbers have no answer ---------------------------------------------------
+
+
+def _opened(x, outside):
+    """The numbers, as complex ones if one of them is outside of what the function takes."""
+    x = _as_array(x)
+    dtype = np.result_type(x)
+    return astype(x, np.result_type(dtype, np.complex64)) if dtype.kind != "c" and np.any(outside(x)) else x
+
+
+def _below_zero(x):
+    return np.less(x, 0)
+
+
+def _beyond_one(x):
+    return np.greater(x, 1) | np.less(x, -1)
+
+
+def _extended(fun, outside):
+    return lambda x: fun(_opened(x, outside))
+
+
+def _power(x, p):
+    p = _as_array(p)
+    negative = np.result_type(p).kind in "iu" and np.any(np.less(p, 0))
+    return np.power(_opened(x, _below_zero), p * 1.0 if negative else p)
+
+
+COMPOSITIONS: dict[Any, Callable] = {
+    np.apply_along_axis: apply_along_axis,
+    np.apply_over_axes: apply_over_axes,
+    np.histogram2d: histogram2d,
+    np.histogramdd: histogramdd,
+    np.union1d: union1d,
+    np.setdiff1d: setdiff1d,
+    np.setxor1d: setxor1d,
+    np.emath.sqrt: _extended(np.sqrt, _below_zero),
+    np.emath.log: _extended(np.log, _below_zero),
+    np.emath.log2: _extended(np.log2, _below_zero),
+    np.emath.log10: _extended(np.log10, _below_zero),
+    np.emath.logn: lambda n, x: np.log(_opened(x, _below_zero)) / np.log(_opened(n, _below_zero)),
+    np.emath.power: _power,
+    np.emath.arccos: _extended(np.arccos, _beyond_one),
+    np.emath.arcsin: _extended(np.arcsin, _beyond_one),
+    np.emath.arctanh: _extended(np.arctanh, _beyond_one),
+}
