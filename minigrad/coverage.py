@@ -1,7 +1,8 @@
 """What of NumPy can be differentiated: a list made from the NumPy that is installed.
 
-    python -m minigrad.coverage                     how many functions of each kind
+    python -m minigrad.coverage                     how many functions and methods of each kind
     python -m minigrad.coverage --list unknown      their names
+    python -m minigrad.coverage --markdown          all names, as a table for the documentation
 
 A new release of NumPy shows its new functions at once, as unknown.
 """
@@ -11,25 +12,29 @@ from __future__ import annotations
 import argparse
 import sys
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from .engine import rule_of
+from .rules.compositions import COMPOSITIONS
+from .tensor import Tensor
 
 KINDS = {
-    "differentiable": "have rules for their derivatives",
+    "differentiable": "have rules for their derivatives, or are made of functions that have",
     "constant": "do not change with small changes of their arguments: zero derivative, or not about values",
     "refused": "write into an array, or hand out what has no derivative: they raise an error that says so",
     "unknown": "have no rule: they raise an error that says how to add one",
 }
-# They write into their first argument, or make what is no array of numbers, or need whole numbers.
+# They write into their first argument, or make what is no array of numbers, or need whole numbers, or equal ones.
 REFUSED = (
     "copyto put place putmask put_along_axis fill_diagonal frompyfunc nextafter spacing packbits unpackbits "
     "bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_invert bitwise_left_shift bitwise_right_shift bitwise_count "
-    "invert left_shift right_shift gcd lcm isnat datetime_as_string datetime_data busday_count busday_offset is_busday "
-    "save savez savez_compressed savetxt"
+    "invert left_shift right_shift gcd lcm intersect1d isnat datetime_as_string datetime_data busday_count busday_offset "
+    "is_busday save savez savez_compressed savetxt"
 ).split()
+# What arrays say of themselves.
+NOT_ABOUT_VALUES = ("device", "dtype", "item", "itemsize", "nbytes")
 
 
 def functions(module: ModuleType = np, prefix: str = "np") -> dict[str, Any]:
@@ -40,39 +45,88 @@ def functions(module: ModuleType = np, prefix: str = "np") -> dict[str, Any]:
         if not name.startswith("_") and (isinstance(value, np.ufunc) or hasattr(value, "_implementation")):
             found[f"{prefix}.{name}"] = value
     if module is np:
-        found |= functions(np.linalg, "np.linalg") | functions(np.fft, "np.fft")
+        for part in ("linalg", "fft", "emath"):
+            found |= functions(getattr(np, part), f"np.{part}")
     return found
 
 
 def kind(function: Any) -> str:
-    """Return which of `KINDS` a function is."""
+    """Return which of `KINDS` a function is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> kind(np.sin), kind(np.floor), kind(np.copyto)
+    ('differentiable', 'constant', 'refused')
+    """
     rule = rule_of(function)
     if rule.constant:
         return "constant"
-    if rule.vjps:
+    if rule.vjps or function in COMPOSITIONS:
         return "differentiable"
     return "refused" if function.__name__ in REFUSED else "unknown"
 
 
+def kind_of_method(name: str) -> str:
+    """Return which of `KINDS` a method or attribute of arrays is."""
+    found = getattr(Tensor, name, None)
+    if found is None or getattr(found, "__annotations__", {}).get("return") == "NoReturn":
+        return "refused"
+    if name in NOT_ABOUT_VALUES:
+        return "constant"
+    function = functions().get(f"np.{name}")
+    return "differentiable" if function is None else kind(function)
+
+
 def table() -> dict[str, list[str]]:
-    """Return the names of all functions, by kind."""
+    """Return the names of all functions, methods and attributes, by kind."""
     found: dict[str, list[str]] = {name: [] for name in KINDS}
     for name, function in functions().items():
         found[kind(function)].append(name)
+    for name in sorted(dir(np.ndarray)):
+        if not name.startswith("_"):
+            found[kind_of_method(name)].append(f"np.ndarray.{name}")
     return found
+
+
+def markdown() -> str:
+    """Return the table in Markdown: a paragraph for each kind, with a row for each part of NumPy."""
+    lines = []
+    for title, names in table().items():
+        lines += [f"**{title}** ({len(names)}): {KINDS[title]}.", ""]
+        rows: dict[str, list[str]] = {}
+        for name in names:
+            part, _, last = name.rpartition(".")
+            rows.setdefault(part, []).append(last)
+        if rows:
+            lines += ["| of | names |", "| --- | --- |", *(f"| `{part}` | {' '.join(row)} |" for part, row in rows.items()), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+class _Parser(argparse.ArgumentParser):
+    """One that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; --help shows what there is\n")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Print what was asked for."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m minigrad.coverage",
         description="Show which of NumPy's functions minigrad can differentiate.",
         epilog="example:  python -m minigrad.coverage --list constant unknown",
     )
-    parser.add_argument("--list", nargs="+", choices=KINDS, default=[], metavar="KIND", help=f"print the names: {', '.join(KINDS)}")
+    names_of = f"print the names: {', '.join(KINDS)}"
+    parser.add_argument("--list", nargs="+", choices=KINDS, default=[], metavar="KIND", help=names_of)
+    parser.add_argument("--markdown", action="store_true", help="print all names, as a table for the documentation")
     options = parser.parse_args(arguments)
+    if options.markdown:
+        print(markdown(), end="")
+        return
     names = table()
-    print(f"NumPy {np.__version__}, {sum(map(len, names.values()))} functions that hand a Tensor over\n")
+    total = sum(map(len, names.values()))
+    print(f"NumPy {np.__version__}: {total} functions that hand a Tensor over, and methods and attributes of arrays\n")
     for name, meaning in KINDS.items():
         print(f"{len(names[name]):5} {name:16}{meaning}")
     for name in options.list:
