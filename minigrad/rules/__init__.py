@@ -1,6 +1,9 @@
 """The table of derivatives, a file for each family of NumPy functions."""
 
 from . import (  # noqa: F401
+    calculus,
+    compositions,
+    decompositions,
     elementwise,
     fourier,
     indexing,
@@ -9,7 +12,9 @@ from . import (  # noqa: F401
     products,
     reductions,
     selecting,
+    series,
     shaping,
     sorting,
+    statistics,
     ufunc_methods,
 )

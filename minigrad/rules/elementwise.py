@@ -15,7 +15,6 @@ LN2, LN10, PI = float(np.log(2)), float(np.log(10)), float(np.pi)
 # ---- Arithmetic -----------------------------------------------------------------------------------------------------
 
 
-
 def _whole_quotient(a, b):
     """a / b, rounded down. A negative number has an infinite one once, though NumPy's quotient is -0.0."""
     return np.where(np.isinf(b), np.floor_divide(a, b), np.floor(a / b))
@@ -110,25 +109,34 @@ defvjp(np.log10,  x=lambda g, x: g / (x * LN10))
 defvjp(np.log1p,  x=lambda g, x: g / (1 + x))
 
 
-def _finite(x):
-    """x, with +inf replaced by 0, so that inf - inf counts as 0: the larger of two terms has all the weight."""
-    return np.where(x == np.inf, 0, x)
+def log_of_part(a, y):
+    """a - y, the logarithm of the part that one exponential has in a sum of them. An infinite one is all of it."""
+    infinite = a == np.inf
+    return np.where(infinite, 0, a) - np.where(infinite, 0, y)
 
 
 defvjp(np.logaddexp,
-       a=lambda g, a, y: g * np.exp(_finite(a) - _finite(y)),
-       b=lambda g, b, y: g * np.exp(_finite(b) - _finite(y)))
+       a=lambda g, a, y: g * np.exp(log_of_part(a, y)),
+       b=lambda g, b, y: g * np.exp(log_of_part(b, y)))
 defvjp(np.logaddexp2,
-       a=lambda g, a, y: g * np.exp2(_finite(a) - _finite(y)),
-       b=lambda g, b, y: g * np.exp2(_finite(b) - _finite(y)))
+       a=lambda g, a, y: g * np.exp2(log_of_part(a, y)),
+       b=lambda g, b, y: g * np.exp2(log_of_part(b, y)))
 
 # ---- Trigonometric and hyperbolic functions -------------------------------------------------------------------------
+
+
+def _cosine_of_arcsin(x):
+    """The square root of 1 - x**2. For a complex number, that on the right side of the branch cuts."""
+    if np.iscomplexobj(x):
+        return np.sqrt(-(x - 1)) * np.sqrt(1 + x)  # not 1 - x, which makes 0j of -0j
+    return np.sqrt((1 - x) * (1 + x))
+
 
 defvjp(np.sin,     x=lambda g, x: g * np.cos(x))
 defvjp(np.cos,     x=lambda g, x: -g * np.sin(x))
 defvjp(np.tan,     x=lambda g, y: g * (1 + y * y))
-defvjp(np.arcsin,  x=lambda g, x: g / np.sqrt((1 - x) * (1 + x)))
-defvjp(np.arccos,  x=lambda g, x: -g / np.sqrt((1 - x) * (1 + x)))
+defvjp(np.arcsin,  x=lambda g, x: g / _cosine_of_arcsin(x))
+defvjp(np.arccos,  x=lambda g, x: -g / _cosine_of_arcsin(x))
 defvjp(np.arctan,  x=lambda g, x: g / (1 + x * x))
 defvjp(np.arctan2, a=lambda g, a, b: g * (b / np.hypot(a, b)) / np.hypot(a, b),
                    b=lambda g, a, b: -g * (a / np.hypot(a, b)) / np.hypot(a, b))
@@ -148,10 +156,10 @@ for to_degrees in (np.rad2deg, np.degrees):
 # maximum and minimum share a tie equally, and give a NaN nothing; fmax and fmin give a tie to the second operand.
 
 
-
 def _share(g, wins, ties):
-    """The cotangent of an operand, from where it was chosen alone, and where both are equal."""
-    return np.where(wins, g, np.where(ties, g / 2, 0) if np.any(ties) else 0)
+    """The cotangent of an operand: all of g where it was chosen alone, half of it where both are equal."""
+    share = g * wins  # in half the time of np.where
+    return np.where(ties, g / 2, share) if np.any(ties) else share
 
 
 defvjp(np.maximum, a=lambda g, a, b: _share(g, a > b, a == b), b=lambda g, a, b: _share(g, b > a, a == b))
@@ -207,6 +215,21 @@ defvjp(np.clip, a=_clip_a, **{
         "max": lambda g, a, max, min=None: _clip_high(g, a, min, max),
     }.items() if name in inspect.signature(np.clip).parameters
 })
+
+
+class _Asked:
+    """Tells which ufunc it was handed to."""
+
+    def __array_ufunc__(self, ufunc, *args, **kwargs):
+        return ufunc
+
+
+# The method of arrays is not the function, but a ufunc that has no public name.
+clip_method = np.zeros(1).clip(_Asked(), _Asked())  # type: ignore[call-overload]
+defvjp(clip_method,
+       a=lambda g, a, low, high: _clip_a(g, a, low, high),
+       low=lambda g, a, low, high: _clip_low(g, a, low, high),
+       high=lambda g, a, low, high: _clip_high(g, a, low, high))
 
 
 def _where_part(g, x, chosen):

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from ..engine import _C_FUNCTIONS, defvjp, rule_of, sequence
+from .composed import defcomposed
 
 # For matrices y = a @ b the rules are g @ b.T for a, and a.T @ g for b. In NumPy a vector counts as one row on the
 # left, or as one column on the right, and y lacks that axis. With more axes, all but the last two are a batch.
@@ -14,7 +15,7 @@ def _transposed(matrices):
     return matrices.T if matrices.ndim == 2 else np.swapaxes(matrices, -1, -2)
 
 
-def _matmul_a(g, a_shape, b):
+def matmul_a(g, a_shape, b):
     if b.ndim == 1:
         return g * b if len(a_shape) == 1 else g[..., None] * b
     if len(a_shape) == 1:
@@ -22,7 +23,7 @@ def _matmul_a(g, a_shape, b):
     return np.matmul(g, _transposed(b))
 
 
-def _matmul_b(g, a, b_shape):
+def matmul_b(g, a, b_shape):
     if a.ndim == 1:
         return g * a if len(b_shape) == 1 else a[:, None] * g[..., None, :]
     if len(b_shape) == 1:
@@ -30,7 +31,7 @@ def _matmul_b(g, a, b_shape):
     return np.matmul(_transposed(a), g)
 
 
-defvjp(np.matmul, a=_matmul_a, b=_matmul_b)
+defvjp(np.matmul, a=matmul_a, b=matmul_b)
 
 # np.dot pairs every row of a (its last axis) with every column of b (its last axis but one). It is a product of two
 # matrices, when all other axes of each are taken as one.
@@ -85,17 +86,17 @@ def _vecdot(g, a, b, axis, keepdims):
     return np.conjugate(g * b), a, g * np.conjugate(a), b
 
 
-def _vecdot_a(g, a, b, axis=-1, keepdims=False):
+def vecdot_a(g, a, b, axis=-1, keepdims=False):
     g_a, a, _, _ = _vecdot(g, a, b, axis, keepdims)
     return _from_last(g_a, a, axis)
 
 
-def _vecdot_b(g, a, b, axis=-1, keepdims=False):
+def vecdot_b(g, a, b, axis=-1, keepdims=False):
     _, _, g_b, b = _vecdot(g, a, b, axis, keepdims)
     return _from_last(g_b, b, axis)
 
 
-defvjp(np.vecdot, a=_vecdot_a, b=_vecdot_b)
+defvjp(np.vecdot, a=vecdot_a, b=vecdot_b)
 if hasattr(np, "matvec"):  # since NumPy 2.2
     defvjp(np.matvec,
            a=lambda g, b: g[..., :, None] * b[..., None, :],
@@ -123,15 +124,15 @@ def _cross(g, a, b, axisa, axisb, axisc, axis, of_a):
     return _from_last(np.cross(g, _in_space(a))[..., :np.shape(b)[-1]], b, axisb)
 
 
-def _cross_a(g, a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
+def cross_a(g, a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
     return _cross(g, a, b, axisa, axisb, axisc, axis, True)
 
 
-def _cross_b(g, a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
+def cross_b(g, a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
     return _cross(g, a, b, axisa, axisb, axisc, axis, False)
 
 
-defvjp(np.cross, a=_cross_a, b=_cross_b)
+defvjp(np.cross, a=cross_a, b=cross_b)
 
 # ---- Every element of one with every element of the other -----------------------------------------------------------
 
@@ -157,7 +158,7 @@ def _paired(axes, a_ndim, b_ndim):
     return a_axes, b_axes, [i for i in range(a_ndim) if i not in a_axes], [i for i in range(b_ndim) if i not in b_axes]
 
 
-def _tensordot_a(g, a_shape, b, axes=2):
+def tensordot_a(g, a_shape, b, axes=2):
     """The product of g with b over the axes that come from b; its axes are then put where they are in a."""
     a_axes, b_axes, a_left, b_left = _paired(axes, len(a_shape), np.ndim(b))
     product = np.tensordot(g, b, (list(range(len(a_left), np.ndim(g))), b_left))
@@ -165,7 +166,7 @@ def _tensordot_a(g, a_shape, b, axes=2):
     return np.transpose(product, np.argsort(np.array(a_left + partners, int)).tolist())
 
 
-def _tensordot_b(g, a, b_shape, axes=2):
+def tensordot_b(g, a, b_shape, axes=2):
     a_axes, b_axes, a_left, b_left = _paired(axes, np.ndim(a), len(b_shape))
     product = np.tensordot(a, g, (a_left, list(range(len(a_left)))))
     partners = [b_axes[a_axes.index(i)] for i in sorted(a_axes)]
@@ -176,32 +177,22 @@ def _inner_axes(a_ndim, b_ndim):
     return (-1, -1) if a_ndim and b_ndim else 0
 
 
-defvjp(np.tensordot, a=_tensordot_a, b=_tensordot_b)
+defvjp(np.tensordot, a=tensordot_a, b=tensordot_b)
 defvjp(np.inner,
-       a=lambda g, a_shape, b: _tensordot_a(g, a_shape, b, _inner_axes(len(a_shape), np.ndim(b))),
-       b=lambda g, a, b_shape: _tensordot_b(g, a, b_shape, _inner_axes(np.ndim(a), len(b_shape))))
+       a=lambda g, a_shape, b: tensordot_a(g, a_shape, b, _inner_axes(len(a_shape), np.ndim(b))),
+       b=lambda g, a, b_shape: tensordot_b(g, a, b_shape, _inner_axes(np.ndim(a), len(b_shape))))
 
 
-def _blocks(g, a_shape, b_shape):
-    """The cotangent of a Kronecker product, with an axis for each axis of a and of b, in turns; and their shapes."""
-    ndim = max(len(a_shape), len(b_shape))
-    a_shape, b_shape = (1,) * (ndim - len(a_shape)) + a_shape, (1,) * (ndim - len(b_shape)) + b_shape
-    return np.reshape(g, [n for pair in zip(a_shape, b_shape) for n in pair]), a_shape, b_shape
+def _kron(a, b):
+    """Every number of a times all of b: the axes of a and of b in turns, and then each two of them as one."""
+    ndim = max(np.ndim(a), np.ndim(b))
+    a_shape, b_shape = ((1,) * (ndim - np.ndim(x)) + np.shape(x) for x in (a, b))
+    a = np.reshape(a, [n for length in a_shape for n in (length, 1)])
+    b = np.reshape(b, [n for length in b_shape for n in (1, length)])
+    return np.reshape(a * b, [m * n for m, n in zip(a_shape, b_shape)])
 
 
-def _kron_a(g, a_shape, b):
-    g, _, b_shape = _blocks(g, a_shape, np.shape(b))
-    axes = list(range(len(b_shape)))
-    return np.reshape(np.tensordot(g, np.reshape(b, b_shape), ([2 * i + 1 for i in axes], axes)), a_shape)
-
-
-def _kron_b(g, a, b_shape):
-    g, a_shape, _ = _blocks(g, np.shape(a), b_shape)
-    axes = list(range(len(a_shape)))
-    return np.reshape(np.tensordot(g, np.reshape(a, a_shape), ([2 * i for i in axes], axes)), b_shape)
-
-
-defvjp(np.kron, a=_kron_a, b=_kron_b)
+defcomposed(np.kron, _kron, "a", "b")
 
 # ---- Convolution ----------------------------------------------------------------------------------------------------
 # The full convolution of m and n numbers has m + n - 1. Its cotangent, convolved with one operand backwards, and
@@ -216,13 +207,13 @@ def _full(g, m, n, late=False):
     return np.concatenate([zeros[:before], g, zeros[before:]])
 
 
-def _convolve_a(g, a_shape, v, mode="full"):
+def convolve_a(g, a_shape, v, mode="full"):
     v = np.ravel(v)
     return np.reshape(np.convolve(_full(g, math.prod(a_shape), len(v)), v[::-1], "valid"), a_shape)
 
 
-def _convolve_v(g, a, v_shape, mode="full"):
-    return _convolve_a(g, v_shape, a)
+def convolve_v(g, a, v_shape, mode="full"):
+    return convolve_a(g, v_shape, a)
 
 
 def _correlate_a(g, a_shape, v, mode="valid"):
@@ -239,7 +230,7 @@ def _correlate_v(g, a, v_shape, mode="valid"):
     return np.reshape(np.conjugate(product[::-1]), v_shape)
 
 
-defvjp(np.convolve,  a=_convolve_a,  v=_convolve_v)
+defvjp(np.convolve,  a=convolve_a,  v=convolve_v)
 defvjp(np.correlate, a=_correlate_a, v=_correlate_v)
 
 # ---- Einstein's summation -------------------------------------------------------------------------------------------

@@ -5,9 +5,10 @@ import math
 import numpy as np
 
 from ..engine import _C_FUNCTIONS, defvjp
+from .shaping import astype
 
 
-def _axes(axis, ndim):
+def reduced_axes(axis, ndim):
     """The reduced axes, as numbers from 0 on."""
     if axis is None or ndim == 0:
         return range(ndim)
@@ -18,7 +19,7 @@ def _keep(r, shape, axis):
     """The result of a reduction over an array of that shape, such that it broadcasts with that array again."""
     if axis is None or np.ndim(r) == len(shape):
         return r
-    reduced = _axes(axis, len(shape))
+    reduced = reduced_axes(axis, len(shape))
     return np.reshape(r, tuple(1 if i in reduced else n for i, n in enumerate(shape)))
 
 
@@ -38,10 +39,15 @@ def _masked(g, where):
 def _divided(g, shape, axis, where, ddof=0):
     """g over the number of elements that went into each result (as NumPy has it, minus ddof, but not below 0)."""
     if where is True:
-        n = math.prod(shape if axis is None else [shape[i] for i in _axes(axis, len(shape))]) - ddof
+        n = math.prod(shape if axis is None else [shape[i] for i in reduced_axes(axis, len(shape))]) - ddof
         return g / n if n > 0 else np.divide(g, 0)
     n = np.sum(np.broadcast_to(where, shape), axis=axis, keepdims=True, dtype=np.result_type(g)) - ddof
     return np.divide(_keep(g, shape, axis), np.maximum(n, 0))
+
+
+def _computed(a, dtype):
+    """The array as the reduction takes it. (A dtype for integers leaves no derivative.)"""
+    return a if dtype is None else astype(a, dtype)
 
 
 # ---- Sums -----------------------------------------------------------------------------------------------------------
@@ -71,7 +77,7 @@ def _others(a, axis):
     It is the product of what comes before, times that of what comes after. Either is a running product, found for all
     elements at once by doubling: of 1 element, of up to 2, of up to 4...
     """
-    reduced = list(_axes(axis, np.ndim(a)))
+    reduced = list(reduced_axes(axis, np.ndim(a)))
     last = range(-len(reduced), 0)
     rows = np.moveaxis(a, reduced, last)
     flat = np.reshape(rows, (*rows.shape[: len(rows.shape) - len(reduced)], -1))
@@ -89,12 +95,13 @@ def _others(a, axis):
 def _prod_a(g, a, axis=None, dtype=None, keepdims=False, initial=1, where=True):
     if np.size(a) == 0:
         return np.zeros(np.shape(a))
+    a = _computed(a, dtype)
     taking_part = a if where is True else np.where(where, a, 1)
-    return _spread(g, np.shape(a), axis, where) * initial * _others(taking_part, axis)
+    return _spread(g, np.shape(a), axis, where) * (1 if initial is None else initial) * _others(taking_part, axis)
 
 
 def _prod_initial(g, a, axis=None, dtype=None, keepdims=False, where=True):
-    return g * np.prod(a, axis=axis, keepdims=keepdims, where=where)
+    return g * np.prod(_computed(a, dtype), axis=axis, keepdims=keepdims, where=where)
 
 
 defvjp(np.prod, a=_prod_a, initial=_prod_initial)
@@ -132,10 +139,11 @@ for extreme in dict.fromkeys((np.max, np.amax, np.min, np.amin)):
 def _var_a(g, a, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
     """2 g (a - mean) / (n - ddof). That the mean moves with a changes nothing: the deviations from it sum to 0."""
     shape = np.shape(a)
-    if mean is None:
-        mean = _divided(np.sum(a, axis=axis, keepdims=True, where=where), shape, axis, where)
+    if mean is None:  # only this is in the other dtype
+        mean = _divided(np.sum(_computed(a, dtype), axis=axis, keepdims=True, where=where), shape, axis, where)
+    deviation = np.conjugate(a - mean) if np.iscomplexobj(a) else a - mean
     per_element = _divided(2 * g, shape, axis, where, ddof if correction is None else correction)
-    return _masked(_spread(per_element, shape, axis) * np.conjugate(a - mean), where)
+    return _masked(_spread(per_element, shape, axis) * deviation, where)
 
 
 def _var_mean(g, a, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
@@ -182,6 +190,7 @@ def _cumprod_a(g, a, y, axis=None, dtype=None):
     """All before an element, times the sum of what the products behind it get: g[i] + a[i+1] (g[i+1] + ...)."""
     if np.size(a) == 0:
         return np.zeros(np.shape(a), np.result_type(g))
+    a = _computed(a, dtype)
     rows, y, g = (np.ravel(x) if axis is None else np.moveaxis(x, axis, 0) for x in (a, y, g))
     before = np.concatenate([np.ones(np.shape(y[:1]), np.result_type(y)), y[:-1]])
     share = before * recurrence(g, rows[1:])
@@ -198,7 +207,7 @@ def _cumulative_sum_x(g, x_shape, axis=None, dtype=None, include_initial=False):
 
 def _cumulative_prod_x(g, x, y, axis=None, dtype=None, include_initial=False):
     g, y = (_without_initial(part, axis, include_initial) for part in (g, y))
-    return _cumprod_a(g, x, y, axis)
+    return _cumprod_a(g, x, y, axis, dtype)
 
 
 defvjp(np.cumsum,  a=_cumsum_a)
@@ -245,6 +254,8 @@ def _nanvar_a(g, a, axis=None, dtype=None, ddof=0, keepdims=False, where=True, m
     """Where there are too few elements for a variance, it is NaN, and has no slope."""
     here = np.broadcast_to(~np.isnan(a) & where, np.shape(a))
     enough = np.sum(here, axis=axis, keepdims=True) > (ddof if correction is None else correction)
+    if mean is not None and not np.iscomplexobj(a):
+        mean = np.real(mean)
     share = _var_a(g, _without_nan(a, 0), axis, dtype, ddof, keepdims, here & enough, mean, correction)
     return _masked(share, here & enough)
 
@@ -266,7 +277,7 @@ def _nancumsum_a(g, a, axis=None, dtype=None):
 
 
 def _nancumprod_a(g, a, y, axis=None, dtype=None):
-    return _masked(_cumprod_a(g, _without_nan(a, 1), y, axis), ~np.isnan(a))
+    return _masked(_cumprod_a(g, _without_nan(a, 1), y, axis, dtype), ~np.isnan(a))
 
 
 defvjp(np.nansum,     a=_nansum_a,     initial=_sum_initial)
@@ -313,6 +324,7 @@ def _edges(g, a, bins, range):
 def _histogram(g, a, y, bins, range, density, weights):
     """The cotangents of a, of the bins, of the range, and of the weights."""
     (g_values, g_edges), (values, edges) = g, y
+    edges = bins if np.ndim(bins) == 1 else edges  # the same, but what NumPy returns is the caller's array itself
     a, end = np.ravel(a), np.size(edges) - 1
     bin = np.where(np.searchsorted(edges, a, "left") == end, end, np.searchsorted(edges, a, "right")) - 1
     inside = (bin >= 0) & (bin < end)

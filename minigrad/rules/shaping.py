@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from ..engine import VJP, _find_recorded, defconstant, defvjp, primitive, rule_of, sequence
-from .indexing import scatter
+from .indexing import getitem, scatter
 
 # ---- One array ------------------------------------------------------------------------------------------------------
 
@@ -97,6 +97,7 @@ def astype(x, dtype, casting="unsafe"):
 
 
 defvjp(astype, x=lambda g, dtype, casting="unsafe": g)
+defvjp(np.astype, x=lambda g, dtype, copy=True, device=None: g)
 
 # ---- Repeating elements, and leaving some out -----------------------------------------------------------------------
 # Which elements these are is asked of NumPy: it does the same to their numbers.
@@ -180,7 +181,8 @@ def _pad_array(
     g, array, pad_width, mode="constant", stat_length=None, end_values=0, reflect_type="even", constant_values=0
 ):
     if mode in ("constant", "empty"):
-        return g[tuple(slice(before, before + n) for n, (before, _) in zip(np.shape(array), _pairs(array, pad_width)))]
+        widths = _pairs(array, pad_width)
+        return getitem(g, tuple(slice(before, before + n) for n, (before, _) in zip(np.shape(array), widths)))
     from ..transforms import vjp
 
     return vjp(lambda array: _padded(array, pad_width, mode, stat_length, end_values, reflect_type), array)[1](g)[0]
@@ -203,7 +205,7 @@ def _pad_end_values(g, array, pad_width, mode="constant", end_values=0):
 def _pairs(array, pad_width):
     """How many elements are added before and after, along each axis."""
     ndim = np.ndim(array)
-    if isinstance(pad_width, dict):  # since NumPy 2.2: axis to a number or a pair
+    if isinstance(pad_width, dict):  # since NumPy 2.4: axis to a number or a pair
         by_axis = {axis % ndim: width for axis, width in pad_width.items()}
         return [np.broadcast_to(by_axis.get(axis, 0), 2).tolist() for axis in range(ndim)]
     return np.broadcast_to(pad_width, (ndim, 2)).tolist()
@@ -257,11 +259,14 @@ def _weighted(weights, rows):
     return np.reshape(weights, (-1, *[1] * (np.ndim(rows) - 1))).astype(np.result_type(rows)) * rows
 
 
-defvjp(np.pad, array=_pad_array)
-# NumPy's signature hides them: **kwargs
+defvjp(np.pad, array=None)
 _pad = rule_of(np.pad)
-_pad.names += ["constant_values", "end_values"]
-_pad.vjps |= {"constant_values": VJP(_pad_constant_values, _pad), "end_values": VJP(_pad_end_values, _pad)}
+_pad.names += ["stat_length", "constant_values", "end_values", "reflect_type"]  # NumPy's signature hides them: **kwargs
+_pad.vjps = {
+    "array": VJP(_pad_array, _pad),
+    "constant_values": VJP(_pad_constant_values, _pad),
+    "end_values": VJP(_pad_end_values, _pad),
+}
 
 # ---- Several arrays -------------------------------------------------------------------------------------------------
 
@@ -420,39 +425,39 @@ if hasattr(np, "unstack"):  # since NumPy 2.1
 
 defvjp(np.full_like, a=None, fill_value=lambda g, dtype=None, order="K", shape=None: g)
 
-# With t between 0 and 1, linspace is (1 - t) start + t stop, geomspace is start**(1-t) stop**t.
+# With t between 0 and 1, linspace is (1 - t) start + t stop; geomspace, and logspace of the base, are powers with such
+# exponents: start**(1-t) stop**t, and base**((1 - t) start + t stop).
 
 
-def _steps(g, num, endpoint, axis):
-    """t, for each of the results."""
+def _of_ends(g, num, endpoint, axis):
+    """The cotangents of start and stop, from that of (1 - t) start + t stop."""
     t = np.arange(num, dtype=np.real(np.zeros(0, np.result_type(g))).dtype) / max(num - 1 if endpoint else num, 1)
-    return np.reshape(t, (-1, *[1] * (np.ndim(g) - 1 - axis % max(np.ndim(g), 1))))
+    t = np.reshape(t, (-1, *[1] * (np.ndim(g) - 1 - axis % max(np.ndim(g), 1))))
+    return np.sum(g * (1 - t), axis=axis), np.sum(g * t, axis=axis)
 
 
-def _linspace_sums(g, num, endpoint, retstep, axis):
-    """The sums over g, those times t, and the cotangent of the step."""
+def _linspace_ends(g, num, endpoint, retstep, axis):
     g, g_step = g if retstep else (g, 0)
-    div = num - 1 if endpoint else num
-    g_step = g_step / div if div > 0 else 0
-    return np.sum(g, axis=axis), np.sum(g * _steps(g, num, endpoint, axis), axis=axis), g_step
+    n = num - 1 if endpoint else num
+    g_step = g_step / n if n > 0 else 0  # the step is (stop - start) / n
+    of_start, of_stop = _of_ends(g, num, endpoint, axis)
+    return of_start - g_step, of_stop + g_step
 
 
 def _linspace_start(g, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
-    total, late, g_step = _linspace_sums(g, num, endpoint, retstep, axis)
-    return total - late - g_step
+    return _linspace_ends(g, num, endpoint, retstep, axis)[0]
 
 
 def _linspace_stop(g, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
-    _, late, g_step = _linspace_sums(g, num, endpoint, retstep, axis)
-    return late + g_step
+    return _linspace_ends(g, num, endpoint, retstep, axis)[1]
 
 
 def _geomspace_start(g, y, start, num=50, endpoint=True, dtype=None, axis=0):
-    return np.sum(g * y * (1 - _steps(g, num, endpoint, axis)), axis=axis) / start
+    return _of_ends(g * y, num, endpoint, axis)[0] / start
 
 
 def _geomspace_stop(g, y, stop, num=50, endpoint=True, dtype=None, axis=0):
-    return np.sum(g * y * _steps(g, num, endpoint, axis), axis=axis) / stop
+    return _of_ends(g * y, num, endpoint, axis)[1] / stop
 
 
 def _log(base):
@@ -460,15 +465,16 @@ def _log(base):
 
 
 def _logspace_start(g, y, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
-    return np.sum(g * y * (1 - _steps(g, num, endpoint, axis)), axis=axis) * _log(base)
+    return _of_ends(g * y, num, endpoint, axis)[0] * _log(base)
 
 
 def _logspace_stop(g, y, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
-    return np.sum(g * y * _steps(g, num, endpoint, axis), axis=axis) * _log(base)
+    return _of_ends(g * y, num, endpoint, axis)[1] * _log(base)
 
 
 def _logspace_base(g, y, start, stop, base, num=50, endpoint=True, dtype=None, axis=0):
-    return np.sum(g * y * np.linspace(start, stop, num, endpoint, axis=axis), axis=axis) / base
+    of_start, of_stop = _of_ends(g * y, num, endpoint, axis)
+    return (of_start * start + of_stop * stop) / base
 
 
 defvjp(np.linspace,  start=_linspace_start,  stop=_linspace_stop)
@@ -478,4 +484,6 @@ defvjp(np.logspace,  start=_logspace_start,  stop=_logspace_stop, base=_logspace
 # ---- Not about values -----------------------------------------------------------------------------------------------
 
 defconstant(np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.empty_like, np.iscomplexobj, np.isrealobj,
-            np.result_type, np.array_repr, np.array_str, np.array2string, np.can_cast, np.may_share_memory, np.ix_)
+            np.result_type, np.array_repr, np.array_str, np.array2string, np.can_cast, np.may_share_memory, np.ix_,
+            np.common_type, np.min_scalar_type, np.shares_memory, np.einsum_path, np.diag_indices_from,
+            np.tril_indices_from, np.triu_indices_from, np.ravel_multi_index, np.unravel_index)

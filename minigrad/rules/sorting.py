@@ -4,7 +4,7 @@ import numpy as np
 
 from ..engine import defconstant, defvjp, describe
 from .indexing import scatter
-from .reductions import _axes
+from .reductions import reduced_axes
 from .shaping import along, astype
 
 # Elements that are equal are in the order in which they stand in the array.
@@ -66,13 +66,13 @@ for unique in (np.unique_values, np.unique_counts, np.unique_inverse, np.unique_
 
 def _rows(a, axis):
     """The axes that a quantile is taken along, as one, which is the last."""
-    reduced = list(_axes(axis, np.ndim(a)))
+    reduced = list(reduced_axes(axis, np.ndim(a)))
     a = np.moveaxis(a, reduced, range(-len(reduced), 0))
     return np.reshape(a, (*np.shape(a)[:np.ndim(a) - len(reduced)], -1))
 
 
 def _from_rows(rows, shape, axis):
-    reduced = list(_axes(axis, len(shape)))
+    reduced = list(reduced_axes(axis, len(shape)))
     rest = [n for i, n in enumerate(shape) if i not in reduced]
     return np.moveaxis(np.reshape(rows, (*rest, *[shape[i] for i in reduced])), range(-len(reduced), 0), reduced)
 
@@ -120,6 +120,8 @@ def _define(fun, skip_nan, whole):
     """The rules for a function of a and q, where q = whole stands for all elements."""
 
     def find(a, q, axis, method, weights):
+        if skip_nan and np.ndim(q) > 1 and np.ndim(axis) == 1 and len(axis) != 1:
+            raise NotImplementedError(f"np.{fun.__name__} mixes up the axes of the result, if there are several in q and in axis=")
         if describe(q)[1] in (float, int) and np.result_type(a).kind == "f":
             q = astype(q, np.result_type(a))  # as NumPy does
         given = {} if weights is None else {"weights": weights}
@@ -161,4 +163,6 @@ _define_median(np.nanmedian, skip_nan=True)
 
 # ---- Places ---------------------------------------------------------------------------------------------------------
 
-defconstant(np.argpartition, np.lexsort, np.searchsorted, np.digitize, np.nanargmax, np.nanargmin)
+defconstant(np.argpartition, np.lexsort, np.searchsorted, np.digitize, np.nanargmax, np.nanargmin, np.isin)
+if hasattr(np, "in1d"):  # as it was also called, up to NumPy 2.3
+    defconstant(np.in1d)

@@ -57,7 +57,7 @@ def _table(special):
     """The derivatives, by the name of the function."""
     s = special
 
-    # ---- Error functions: DLMF 7.2, 7.10 ----
+    # ---- Error functions ----
 
     def erfcx_x(g, x, y):
         # 2 x y - 2 / sqrt(pi), whose terms cancel for large x: there from the expansion DLMF 7.12.1, term by term.
@@ -74,13 +74,7 @@ def _table(special):
         density = np.exp(-np.square(np.where(right, x, 0)) / 2 - np.where(right, y, 0)) / ROOT_2PI
         return g * np.where(right, density, 2 / ROOT_2PI / s.erfcx(-np.where(right, 0, x) / ROOT_2))
 
-    # ---- Gamma functions: DLMF 5.2, 5.5, 5.12, 5.15 ----
-
-    def psi_x(g, x):
-        return g * zeta2(_real("psi", x))
-
-    def zeta2(x):
-        return s.zeta(2.0, x)
+    # ---- Gamma functions ----
 
     def rgamma_x(g, x, y):
         # To the left by reflection (DLMF 5.5.3), which holds at the poles of gamma too.
@@ -150,6 +144,7 @@ def _table(special):
         return (fun(np.subtract(v, 1.0), z) - fun(np.add(v, 1.0), z)) / 2
 
     return {
+        # Error functions, and the normal distribution: DLMF 7.2.1, 7.2.2, 7.10.1. (ndtr(x) is erfc(-x / sqrt(2)) / 2.)
         "erf":      {"x": lambda g, x: g * (2 / ROOT_PI) * np.exp(-x * x)},
         "erfc":     {"x": lambda g, x: -g * (2 / ROOT_PI) * np.exp(-x * x)},
         "erfcx":    {"x": erfcx_x},
@@ -159,6 +154,7 @@ def _table(special):
         "ndtri":    {"x": lambda g, y: g * ROOT_2PI * np.exp(y * y / 2)},
         "log_ndtr": {"x": log_ndtr_x},
 
+        # The logistic function, exponentials and logarithms
         "expit":     {"x": lambda g, x, y: g * y * s.expit(-x)},
         "logit":     {"x": lambda g, x: g / (x * (1 - x))},
         "log_expit": {"x": lambda g, x: g * s.expit(-x)},
@@ -170,11 +166,12 @@ def _table(special):
         "exp10":     {"x": lambda g, y: g * y * LN10},
         "exprel":    {"x": lambda g, x: g * exprel_slope(x)},
 
+        # Gamma functions: DLMF 5.2.2, 5.12.1, 5.15.1, 8.8.13, 8.17.1
         "gamma":    {"x": lambda g, x, y: g * y * s.psi(x)},
         "gammaln":  {"x": lambda g, x: g * s.psi(x)},
         "loggamma": {"x": lambda g, x: g * s.psi(x)},
         "rgamma":   {"x": rgamma_x},
-        "psi":      {"x": psi_x},
+        "psi":      {"x": lambda g, x: g * s.zeta(2.0, _real("psi", x))},
         "beta":     {"a": lambda g, a, b, y: g * y * (s.psi(a) - s.psi(a + b)),
                      "b": lambda g, a, b, y: g * y * (s.psi(b) - s.psi(a + b))},
         "betaln":   {"a": lambda g, a, b: g * (s.psi(a) - s.psi(a + b)),
@@ -197,7 +194,8 @@ def _table(special):
         "i1e": {"z": lambda g, z, y: g * ((s.i0e(z) + s.ive(2.0, z)) / 2 - np.sign(z) * y)},
         "jv": {"v": _refused("jv", "v"), "z": lambda g, v, z: g * half_difference(s.jv, v, z)},
         "yv": {"v": _refused("yv", "v"), "z": lambda g, v, z: g * half_difference(s.yv, v, z)},
-        "yn": {"n": _refused("yn", "n"), "z": lambda g, n, z: g * half_difference(s.yv, n, z)},
+        "yn": {"n": _refused("yn", "n"),  # which SciPy rounds toward 0
+               "z": lambda g, n, z: g * half_difference(s.yn, np.trunc(n), z)},
         "iv": {"v": _refused("iv", "v"), "z": lambda g, v, z: g * half_sum(s.iv, v, z)},
         "kv": {"v": _refused("kv", "v"), "z": lambda g, v, z: -g * half_sum(s.kv, v, z)},
         "ive": {"v": _refused("ive", "v"),

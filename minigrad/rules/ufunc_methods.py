@@ -4,14 +4,16 @@ Where another function does the same, its rules serve. Else the slopes of the uf
 of the whole.
 """
 
+import math
 from functools import partial
 from typing import Any, Callable
 
 import numpy as np
 
 from ..engine import defconstant, defvjp, describe, primitive, rule_of
+from .elementwise import log_of_part
 from .indexing import scatter
-from .reductions import _axes, recurrence
+from .reductions import recurrence, reduced_axes
 from .shaping import astype
 
 
@@ -104,22 +106,31 @@ def _accumulate_array(g, ufunc, array, y, axis=0):
     return np.moveaxis(_accumulate_rows(g, ufunc, rows, y), 0, axis)
 
 
+# Of a sum of exponentials, the parts are known without the way there. So -inf, which has none, does no harm on it.
+_EXPONENTIALS = {np.logaddexp: np.exp, np.logaddexp2: np.exp2}
+
+
 def _reduce(g, ufunc, array, axis, initial):
     """The cotangents of all elements that took part, in rows. The initial value, if there is one, is the first."""
-    reduced = list(_axes(axis, np.ndim(array)))
+    reduced = list(reduced_axes(axis, np.ndim(array)))
     rows = np.moveaxis(array, reduced, range(len(reduced)))
-    rows = np.reshape(rows, (-1, *np.shape(rows)[len(reduced):]))
+    rest = np.shape(rows)[len(reduced):]
+    rows = np.reshape(rows, (math.prod(np.shape(rows)[:len(reduced)]), *rest))
     if initial is not np._NoValue:
-        start = np.broadcast_to(initial, np.shape(rows[:1])).astype(np.result_type(g))
+        start = np.broadcast_to(initial, (1, *rest)).astype(np.result_type(g))
         rows = np.concatenate([start, rows])
-    g = np.reshape(g, np.shape(rows[:1]))
+    if len(rows) == 0:
+        return rows
+    g = np.reshape(g, (1, *rest))
+    if ufunc in _EXPONENTIALS:
+        return g * _EXPONENTIALS[ufunc](log_of_part(rows, reduce(ufunc, rows)))
     g = np.concatenate([np.zeros(np.shape(rows[1:]), np.result_type(g)), g])
     return _accumulate_rows(g, ufunc, rows, accumulate(ufunc, rows))
 
 
 def _reduce_array(g, ufunc, array, axis=0, keepdims=False, initial=np._NoValue):
     rows = _reduce(g, ufunc, array, axis, initial)[0 if initial is np._NoValue else 1:]
-    shape, reduced = np.shape(array), list(_axes(axis, np.ndim(array)))
+    shape, reduced = np.shape(array), list(reduced_axes(axis, np.ndim(array)))
     rows = np.reshape(rows, [*(shape[i] for i in reduced), *np.shape(rows)[1:]])
     return np.moveaxis(rows, range(len(reduced)), reduced)
 
@@ -130,6 +141,8 @@ def _reduce_initial(g, ufunc, array, initial, axis=0, keepdims=False):
 
 def _reduceat_array(g, ufunc, array, indices, axis=0):
     g, rows = np.moveaxis(g, axis, 0), np.moveaxis(array, axis, 0)
+    if np.size(g) == 0:
+        return np.zeros(np.shape(array), np.result_type(g))
     starts = np.asarray(indices).tolist()
     ends = [max(start + 1, end) for start, end in zip(starts, starts[1:])] + [len(rows)]
     parts = [slice(start, end) for start, end in zip(starts, ends)]
@@ -158,11 +171,16 @@ def _over_first_axis(function):
     return reduce
 
 
+def _with_dtype(function):
+    """One that takes no dtype, with it."""
+    return lambda array, dtype=None, **options: function(array if dtype is None else astype(array, dtype), **options)
+
+
 _FUNCTIONS: dict[tuple, Callable] = {
     (np.add, "reduce"): _over_first_axis(np.sum),
     (np.multiply, "reduce"): _over_first_axis(np.prod),
-    (np.maximum, "reduce"): _over_first_axis(np.max),
-    (np.minimum, "reduce"): _over_first_axis(np.min),
+    (np.maximum, "reduce"): _over_first_axis(_with_dtype(np.max)),
+    (np.minimum, "reduce"): _over_first_axis(_with_dtype(np.min)),
     (np.add, "accumulate"): lambda array, axis=0, dtype=None, out=None: np.cumsum(array, axis, dtype, out),
     (np.multiply, "accumulate"): lambda array, axis=0, dtype=None, out=None: np.cumprod(array, axis, dtype, out),
 }

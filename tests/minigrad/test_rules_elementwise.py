@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from minigrad import grad, value_and_grad
+from minigrad.rules.elementwise import clip_method
 
 from .support import (
     Case,
@@ -103,6 +104,7 @@ LOW, HIGH = OTHER - 1.5, OTHER + 1.2
 HOLES = np.array([[-1.7, nan, 0.3], [inf, 2.2, -inf]])
 CASES += [
     case(np.clip, ANY, -1.0, 0.5),
+    case(clip_method, ANY, LOW, HIGH),
     case(np.clip, ANY, LOW, HIGH),
     case(np.clip, ANY, LOW[0], None),
     case(np.clip, ANY, None, HIGH),
@@ -349,6 +351,8 @@ UNLIKE_JAX = [
     # x * 2**n has the slope 2**n also at 0, where JAX says 1. (So does frexp, whose mantissa there has no slope.)
     (case(np.ldexp, X([0.0, 3.0, -0.0]), X([3, 3, -1])), [8, 8, 0.5]),
     # Infinite operands have limits: the finite one of the two does not count.
+    (case(np.logaddexp, X([inf, 1.0]), X([1.0, inf])), [1, 0], [0, 1]),
+    (case(np.logaddexp2, X([inf, 1.0]), X([1.0, inf])), [1, 0], [0, 1]),
     (case(np.hypot, X([inf, 1.0]), X([1.0, -inf])), [nan, 0], [0, nan]),
 ]
 

@@ -1,5 +1,7 @@
 """Moving elements about, copying them, and joining arrays."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 
@@ -95,6 +97,9 @@ CASES = [
     case(astype, COMPLEX, np.complex128),
     case(astype, 1.5, float),
     case(astype, TABLE, float, casting="safe"),
+    case(np.astype, TABLE, np.complex128),
+    case(np.astype, TABLE, float, copy=False),
+    *([case(np.astype, TABLE, float, device="cpu")] if "device" in signature(np.astype).parameters else []),
 ]
 if np.lib.NumpyVersion(np.__version__) >= "2.1.0":  # before, they have other names, or none
     CASES += [case(np.reshape, A, shape=(6, 4)), case(np.reshape, A, (4, 6), copy=True)]
@@ -261,10 +266,13 @@ MORE += [
 ]
 IN_NUMPY = [
     case(np.logspace, 0.5, 1.5, 4, base=2.5, dtype=np.float64),
+    case(np.logspace, 0.5, 1.5, 4, base=np.array([2.5, 1.5, 0.5])),
+    case(np.logspace, ROW / 4, 1.5, 4, base=np.array([[2.5], [1.5]]), axis=-1),
     case(np.pad, TABLE, 2, constant_values=0.5),
     case(np.pad, TABLE, WIDTHS[2], constant_values=np.array([0.5, 1.5])),
     case(np.pad, TABLE, WIDTHS[2], mode="constant", constant_values=np.array([[0.5, 1.5], [2.5, 3.5]])),
     case(np.pad, EMPTY, 1, constant_values=0.5),
+    case(np.pad, 1.5, 0),
     case(np.pad, TABLE, 2, mode="linear_ramp", end_values=0.5),
     case(np.pad, TABLE, WIDTHS[2], mode="linear_ramp", end_values=np.array([[0.5, 1.5], [2.5, 3.5]])),
     case(np.repeat, TABLE, [2, 0, 1], -1),
@@ -281,7 +289,7 @@ IN_NUMPY = [
 for order in "AK":
     IN_NUMPY += [case(np.ravel, x, order) for x in (A, 1.5)]
 IN_NUMPY += [case(np.reshape, x, (-1, 1), order="A") for x in (A, 1.5)]
-if np.lib.NumpyVersion(np.__version__) >= "2.2.0":
+if np.lib.NumpyVersion(np.__version__) >= "2.4.0":
     IN_NUMPY += [case(np.pad, TABLE, {-1: (1, 2)}), case(np.pad, TABLE, {0: 2}, mode="edge")]
 
 # Zeros that are trimmed are found again where they were. (With differences, they would be no zeros.)
@@ -299,8 +307,9 @@ if np.lib.NumpyVersion(np.__version__) >= "2.2.0":
     TRIMMED += [
         (case(np.trim_zeros, FRAMED), np.pad(np.ones((3, 1)), ((1, 1), (0, 2)))),
         (case(np.trim_zeros, FRAMED, "b", axis=1), np.pad(np.ones((5, 1)), ((0, 0), (0, 2)))),
-        (case(np.trim_zeros, FRAMED, axis=(0, -1)), np.pad(np.ones((3, 1)), ((1, 1), (0, 2)))),
     ]
+if np.lib.NumpyVersion(np.__version__) >= "2.4.0":
+    TRIMMED += [(case(np.trim_zeros, FRAMED, axis=(0, -1)), np.pad(np.ones((3, 1)), ((1, 1), (0, 2))))]
 CASES += MORE
 
 
@@ -322,7 +331,7 @@ def test_zeros_that_are_trimmed(case, expected):
     check(rest, against_jax=False)
 
 
-@each([case for case in CASES + IN_NUMPY if "dtype" not in case.kwargs and case.fun is not astype])
+@each([case for case in CASES + IN_NUMPY if "dtype" not in case.kwargs and case.fun not in (astype, np.astype)])
 def test_float32(case):
     check_precision(case, np.float32, 3e-6 if case.fun in (np.pad, np.linspace, np.logspace, np.geomspace) else 1e-7)
 

@@ -35,9 +35,6 @@ QUANTILES = [np.quantile, np.percentile, np.nanquantile, np.nanpercentile]
 AXES = [{"axis": 1}, {"axis": -1, "keepdims": True}, {"axis": (0, 2)}, {"axis": (-1, 0), "keepdims": True}]
 
 
-# NumPy's nan functions take no weights for an axis alone: they do not repeat them for the others.
-
-
 def _q(fun, q):
     return 100 * q if "percentile" in fun.__name__ else q
 
@@ -88,6 +85,7 @@ IN_NUMPY = [
     *(case(np.nanpercentile, A, q, axis=2, method=method) for method in SMOOTH + STEPS for q in (1.0, 62.0)),
     *(case(fun, A, _q(fun, 0.3), weights=WEIGHTS, method="inverted_cdf") for fun in QUANTILES),
     *(case(fun, A, _q(fun, 0.6), axis=1, weights=WEIGHTS, method="inverted_cdf", keepdims=True) for fun in QUANTILES),
+    # NumPy's nan functions take no weights for an axis alone: they do not repeat them for the others.
     *(case(fun, A, _q(fun, 0.6), axis=1, weights=WEIGHTS[0, :, 0], method="inverted_cdf") for fun in QUANTILES[:2]),
     *(case(fun, A, _q(fun, 0.6), axis=(2, 0), weights=WEIGHTS[:, 0].T, method="inverted_cdf") for fun in QUANTILES[:2]),
 ]
@@ -221,6 +219,12 @@ def test_what_would_write_into_the_array_is_refused():
     for fun in (np.median, lambda x, **options: np.percentile(x, 0.5, **options)):
         with pytest.raises(NotImplementedError, match="out="):
             grad(lambda x: fun(x, out=np.zeros(())))(ROW)
+
+
+def test_axes_that_numpy_mixes_up_are_refused():
+    for fun in (np.nanquantile, np.nanpercentile):
+        with pytest.raises(NotImplementedError, match="mixes up the axes"):
+            grad(lambda x: np.sum(fun(x, [[0.2, 0.7, 0.4]], axis=(0, 2))))(A)
 
 
 def test_quantiles_of_nothing():

@@ -106,6 +106,11 @@ def test_arguments_without_derivative_are_refused(call):
         grad(call)(1.5)
 
 
+@pytest.mark.filterwarnings("ignore:floating point number truncated")
+def test_an_order_that_scipy_truncates():
+    np.testing.assert_allclose(grad(lambda z: special.yn(1.9, z))(0.7), grad(special.y1)(0.7), rtol=1e-14)
+
+
 def test_large_arguments():
     """Where the usual formulas cancel."""
     np.testing.assert_allclose(grad(special.erfcx)(1e6), -1e-12 / np.sqrt(np.pi), rtol=1e-11)

@@ -59,6 +59,7 @@ IN_NUMPY += [_method(ufunc, "accumulate", A) for ufunc in BINARY[::5]]
 IN_NUMPY += [_method(ufunc, "reduce", A, axis=-1) for ufunc in REDUCED]
 IN_NUMPY += [_method(ufunc, "reduce", A, axis=(2, 0), keepdims=True) for ufunc in REORDERED]
 IN_NUMPY += [_method(ufunc, "reduce", A, axis=1, initial=0.4) for ufunc in REORDERED]
+IN_NUMPY += [_method(ufunc, "reduce", A, dtype=np.float64) for ufunc in (np.maximum, np.minimum)]
 IN_NUMPY += [_method(ufunc, "outer", OTHER, ROW) for ufunc in OTHERS]
 PAIRS = [(ROW, 1.5), (1.5, ROW), (ROW[:0], OTHER)]
 IN_NUMPY += [_method(ufunc, "outer", *pair) for ufunc in BINARY[::4] for pair in PAIRS]
@@ -133,6 +134,14 @@ def test_ties():
     assert jax.grad(lambda x: jnp.maximum.accumulate(x)[-1])(x).tolist() == [0.25, 0.25, 0.5]
 
 
+def test_infinities():
+    """What has no part in a sum of exponentials does no harm, also where there is nothing but it so far."""
+    x = np.array([-np.inf, -np.inf, 0.0, 0.0])
+    for sums, parts in [(np.logaddexp.reduce, [0, 0, 0.5, 0.5]), (lambda x: np.logaddexp2.reduceat(x, [0, 3])[0], [0, 0, 1, 0])]:
+        np.testing.assert_array_equal(grad(sums)(x), parts)
+    assert jax.grad(jnp.logaddexp.reduce)(x).tolist() == [0, 0, 0.5, 0.5]
+
+
 def test_zeros():
     x = np.array([2.0, 0.0, 3.0, 0.0])
     np.testing.assert_array_equal(grad(lambda x: np.sum(np.multiply.accumulate(x)))(x), [1, 8, 0, 0])
@@ -147,6 +156,9 @@ def test_arrays_without_elements(ufunc):
         assert value == 0 and gradient.shape == x.shape
     if ufunc is np.add:
         assert grad(np.add.reduce)(np.zeros(0)).shape == (0,)
+    for x, axis in ((np.zeros((0, 3)), 1), (np.zeros((2, 0)), 0), (np.zeros((2, 0)), 1)):
+        assert grad(lambda x: np.sum(ufunc.reduce(x, axis=axis, initial=0.5)))(x).shape == x.shape
+    assert grad(lambda x: np.sum(ufunc.reduceat(x, [], axis=0)))(OTHER).tolist() == np.zeros((2, 3)).tolist()
 
 
 def test_of_one_element():
@@ -162,7 +174,6 @@ def test_of_one_element():
 
 def test_what_has_no_derivative_is_refused():
     for call, match in (
-        (lambda x: np.add.at(x, [0], 1.0), r"np\.add\.at has no derivative rule"),
         (lambda x: np.power.reduce(x), "leaves elements out"),
         (lambda x: np.nextafter.reduce(x), r"np\.nextafter\.reduce has no derivative rule"),
         (lambda x: np.logaddexp.reduce(x, where=ROW > 1, initial=0.0), "where="),

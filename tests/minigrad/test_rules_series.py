@@ -1,0 +1,84 @@
+"""Functions of each element, with derivatives from power series."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from minigrad import grad
+from minigrad.rules.series import bessel_i, sinc_derivative
+
+from .support import Case, assert_close, case, check, check_precision, check_special_point, each, rows
+
+
+def _array(shape, seed=0):
+    return np.random.default_rng(seed).uniform(-2, 2, shape)
+
+
+def _complex(shape):
+    return _array(shape) + 1j * _array(shape, 1)
+
+
+def _jax_sinc(x, k):
+    f = jnp.sinc
+    for _ in range(k):
+        f = jax.grad(f)
+    return jnp.vectorize(f)(x)
+
+
+CASES = [
+    case(np.sinc, np.array([0.0, 0.3, -0.7, 1.0, 1.4, -2.5, 7.3])),
+    case(np.sinc, 0.4),
+    case(np.sinc, _complex((3,))),
+    case(np.i0, np.array([0.3, -0.7, 2.0, -5.0, 12.0])),
+    case(np.i0, _array((2, 3))),
+    Case(sinc_derivative, (np.array([0.6, -0.7, 1.4]), 1), in_jax=_jax_sinc),
+    Case(bessel_i, (np.array([0.6, -0.7, 2.4]), 1), in_jax=lambda x, n: jax.scipy.special.i1(x)),
+    Case(bessel_i, (np.array([0.6, -1.9]), 0), in_jax=lambda x, n: jax.scipy.special.i0(x)),
+]
+
+
+@each(CASES)
+def test_value_and_derivatives(case):
+    check(case)
+
+
+@each(CASES)
+def test_float32(case):
+    check_precision(case, np.float32, 2e-5)
+
+
+# ---- Special points -------------------------------------------------------------------------------------------------
+
+SPECIAL = [
+    (case(np.sinc, 0.0), 0.0),
+    (case(np.sinc, 1.0), -1.0),
+    (case(np.i0, 0.0), 0.0),
+    (case(bessel_i, 0.0, 1), 0.5),
+    (case(bessel_i, 0.0, 0), 0.0),
+]
+
+
+@rows(SPECIAL)
+def test_special_points(case, expected):
+    check_special_point(case, expected)
+
+
+def test_second_derivative_of_sinc_at_and_near_zero():
+    for x in (0.0, 1e-9, -1e-5):
+        assert_close(grad(grad(np.sinc))(x), -np.pi**2 / 3, 1e-9)
+    assert_close(grad(grad(grad(grad(np.sinc))))(0.0), np.pi**4 / 5, 1e-14)
+
+
+def test_sinc_is_smooth_where_the_series_ends():
+    """Derivatives of all orders agree on both sides of the point where they are computed in another way."""
+    for k in range(6):
+        edge = (2 + k) / np.pi
+        inside, outside = sinc_derivative(np.array([edge * (1 - 1e-13), edge * (1 + 1e-13)]), k)
+        assert_close(inside, outside, 1e-11 * np.pi**k)
+
+
+def test_large_bessel_function():
+    # https://dlmf.nist.gov/10.40.E1, and the recurrence 10.29.1
+    x = np.array([700.0])
+    assert_close(bessel_i(x, 0) / np.i0(x), np.ones(1), 1e-12)
+    assert_close((bessel_i(x, 0) - bessel_i(x, 2)) * x / (2 * bessel_i(x, 1)), np.ones(1), 1e-10)

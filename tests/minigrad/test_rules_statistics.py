@@ -1,0 +1,105 @@
+"""Weighted means, and how variables vary together."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from minigrad import grad
+
+from .support import Case, case, check, check_precision, each
+
+
+def _array(shape, seed=0):
+    return np.random.default_rng(seed).uniform(-2, 2, shape)
+
+
+def _complex(shape):
+    return _array(shape) + 1j * _array(shape, 1)
+
+
+def _positive(shape, seed=0):
+    return np.random.default_rng(seed).uniform(0.5, 2, shape)
+
+
+AVERAGE = [
+    case(np.average, _array((3,))),
+    case(np.average, _array((2, 3)), 0),
+    case(np.average, _array((2, 3, 2)), (0, 2)),
+    case(np.average, _array((2, 3)), None, _positive((2, 3))),
+    case(np.average, _array((2, 3)), 0, _positive((2, 3))),
+    case(np.average, _array((2, 3)), 1, _positive((3,))),
+    case(np.average, _array((2, 3)), -2, _positive((2,))),
+    case(np.average, _array((2, 3, 2)), 1, _positive((3,)), True),
+    case(np.average, _array((2, 3)), 1, _positive((2, 3)), returned=True),
+    case(np.average, _array((2, 3)), 1, returned=True),
+    case(np.average, _array((2, 3)), 1, _positive((3,)), keepdims=True),
+    case(np.average, _array((2, 3)), None, _positive((2, 3)), True, keepdims=True),
+    case(np.average, _array((2, 3)), 0, keepdims=True),
+    case(np.average, np.arange(3), None, _positive((3,))),
+    case(np.average, _complex((3,)), None, _positive((3,))),
+]
+# Weights along several axes, in any order.
+BY_AXES = [
+    case(np.average, _array((2, 3, 4)), axes, _positive([(2, 3, 4)[i] for i in axes]), True)
+    for axes in [(0, 2), (2, 0), [1, 2], (-1, 0, 1)]
+]
+_F = np.array([1, 2, 1, 3])
+COV = [
+    case(np.cov, _array((4,))),
+    case(np.cov, _array((3, 4))),
+    case(np.cov, _array((4, 3)), rowvar=False),
+    case(np.cov, _array((4,)), rowvar=False),
+    case(np.cov, _array((3, 4)), _array((4,), 1)),
+    case(np.cov, _array((4,)), _array((4,), 1)),
+    case(np.cov, _array((4, 3)), _array((4, 2), 1), False),
+    case(np.cov, _array((3, 4)), bias=True),
+    case(np.cov, _array((3, 4)), ddof=2),
+    case(np.cov, _array((3, 4)), None, True, False, None, _F),
+    case(np.cov, _array((3, 4)), None, True, False, None, None, _positive((4,))),
+    case(np.cov, _array((3, 4)), _array((2, 4), 1), True, False, None, _F, _positive((4,))),
+    case(np.cov, _array((4, 2)), _array((4, 1), 1), False, True, None, _F, _positive((4,))),
+    case(np.cov, _array((2, 4)), None, True, False, 0, None, _positive((4,))),
+    case(np.cov, _array((2, 4)), None, True, False, 2, fweights=_F),
+    case(np.cov, _array((1, 4))),
+    case(np.cov, _complex((3, 4))),
+    case(np.cov, _complex((3, 4)), _array((1, 4)), True, False, None, None, _positive((4,))),
+    case(np.corrcoef, _array((3, 4))),
+    case(np.corrcoef, _array((4,)), _array((4,), 1)),
+    case(np.corrcoef, _array((4, 3)), _array((4, 2), 1), False),
+    case(np.corrcoef, _array((4, 2)), rowvar=False),
+    case(np.corrcoef, _array((4,))),
+    case(np.corrcoef, _complex((3, 4))),
+]
+OF_DTYPE = [
+    Case(np.cov, (_array((3, 4)), _array((1, 4), 1), True, False, None, None, _positive((4,))), {"dtype": np.float64},
+         lambda *args, dtype: jnp.cov(*args)),
+    Case(np.corrcoef, (_array((3, 4)), _array((1, 4), 1)), {"dtype": np.float64},
+         lambda *args, dtype: jnp.corrcoef(*args)),
+]
+
+# JAX takes y for one observation here.
+ONE_VARIABLE = [case(fun, _array((4, 2)), _array((4,), 1), False) for fun in (np.cov, np.corrcoef)]
+
+IN_JAX = [*AVERAGE, *COV, *OF_DTYPE]
+ONLY_IN_NUMPY = [*BY_AXES, *ONE_VARIABLE]
+CASES = [*IN_JAX, *ONLY_IN_NUMPY]
+
+
+@each(IN_JAX)
+def test_value_and_derivatives(case):
+    check(case)
+
+
+@each(ONLY_IN_NUMPY)
+def test_value_and_derivatives_of_what_jax_does_not_have(case):
+    check(case, against_jax=False)
+
+
+@each([one for one in CASES if "dtype" not in one.kwargs])
+def test_float32(case):
+    check_precision(case, np.float32, 2e-5)
+
+
+def test_numbers_of_observations_have_no_derivative():
+    with pytest.raises(NotImplementedError, match="fweights"):
+        grad(lambda x: np.sum(np.cov(_array((2, 3)), fweights=x)))(np.array([1.0, 2.0, 1.0]))
