@@ -1,4 +1,4 @@
-"""Writing into a Tensor: ``t[i] = v``, ``t += u`` and ``np.add.at(t, i, u)``.
+"""Writing into a Tensor: ``t[i] = v``, ``t += u``, ``np.add.at(t, i, u)`` and ``np.add(a, b, out=t, where=mask)``.
 
 No array is changed by any of them, for rules may have kept it. Instead the Tensor gets a new value, and with it the
 node of the operation that made it: a copy of the old value with other elements at an index (`replace`).
@@ -17,6 +17,7 @@ from weakref import ref
 import numpy as np
 from numpy import ndarray
 
+from .engine import title
 from .rules.indexing import replace, scatter
 
 # ---- Views ----------------------------------------------------------------------------------------------------------
@@ -152,6 +153,49 @@ def update_at(ufunc: np.ufunc, t: Any, index: Any, *operands: Any) -> None:
         now = np.flatnonzero(turns == turn)
         flat = replace(flat, where[now], ufunc(flat[where[now]], *(operand[now] for operand in spread)))
     _renew(t, flat.reshape(t.shape))
+
+
+def call_ufunc(ufunc: np.ufunc, inputs: tuple, out: Any = None, where: Any = True, dtype: Any = None) -> Any:
+    """Do ``ufunc(*inputs, out=out, where=where, dtype=dtype)``.
+
+    Where the condition does not hold, nothing is computed: `out` stays as it is there, and its derivative too.
+
+    Raises
+    ------
+    NotImplementedError
+        If the result would have to be written into a plain array.
+    """
+    target = out[0] if isinstance(out, tuple) else out
+    if target is not None and not hasattr(target, "node"):
+        raise NotImplementedError(
+            f"the derivative of {title(ufunc)} does not support out=a, nor a += t, for a plain array a, which cannot hold "
+            f"a value that is being differentiated; write a = a + t, or begin with a = np.zeros_like(t)"
+        )
+    if dtype is not None:
+        for x in inputs:
+            if hasattr(x, "dtype") and not np.can_cast(x.dtype, dtype, "same_kind"):
+                raise TypeError(f"{title(ufunc)} with dtype={np.dtype(dtype)} cannot take a {x.dtype}")
+        inputs = tuple(x.astype(dtype) if hasattr(x, "dtype") else x for x in inputs)
+    if where is True:
+        result = ufunc(*inputs)
+        if target is None:
+            return result
+    else:
+        mask = np.asarray(plain(where), bool)
+        shapes = [mask.shape, *map(np.shape, inputs), *([] if target is None else [target.shape])]
+        mask = np.broadcast_to(mask, np.broadcast_shapes(*shapes))
+        chosen = ufunc(*(np.broadcast_to(x, mask.shape)[mask] if np.shape(x) else x for x in inputs))
+        if target is None:
+            return replace(np.empty(mask.shape, chosen.dtype), mask, chosen)
+        if mask.shape != target.shape:
+            raise ValueError(f"non-broadcastable output operand with shape {target.shape} doesn't match {mask.shape}")
+        result = replace(target, mask, chosen)
+    if np.broadcast_shapes(np.shape(result), target.shape) != target.shape:
+        raise ValueError(f"non-broadcastable output operand with shape {target.shape} doesn't match {np.shape(result)}")
+    if not np.can_cast(np.result_type(result), target.dtype, "same_kind"):
+        raise TypeError(f"a result of dtype {result.dtype} cannot be written into an array of dtype {target.dtype}")
+    write(target, ..., result)
+    return target
 
 
 def _turns(numbers: ndarray) -> ndarray:

@@ -49,7 +49,9 @@ class EscapedTensorError(TypeError):
 def record(rule: Rule, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Call ``rule.fun(*args, **kwargs)``, with arguments that are or hold Tensors, and record the operation."""
     if rule.constant:
-        stripped = strip(args)
+        if type(kwargs.get("out")) is Tensor:
+            raise NotImplementedError(f"{title(rule.fun)} cannot write into a Tensor (out=); write t[...] = {title(rule.fun)}(...)")
+        stripped = [_locked(value) if type(value) is Tensor else strip(value) for value in args]
         y = rule.fun(*stripped, **strip(kwargs))
         if rule.fun in _LIKE:
             return _to_write_into(y, top_level((*args, *kwargs.values())))
@@ -138,12 +140,17 @@ def _check_call(rule: Rule, name: str, given: dict[str, Any]) -> None:
         if other not in rule.vjps and other not in vjp.residuals and other not in vjp.keywords:
             default = rule.defaults.get(other, _UFUNC_DEFAULTS.get(other))
             if value is not default and not (isinstance(value, (str, bool)) and value == default):
-                remedy = (
-                    "write a = np.add(a, t) or a = a + t, instead of np.add(a, t, out=a) or a += t for an array a"
-                    if other == "out"
-                    else "leave it out"
-                )
+                remedy = f"write a = {title(rule.fun)}(...)" if other == "out" else "leave it out"
                 raise NotImplementedError(f"the derivative of {title(rule.fun)} does not support {other}=; {remedy}")
+
+
+def _locked(t: Tensor) -> Any:
+    """The plain value, for a function that shall not write into it."""
+    value = strip(t)
+    if type(value) is ndarray:
+        value = value.view()
+        value.flags.writeable = False
+    return value
 
 
 def _to_write_into(y: Any, level: Any) -> Any:
@@ -549,6 +556,9 @@ class Tensor:
                     return rule.short(*inputs)
                 apply, reflected = rule.short
                 return apply(*inputs) if type(inputs[0]) is Tensor else reflected(*inputs[::-1])
+            if kwargs and kwargs.keys() <= {"out", "where", "dtype"} and ufunc.nout == 1 and not ufunc.signature:
+                if rule.vjps or rule.constant or (special.register() and rule.vjps):
+                    return inplace.call_ufunc(ufunc, inputs, **kwargs)
             return record(rule, inputs, kwargs)
         if method == "at":
             return inplace.update_at(ufunc, *inputs)
@@ -745,7 +755,7 @@ class Tensor:
     tolist = _refused("tolist()", "write list(t)")
     __reduce__ = _refused("pickling a Tensor", "pickle what grad returns, or minigrad.stop_gradient(t)")
 
-    def __getattr__(self, name: str) -> None:
+    def __getattr__(self, name: str) -> Any:
         if name == "family":  # most Tensors have none, and do without the time it takes to say so
             return None
         hint = f"; write np.{name}(t)" if hasattr(ndarray, name) and hasattr(np, name) else ""

@@ -463,6 +463,96 @@ def test_at_against_jax():
             np.testing.assert_allclose(grad(ours)(X), expected, rtol=1e-14)
 
 
+# ---- out=, where= and dtype= of ufuncs ------------------------------------------------------------------------------
+
+MASK = np.array([True, False, True, True, False, True])
+
+
+def divide_where_it_can_be_divided(x):
+    y = np.where(MASK, x, 0.0)
+    return [np.divide(x[::-1], y, out=np.zeros_like(x), where=y != 0)]
+
+
+def out_keeps_its_derivative(x):
+    y = np.exp(x)
+    view = y[2:]
+    assert np.multiply(x, x[0], out=y, where=MASK) is y
+    np.sin(x, out=y, where=x > 1)
+    return [y, view]
+
+
+def out_of_the_argument(x):
+    y = x * 1
+    np.exp(y, y)
+    np.add(y, 1.5, out=y)
+    np.floor(3 * x, out=y, where=x < 0)
+    return [y]
+
+
+def broadcast_mask(x):
+    y = np.zeros_like(x, shape=(2, 3))
+    np.power(np.exp(x[:3]), x[3:].reshape(3)[:1], out=y, where=np.array([[True], [False]]))
+    np.add(x[0], x[1], out=y, where=np.array([False, True, False]))
+    np.add(y, x[:3], out=y)
+    return [y]
+
+
+def without_out(x):
+    return [np.add(x, x[0] * 2, where=MASK)[MASK], np.sin(0.5 * x, where=x > 0)[x > 0]]
+
+
+@pytest.mark.filterwarnings("ignore:'where' used without 'out'")
+@pytest.mark.parametrize(
+    "body", [divide_where_it_can_be_divided, out_keeps_its_derivative, out_of_the_argument, broadcast_mask, without_out],
+    ids=lambda body: body.__name__,
+)
+def test_keywords_of_ufuncs(body):
+    check(program(body))
+
+
+def test_dtype_of_a_ufunc():
+    def f(x):
+        y = np.multiply(x, 3, dtype=np.float32)
+        assert y.dtype == np.float32
+        return (y * y).sum()
+
+    gradient = grad(f)(X)
+    assert gradient.dtype == np.float64
+    np.testing.assert_allclose(gradient, 18 * X, rtol=1e-6)
+    z = grad(lambda x: np.abs(np.exp(x, dtype=complex)).sum())(X)
+    np.testing.assert_allclose(z, np.exp(X), rtol=1e-14)
+    np.testing.assert_allclose(grad(lambda x: np.add(x, x, dtype=np.float32, where=MASK, out=np.zeros_like(x)).sum())(X), 2.0 * MASK)
+    assert grad(lambda x: np.add(x, 0.5, where=True, out=None).sum())(X.astype(np.float32)).dtype == np.float32
+    kept = np.add(X.astype(np.float32), 0.5, where=MASK, out=None).dtype
+    seen = []
+    grad(lambda x: (y := np.add(x, 0.5, where=MASK), seen.append(y.dtype))[0][MASK].sum())(X.astype(np.float32))
+    assert seen == [kept] == [np.float32]
+
+
+@pytest.mark.parametrize(
+    "do, error, message",
+    [
+        (lambda x: np.add(x, 1, out=np.zeros(6)), NotImplementedError, "plain array.*zeros_like"),
+        (lambda x: np.divide(1, x, out=np.zeros(6), where=MASK), NotImplementedError, "np.divide.*plain array.*zeros_like"),
+        (lambda x: np.add(x, 1, out=x[1:].copy()), ValueError, "broadcast"),
+        (lambda x: np.add(x, 1, out=x[1:].copy(), where=MASK), ValueError, "broadcast"),
+        (lambda x: np.add(x, 1j, out=x.copy()), TypeError, "complex128.*float64"),
+        (lambda x: np.add(x, 1, dtype=int), TypeError, "np.add with dtype=int64 cannot take a float64"),
+        (lambda x: np.modf(x, where=MASK), NotImplementedError, "np.modf.*where="),
+        (lambda x: np.matmul(x, x, out=x.copy()), NotImplementedError, "np.matmul.*out="),
+        (lambda x: np.add(x, 1, casting="unsafe"), NotImplementedError, "casting="),
+        (lambda x: np.add(x, 1, order="F", where=MASK), NotImplementedError, "order=|where="),
+        (lambda x: np.round(x, 1, out=x.copy()), NotImplementedError, "np.round cannot write into a Tensor"),
+        (lambda x: np.fix(x, x.copy()), ValueError, "read-only"),
+        (lambda x: np.argmax(x, 0, x.copy()), ValueError, "output array"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_ufuncs_cannot_write_is_refused(do, error, message):
+    with pytest.raises(error, match=message):
+        grad(lambda x: do(x).sum())(X)
+
+
 # ---- dtypes, numbers, errors --------------------------------------------------------------------------------------------
 
 
