@@ -25,8 +25,6 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-import minigrad
-
 EXAMPLE = "example:  python examples/benchmark.py --engines minigrad jit --parts steps --rounds 9"
 
 # The name of an engine on the command line, its title in the tables, and the package that it needs
@@ -442,9 +440,10 @@ MEMORY = {"50 additions": additions, "50 sines": sines, "50 unused branches": br
 def peak(name: str) -> float:
     """The most memory that was in use at a time, in arrays of 8 MB, as tracemalloc sees it."""
     x = np.ones(1_000_000)
-    minigrad.grad(MEMORY[name])(x[:10])
+    grad = import_module("minigrad").grad
+    grad(MEMORY[name])(x[:10])
     tracemalloc.start()
-    minigrad.grad(MEMORY[name])(x)
+    grad(MEMORY[name])(x)
     most = tracemalloc.get_traced_memory()[1] / x.nbytes
     tracemalloc.stop()
     return most
@@ -553,7 +552,7 @@ def measure(cases: list[tuple[str, str, int]], rounds: int) -> Times:
 def print_conditions(engines: list[str], rounds: int) -> None:
     """Print what the numbers depend on."""
     packages = dict.fromkeys(ENGINES[engine][1] for engine in engines if engine != "minigrad")
-    versions = [f"Python {platform.python_version()}", f"minigrad {minigrad.__version__}"]
+    versions = [f"Python {platform.python_version()}", f"minigrad {import_module('minigrad').__version__}"]
     print(", ".join(versions + [f"{package} {version(package)}" for package in packages]))
     limits = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.endswith("_NUM_THREADS")]
     threads = " ".join(limits) or "no limit set"

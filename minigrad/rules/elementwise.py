@@ -20,6 +20,12 @@ def _whole_quotient(a, b):
     return np.where(np.isinf(b), np.floor_divide(a, b), np.floor(a / b))
 
 
+def _twice(g):
+    """2 g; of the cotangent that a mean hands to all its elements, which is one number, without making an array."""
+    is_one_number = type(g) is np.ndarray and g.size and not any(g.strides)
+    return 2 * g.item(0) if is_one_number else g + g
+
+
 defvjp(np.add,       a=lambda g: g,              b=lambda g: g)
 defvjp(np.subtract,  a=lambda g: g,              b=lambda g: -g)
 defvjp(np.multiply,  a=lambda g, b: g * b,       b=lambda g, a: g * a)
@@ -30,7 +36,7 @@ defvjp(np.divmod,    a=lambda g: g[1],           b=lambda g, a, b: -g[1] * _whol
 
 defvjp(np.negative,   x=lambda g: -g)
 defvjp(np.positive,   x=lambda g: g)
-defvjp(np.square,     x=lambda g, x: g * (x + x))
+defvjp(np.square,     x=lambda g, x: _twice(g) * x)
 defvjp(np.reciprocal, x=lambda g, y: -g * y * y)
 defvjp(np.conjugate,  x=lambda g: np.conjugate(g))
 
