@@ -157,6 +157,7 @@ def test_every_constant_function_is_tested():
     assert constant == CONSTANTS.keys() | UNPREDICTABLE.keys() | OF_DTYPES.keys() | WITH_OPTIONS.keys()
 
 
+@pytest.mark.filterwarnings("ignore:numpy.fix is deprecated")
 @pytest.mark.parametrize("fun", CONSTANTS, ids=title)
 def test_constants_are_plain_and_have_no_derivative(fun):
     args = CONSTANTS[fun]

@@ -374,6 +374,7 @@ def test_each_zero_is_in_a_call():
     assert ZERO.keys() == set(SURFACE["zero"])
 
 
+@pytest.mark.filterwarnings("ignore:numpy.fix is deprecated")
 @pytest.mark.parametrize("name", [name for name in ZERO if name not in LACKING])
 def test_zero(name, record_property):
     """The result counts in what is computed with it, but its derivative is exactly zero."""
