@@ -7,9 +7,19 @@ from pathlib import Path
 
 import jax
 import numpy
+import pytest
 
 jax.config.update("jax_enable_x64", True)  # else JAX turns float64 into float32 without a word
 jax.config.update("jax_disable_most_optimizations", True)  # what is run once is not worth the time to optimise it
+
+
+@pytest.fixture
+def no_collector():
+    """Nothing is freed but by its last reference."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def pytest_collection_finish():

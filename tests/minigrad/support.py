@@ -126,6 +126,26 @@ def rows(table: list[tuple]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case, expected", [(case, list(e)) for case, *e in table], ids=[repr(row[0]) for row in table])
 
 
+def cases(table: dict[str, Any]) -> pytest.MarkDecorator:
+    """Parametrize by a dict, whose keys are the names of the cases."""
+    return pytest.mark.parametrize("case", table.values(), ids=table.keys())
+
+
+def array(shape: tuple, seed: int = 0) -> np.ndarray:
+    """Random numbers between -2 and 2."""
+    return np.random.default_rng(seed).uniform(-2, 2, shape)
+
+
+def complex_array(shape: tuple, seed: int = 0) -> np.ndarray:
+    """Random complex numbers, with parts between -2 and 2."""
+    return array(shape, seed) + 1j * array(shape, seed + 1)
+
+
+def positive(shape: tuple, seed: int = 0) -> np.ndarray:
+    """Random numbers between 0.5 and 2."""
+    return np.random.default_rng(seed).uniform(0.5, 2, shape)
+
+
 def _is_inexact(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return any(map(_is_inexact, value))

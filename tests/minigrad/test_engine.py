@@ -17,19 +17,7 @@ import pytest
 from minigrad import defvjp, grad, primitive, stop_gradient, value_and_grad, vjp
 from minigrad.engine import sequence
 
-
-def cases(table):
-    """Parametrize by a dict, whose keys are the names of the cases."""
-    return pytest.mark.parametrize("case", table.values(), ids=table.keys())
-
-
-@pytest.fixture
-def no_collector():
-    """Nothing is freed but by its last reference."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
+from .support import cases
 
 
 VISITS: list = []

@@ -19,14 +19,9 @@ import pytest
 
 from minigrad import Tensor, grad, value_and_grad
 
-from .support import assert_alike, assert_close
+from .support import assert_alike, assert_close, cases
 
 Pair = namedtuple("Pair", "a b")
-
-
-def cases(table):
-    """Parametrize by a dict, whose keys are the names of the cases."""
-    return pytest.mark.parametrize("case", table.values(), ids=table.keys())
 
 
 def assert_as_jax(fun, *args, argnums=0, rtol=1e-14):

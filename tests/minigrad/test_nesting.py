@@ -15,12 +15,7 @@ import pytest
 
 from minigrad import Tensor, grad, stop_gradient, value_and_grad
 
-from .support import assert_alike, assert_close
-
-
-def cases(table):
-    """Parametrize by a dict, whose keys are the names of the cases."""
-    return pytest.mark.parametrize("case", table.values(), ids=table.keys())
+from .support import assert_alike, assert_close, cases
 
 
 def repeated(transform, fun, n):

@@ -12,6 +12,7 @@ from minigrad import grad
 from .support import (
     Case,
     along,
+    array,
     assert_close,
     bent,
     case,
@@ -19,6 +20,7 @@ from .support import (
     check_precision,
     check_special_point,
     check_special_point_in_jax,
+    complex_array,
     differences,
     dot,
     each,
@@ -28,17 +30,10 @@ from .support import (
     rows,
     weighted,
 )
+from .test_rules_linalg import BATCH, COMPLEX, EMPTY, ONE, SQUARE, TALL, WIDE
 
 nan = np.nan
 linalg = np.linalg
-
-
-def _array(*shape, seed=0):
-    return np.random.default_rng(seed).uniform(-2, 2, shape)
-
-
-def _complex(*shape, seed=0):
-    return _array(*shape, seed=seed) + 1j * _array(*shape, seed=seed + 1)
 
 
 def _mirrored(a, triangle="L"):
@@ -68,17 +63,10 @@ def _case(fun, *args, **kwargs):
     return Case(fun, args, kwargs, in_jax)
 
 
-SQUARE = _array(3, 3) + 3 * np.eye(3)
-BATCH = _array(2, 3, 3, seed=1) + 3 * np.eye(3)
-COMPLEX = _complex(3, 3) + 3 * np.eye(3)
-TALL, WIDE = _array(4, 3, seed=5), _array(3, 4, seed=6)
-EMPTY = np.zeros((0, 0))
-ONE = np.array([[1.5]])
-
-DEFINITE = SQUARE @ SQUARE.T + 2 * np.tril(_array(3, 3), -1)
-DEFINITE_COMPLEX = COMPLEX @ COMPLEX.conj().T + 2 * np.tril(_complex(3, 3), -1)
-REAL_EIGENVALUES = np.diag([1.0, 2.0, 4.0]) + 0.2 * _array(3, 3)
-COMPLEX_EIGENVALUES = _array(3, 3, seed=3)
+DEFINITE = SQUARE @ SQUARE.T + 2 * np.tril(array((3, 3)), -1)
+DEFINITE_COMPLEX = COMPLEX @ COMPLEX.conj().T + 2 * np.tril(complex_array((3, 3)), -1)
+REAL_EIGENVALUES = np.diag([1.0, 2.0, 4.0]) + 0.2 * array((3, 3))
+COMPLEX_EIGENVALUES = array((3, 3), seed=3)
 
 CASES = [
     _case(linalg.cholesky, DEFINITE),
@@ -109,10 +97,10 @@ CASES = [
     _case(linalg.svd, BATCH, False),
     _case(linalg.svd, TALL, full_matrices=False),
     _case(linalg.svd, np.stack([WIDE, WIDE[::-1]]), full_matrices=False),
-    _case(linalg.svd, _array(2, 5), full_matrices=False),
+    _case(linalg.svd, array((2, 5)), full_matrices=False),
     _case(linalg.svd, ONE),
     _case(linalg.svd, TALL, compute_uv=False),
-    _case(linalg.svd, _complex(4, 3), compute_uv=False),
+    _case(linalg.svd, complex_array((4, 3)), compute_uv=False),
     _case(linalg.svd, SQUARE, hermitian=True),
     _case(linalg.svd, BATCH, compute_uv=False, hermitian=True),
     _case(linalg.svdvals, WIDE),
@@ -122,20 +110,20 @@ CASES = [
     _case(linalg.qr, TALL),
     _case(linalg.qr, np.stack([WIDE, 2 * WIDE[::-1]]), "reduced"),
     _case(linalg.qr, COMPLEX),
-    _case(linalg.qr, _complex(4, 3)),
-    _case(linalg.qr, _complex(2, 4)),
+    _case(linalg.qr, complex_array((4, 3))),
+    _case(linalg.qr, complex_array((2, 4))),
     _case(linalg.qr, TALL, mode="complete"),
-    _case(linalg.qr, _array(2, 5, 2), mode="complete"),
+    _case(linalg.qr, array((2, 5, 2)), mode="complete"),
     _case(linalg.qr, WIDE, mode="complete"),
-    _case(linalg.qr, _complex(4, 2), mode="complete"),
+    _case(linalg.qr, complex_array((4, 2)), mode="complete"),
     _case(linalg.qr, TALL, mode="r"),
     _case(linalg.qr, WIDE, mode="r"),
-    _case(linalg.qr, _complex(3, 3), mode="r"),
+    _case(linalg.qr, complex_array((3, 3)), mode="r"),
     _case(linalg.qr, ONE),
     _case(linalg.pinv, TALL),
     _case(linalg.pinv, np.stack([WIDE, 2 * WIDE[::-1]])),
     _case(linalg.pinv, SQUARE),
-    _case(linalg.pinv, _complex(4, 3)),
+    _case(linalg.pinv, complex_array((4, 3))),
     _case(linalg.pinv, TALL, rcond=1e-6),
     _case(linalg.pinv, TALL, rtol=1e-6),
     _case(linalg.pinv, SQUARE, hermitian=True),
@@ -165,7 +153,7 @@ def _hermitian(a):
     return (a + _H(a)) / 2
 
 
-TALL_COMPLEX = _complex(4, 3)
+TALL_COMPLEX = complex_array((4, 3))
 PROGRAMS = [
     program("complex eigenvectors", lambda np, a: np.abs(np.linalg.eigh(_hermitian(a))[1]) ** 2, COMPLEX),
     program("complex svd of a number", lambda np, a: _spectral(np, *np.linalg.svd(a)), COMPLEX[:1, :1]),
@@ -180,10 +168,10 @@ PROGRAMS = [
 ]
 # JAX has no derivative of these.
 MORE_PROGRAMS = [
-    program("null space", lambda np, a: _projector(np.linalg.svd(a)[0][..., 2:]), _array(2, 5, 2)),
-    program("complex null space", lambda np, a: _projector(np.linalg.svd(a)[0][:, 2:]), _complex(4, 2)),
-    program("null space on the right", lambda np, a: _projector(_H(np.linalg.svd(a)[2][2:])), _complex(2, 4)),
-    program("what is left of both", lambda np, a: _spectral(np, *_first(*np.linalg.svd(a))), _complex(2, 4)),
+    program("null space", lambda np, a: _projector(np.linalg.svd(a)[0][..., 2:]), array((2, 5, 2))),
+    program("complex null space", lambda np, a: _projector(np.linalg.svd(a)[0][:, 2:]), complex_array((4, 2))),
+    program("null space on the right", lambda np, a: _projector(_H(np.linalg.svd(a)[2][2:])), complex_array((2, 4))),
+    program("what is left of both", lambda np, a: _spectral(np, *_first(*np.linalg.svd(a))), complex_array((2, 4))),
     # With one more column there is no choice but a sign.
     *(case(linalg.svd, a) for a in (TALL, WIDE, np.stack([TALL, TALL[::-1]]))),
 ]
@@ -301,9 +289,9 @@ def test_eigenvectors_of_repeated_eigenvalues_in_part_of_a_batch():
     assert np.isnan(gradient[0]).all() and np.isfinite(gradient[1]).all()
 
 
-ROTATION, _ = np.linalg.qr(_array(4, 4, seed=8))
+ROTATION, _ = np.linalg.qr(array((4, 4), seed=8))
 NEARLY = ROTATION @ np.diag([1.0, 1.0, 2.0, 3.0]) @ ROTATION.T  # of which rounding tells the first two apart
-LOW_RANK = _array(5, 2) @ _array(2, 4, seed=1)
+LOW_RANK = array((5, 2)) @ array((2, 4), seed=1)
 ROUNDED = [
     program("a function of a matrix", lambda np, a: _spectral(np, *np.linalg.eigh(a)), NEARLY),
     program("of any matrix", lambda np, a: np.abs(np.linalg.eig(a)[1]), NEARLY),
@@ -348,7 +336,7 @@ def test_matrices_without_columns_or_rows():
 
 
 def test_tall_matrices_do_not_make_large_square_ones():
-    a = _array(3000, 2)
+    a = array((3000, 2))
     tracemalloc.start()
     grad(lambda a: np.sum(linalg.pinv(a)))(a)
     grad(lambda a: np.sum(linalg.pinv(a)))(a.T.copy())

@@ -6,15 +6,7 @@ import pytest
 
 from minigrad import grad
 
-from .support import Case, assert_close, check, check_precision, each
-
-
-def _array(shape, seed=0):
-    return np.random.default_rng(seed).uniform(-2, 2, shape)
-
-
-def _complex(shape):
-    return _array(shape) + 1j * _array(shape, 1)
+from .support import Case, array, assert_close, check, check_precision, complex_array, each
 
 
 def _case(name, *args, **kwargs):
@@ -23,7 +15,7 @@ def _case(name, *args, **kwargs):
 
 def _of(name, shape):
     """An array of the kind that a transform is for."""
-    return _array(shape) if name.startswith(("rfft", "ihfft")) else _complex(shape)
+    return array(shape) if name.startswith(("rfft", "ihfft")) else complex_array(shape)
 
 
 # As they come; even and odd lengths; cut, padded, and padded to an odd length; each of the conventions.
@@ -53,8 +45,8 @@ CASES = [
         ((0, 4), {}),
     ]
 ]
-CASES += [_case(name, _array((5,))) for name in ("fft", "ifft", "irfft", "hfft")]
-CASES += [_case(name, _array((1,))) for name in ("fft", "ifft", "rfft", "ihfft")]
+CASES += [_case(name, array((5,))) for name in ("fft", "ifft", "irfft", "hfft")]
+CASES += [_case(name, array((1,))) for name in ("fft", "ifft", "rfft", "ihfft")]
 
 TWO_AXES = ["fft2", "ifft2", "rfft2", "irfft2"]
 CASES += [
@@ -86,11 +78,11 @@ CASES += [
     _case(name, x, **kwargs)
     for name in ("fftshift", "ifftshift")
     for x, kwargs in [
-        (_array((5,)), {}),
-        (_array((4, 3)), {}),
-        (_array((4, 3)), {"axes": 1}),
-        (_array((5, 2, 3)), {"axes": (0, -1)}),
-        (_complex((3, 4)), {"axes": 0}),
+        (array((5,)), {}),
+        (array((4, 3)), {}),
+        (array((4, 3)), {"axes": 1}),
+        (array((5, 2, 3)), {"axes": (0, -1)}),
+        (complex_array((3, 4)), {"axes": 0}),
     ]
 ]
 
@@ -125,7 +117,7 @@ def test_lengths_without_axes_are_those_of_the_last_axes(name):
 
 def test_energy():
     """Parseval: the gradient of the energy of the spectrum is 2 n x."""
-    x = _array((7,))
+    x = array((7,))
     assert_close(grad(lambda x: np.sum(np.abs(np.fft.fft(x)) ** 2))(x), 14 * x, 1e-14)
 
 

@@ -6,7 +6,7 @@ import pytest
 from minigrad import grad, value_and_grad
 from minigrad.rules.indexing import getitem, replace, scatter
 
-from .support import assert_alike, assert_close, assert_identical, case, check, check_precision, each, gradient_of, program
+from .support import case, check, check_precision, each, program
 
 A = np.random.default_rng(0).uniform(-2, 2, (2, 3, 4))
 TABLE = A[:, :, 0]

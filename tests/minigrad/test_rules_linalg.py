@@ -10,26 +10,20 @@ from minigrad.rules.linalg import cofactors, cofactors_vjp, on_diagonal
 
 from .support import (
     Case,
+    array,
     assert_close,
     case,
     check,
     check_precision,
     check_special_point,
     check_special_point_in_jax,
+    complex_array,
     each,
     rows,
 )
 
 inf, nan = np.inf, np.nan
 linalg = np.linalg
-
-
-def _array(*shape, seed=0):
-    return np.random.default_rng(seed).uniform(-2, 2, shape)
-
-
-def _complex(*shape, seed=0):
-    return _array(*shape, seed=seed) + 1j * _array(*shape, seed=seed + 1)
 
 
 def _cofactors_in_jax(a):
@@ -67,12 +61,12 @@ def _case(fun, *args, **kwargs):
     return Case(fun, args, kwargs, in_jax)
 
 
-SQUARE = _array(3, 3) + 3 * np.eye(3)
-BATCH = _array(2, 3, 3, seed=1) + 3 * np.eye(3)
-COMPLEX = _complex(3, 3) + 3 * np.eye(3)
-TALL, WIDE = _array(4, 3, seed=5), _array(3, 4, seed=6)
-CUBE = _array(2, 3, 4)
-ROW = _array(3, seed=7)
+SQUARE = array((3, 3)) + 3 * np.eye(3)
+BATCH = array((2, 3, 3), seed=1) + 3 * np.eye(3)
+COMPLEX = complex_array((3, 3)) + 3 * np.eye(3)
+TALL, WIDE = array((4, 3), seed=5), array((3, 4), seed=6)
+CUBE = array((2, 3, 4))
+ROW = array((3,), seed=7)
 EMPTY = np.zeros((0, 0))
 ONE = np.array([[1.5]])
 
@@ -92,7 +86,7 @@ CASES = [
     case(np.diag, ROW[:0]),
     case(np.diag, TALL),
     case(np.diag, TALL, k=-1),
-    case(np.diag, _complex(3, 2), k=1),
+    case(np.diag, complex_array((3, 2)), k=1),
     case(np.diagflat, ROW),
     case(np.diagflat, TALL, k=-1),
     case(np.trace, TALL),
@@ -112,38 +106,38 @@ CASES = [
     _case(linalg.trace, CUBE),
     _case(linalg.trace, CUBE, offset=1),
     _case(linalg.trace, CUBE, dtype=np.complex128),
-    _case(linalg.matmul, CUBE, _array(4, 2)),
-    _case(linalg.matmul, _array(4), _array(2, 4, 3)),
-    _case(linalg.matmul, CUBE, _array(4)),
-    _case(linalg.matmul, _complex(2, 3), _array(3, 2)),
-    _case(linalg.outer, ROW, _array(4)),
-    _case(linalg.outer, _complex(2), ROW),
+    _case(linalg.matmul, CUBE, array((4, 2))),
+    _case(linalg.matmul, array((4,)), array((2, 4, 3))),
+    _case(linalg.matmul, CUBE, array((4,))),
+    _case(linalg.matmul, complex_array((2, 3)), array((3, 2))),
+    _case(linalg.outer, ROW, array((4,))),
+    _case(linalg.outer, complex_array((2,)), ROW),
     _case(linalg.outer, ROW[:0], ROW),
-    _case(linalg.cross, ROW, _array(3)),
-    _case(linalg.cross, _array(2, 3), _array(4, 1, 3)),
-    _case(linalg.cross, _array(3, 2), _array(3, 2, seed=1), axis=0),
-    _case(linalg.cross, _array(2, 3, 2), _complex(3, 1), axis=-2),
-    _case(linalg.vecdot, ROW, _array(3)),
-    _case(linalg.vecdot, _complex(2, 3), _complex(4, 1, 3)),
-    _case(linalg.vecdot, _complex(3, 2), _array(3, 2), axis=0),
-    _case(linalg.tensordot, _array(2, 3, 4), _array(3, 4, 2, seed=1)),
-    _case(linalg.tensordot, _array(2, 3, 4), _array(4, 2), axes=1),
-    _case(linalg.tensordot, _array(2, 3, 4), _complex(4, 5, 2), axes=([0, -1], [2, 0])),
+    _case(linalg.cross, ROW, array((3,))),
+    _case(linalg.cross, array((2, 3)), array((4, 1, 3))),
+    _case(linalg.cross, array((3, 2)), array((3, 2), seed=1), axis=0),
+    _case(linalg.cross, array((2, 3, 2)), complex_array((3, 1)), axis=-2),
+    _case(linalg.vecdot, ROW, array((3,))),
+    _case(linalg.vecdot, complex_array((2, 3)), complex_array((4, 1, 3))),
+    _case(linalg.vecdot, complex_array((3, 2)), array((3, 2)), axis=0),
+    _case(linalg.tensordot, array((2, 3, 4)), array((3, 4, 2), seed=1)),
+    _case(linalg.tensordot, array((2, 3, 4)), array((4, 2)), axes=1),
+    _case(linalg.tensordot, array((2, 3, 4)), complex_array((4, 5, 2)), axes=([0, -1], [2, 0])),
     _case(linalg.tensordot, ROW, ROW[:2], axes=0),
     _case(linalg.multi_dot, [TALL, SQUARE]),
-    _case(linalg.multi_dot, [TALL, _array(3, 2), _array(2, 5), _array(5, 1)]),
-    _case(linalg.multi_dot, [ROW, SQUARE, _array(3, 2)]),
+    _case(linalg.multi_dot, [TALL, array((3, 2)), array((2, 5)), array((5, 1))]),
+    _case(linalg.multi_dot, [ROW, SQUARE, array((3, 2))]),
     _case(linalg.multi_dot, (TALL, SQUARE, ROW)),
     _case(linalg.multi_dot, [ROW, SQUARE, SQUARE.T, ROW + 1]),
     _case(linalg.multi_dot, [ROW, ROW + 1]),
-    _case(linalg.multi_dot, [_complex(2, 3), SQUARE, _complex(3, 2)]),
+    _case(linalg.multi_dot, [complex_array((2, 3)), SQUARE, complex_array((3, 2))]),
     *(_case(linalg.matrix_power, SQUARE / 4, n) for n in (0, 1, 6, 7)),
     *(_case(linalg.matrix_power, SQUARE, n) for n in (-1, -3)),
     _case(linalg.matrix_power, BATCH / 4, n=5),
     _case(linalg.matrix_power, COMPLEX, -2),
 ]
 
-FOUR_AXES = _array(2, 2, 3, 3) + 5 * np.eye(6).reshape(2, 3, 2, 3).swapaxes(1, 2)
+FOUR_AXES = array((2, 2, 3, 3)) + 5 * np.eye(6).reshape(2, 3, 2, 3).swapaxes(1, 2)
 
 # ---- Equations, inverses and determinants ---------------------------------------------------------------------------
 
@@ -154,33 +148,33 @@ CASES += [
     _case(linalg.inv, ONE),
     _case(linalg.inv, EMPTY),
     _case(linalg.solve, SQUARE, ROW),
-    _case(linalg.solve, SQUARE, _array(3, 2)),
+    _case(linalg.solve, SQUARE, array((3, 2))),
     _case(linalg.solve, BATCH, ROW),
-    _case(linalg.solve, BATCH, _array(3, 2)),
-    _case(linalg.solve, SQUARE, _array(2, 3, 2)),
-    _case(linalg.solve, BATCH[:1], _array(4, 2, 3, 1)),
-    _case(linalg.solve, COMPLEX, _array(3, 2)),
-    _case(linalg.solve, SQUARE, _complex(3)),
+    _case(linalg.solve, BATCH, array((3, 2))),
+    _case(linalg.solve, SQUARE, array((2, 3, 2))),
+    _case(linalg.solve, BATCH[:1], array((4, 2, 3, 1))),
+    _case(linalg.solve, COMPLEX, array((3, 2))),
+    _case(linalg.solve, SQUARE, complex_array((3,))),
     _case(linalg.solve, ONE, np.array([2.0])),
-    _case(linalg.tensorinv, _array(4, 6, 8, 3)[:2, :3, :2, :3].reshape(2, 3, 2, 3) + np.eye(6).reshape(2, 3, 2, 3) * 5),
+    _case(linalg.tensorinv, array((4, 6, 8, 3))[:2, :3, :2, :3].reshape(2, 3, 2, 3) + np.eye(6).reshape(2, 3, 2, 3) * 5),
     _case(linalg.tensorinv, SQUARE[:, None], ind=1),
-    _case(linalg.tensorinv, _complex(6, 2, 3) + 5 * np.eye(6).reshape(6, 2, 3), ind=1),
-    _case(linalg.tensorsolve, _array(2, 3, 6) + 5 * np.eye(6).reshape(2, 3, 6), _array(2, 3)),
-    _case(linalg.tensorsolve, _array(6, 2, 3) + 5 * np.eye(6).reshape(6, 2, 3), _complex(6)),
-    _case(linalg.tensorsolve, _array(6, 3, 2) + 5 * np.eye(6).reshape(6, 3, 2), _array(3, 2), axes=(0,)),
-    _case(linalg.tensorsolve, FOUR_AXES, _array(2, 3), axes=(1,)),
+    _case(linalg.tensorinv, complex_array((6, 2, 3)) + 5 * np.eye(6).reshape(6, 2, 3), ind=1),
+    _case(linalg.tensorsolve, array((2, 3, 6)) + 5 * np.eye(6).reshape(2, 3, 6), array((2, 3))),
+    _case(linalg.tensorsolve, array((6, 2, 3)) + 5 * np.eye(6).reshape(6, 2, 3), complex_array((6,))),
+    _case(linalg.tensorsolve, array((6, 3, 2)) + 5 * np.eye(6).reshape(6, 3, 2), array((3, 2)), axes=(0,)),
+    _case(linalg.tensorsolve, FOUR_AXES, array((2, 3)), axes=(1,)),
     _case(linalg.det, SQUARE),
     _case(linalg.det, BATCH),
     _case(linalg.det, COMPLEX),
-    _case(linalg.det, _array(2, 5, 5)),
+    _case(linalg.det, array((2, 5, 5))),
     _case(linalg.det, SQUARE[:2, :2]),
     _case(linalg.det, ONE),
     _case(cofactors, SQUARE),
     _case(cofactors, BATCH),
     _case(cofactors, COMPLEX),
     _case(cofactors, ONE),
-    _case(cofactors_vjp, _array(2, 3, 3), BATCH),
-    _case(cofactors_vjp, _complex(3, 3), COMPLEX),
+    _case(cofactors_vjp, array((2, 3, 3)), BATCH),
+    _case(cofactors_vjp, complex_array((3, 3)), COMPLEX),
     _case(linalg.slogdet, SQUARE),
     _case(linalg.slogdet, -BATCH),
     _case(linalg.slogdet, COMPLEX),
@@ -191,11 +185,11 @@ CASES += [
 # ---- Least squares and norms ----------------------------------------------------------------------------------------
 
 CASES += [
-    _case(linalg.lstsq, TALL, _array(4)),
-    _case(linalg.lstsq, TALL, _array(4, 2), rcond=None),
+    _case(linalg.lstsq, TALL, array((4,))),
+    _case(linalg.lstsq, TALL, array((4, 2)), rcond=None),
     _case(linalg.lstsq, SQUARE, ROW, rcond=-1),
-    _case(linalg.lstsq, WIDE, _array(3, 2), rcond=1e-12),
-    _case(linalg.lstsq, _complex(4, 2), _complex(4)),
+    _case(linalg.lstsq, WIDE, array((3, 2)), rcond=1e-12),
+    _case(linalg.lstsq, complex_array((4, 2)), complex_array((4,))),
 ]
 VECTOR_ORDERS = [None, 1, 2, 3, 1.5, 0.5, -1, -2.5, 0, inf, -inf]
 MATRIX_ORDERS = [None, "fro", "nuc", 1, -1, 2, -2, inf, -inf]
@@ -206,8 +200,8 @@ CASES += [_case(linalg.norm, CUBE, ord=ord, axis=(-1,), keepdims=True) for ord i
 CASES += [_case(linalg.norm, CUBE, ord=ord, axis=(2, 0)) for ord in (1, inf, 2, "nuc")]
 CASES += [_case(linalg.norm, CUBE, ord=ord, axis=(0, 2), keepdims=True) for ord in (None, 1, -1, -2, "nuc", inf)]
 CASES += [_case(linalg.norm, CUBE), _case(linalg.norm, CUBE, keepdims=True), _case(linalg.norm, TALL, keepdims=True)]
-CASES += [_case(linalg.norm, x, ord=ord) for x in (_complex(3),) for ord in (None, 1, 3, inf)]
-CASES += [_case(linalg.norm, _complex(3, 2), ord=ord) for ord in (None, "nuc", 1, 2)]
+CASES += [_case(linalg.norm, x, ord=ord) for x in (complex_array((3,)),) for ord in (None, 1, 3, inf)]
+CASES += [_case(linalg.norm, complex_array((3, 2)), ord=ord) for ord in (None, "nuc", 1, 2)]
 CASES += [
     _case(linalg.vector_norm, CUBE),
     _case(linalg.vector_norm, CUBE, ord=3),
@@ -215,7 +209,7 @@ CASES += [
     _case(linalg.vector_norm, CUBE, ord=1, axis=1, keepdims=True),
     _case(linalg.vector_norm, CUBE, ord=-2, axis=(-1, 0), keepdims=True),
     _case(linalg.vector_norm, CUBE, ord=2, keepdims=True),
-    _case(linalg.vector_norm, _complex(3), ord=-inf),
+    _case(linalg.vector_norm, complex_array((3,)), ord=-inf),
     _case(linalg.matrix_norm, TALL),
     *(_case(linalg.matrix_norm, CUBE, ord=ord, keepdims=True) for ord in ("nuc", 1, -2)),
     _case(linalg.matrix_norm, CUBE, ord=-inf),
@@ -297,10 +291,10 @@ DETERMINANTS = [
     RANK_TWO,
     np.ones((3, 3)),
     np.diag([1.0, 2, 0, 3]),
-    np.stack([np.diag([0.0, 2, 0, 3]), np.zeros((4, 4)), _array(4, 4)]),
+    np.stack([np.diag([0.0, 2, 0, 3]), np.zeros((4, 4)), array((4, 4))]),
     np.zeros((0, 3, 3)),
     EMPTY,
-    _complex(3, 1) @ _complex(1, 3),
+    complex_array((3, 1)) @ complex_array((1, 3)),
 ]
 
 
@@ -314,7 +308,7 @@ def test_third_derivative_of_the_determinant():
     def third(a):
         return grad(lambda a: np.sum(grad(lambda a: np.sum(grad(np.linalg.det)(a) * V))(a) * V))(a)
 
-    a, V = SQUARE, _array(3, 3, seed=9)
+    a, V = SQUARE, array((3, 3), seed=9)
     # det(a + t v) is a polynomial in t; what is left after two derivatives along v is linear in a.
     np.testing.assert_allclose(third(a), 2 * cofactors(V), rtol=1e-11, atol=1e-11)
     with pytest.raises(NotImplementedError, match="no third derivative .* at a singular matrix"):
@@ -358,8 +352,8 @@ def test_norm_of_a_number():
 
 def test_least_squares_of_lower_rank():
     """The derivative is that along matrices of the same rank."""
-    columns, combinations = _array(5, 2), _array(2, 3, seed=1)
-    b = _array(5, seed=2)
+    columns, combinations = array((5, 2)), array((2, 3), seed=1)
+    b = array((5,), seed=2)
     weights = np.arange(1.0, 4)
 
     def solution(columns):
@@ -374,13 +368,13 @@ def test_least_squares_of_lower_rank():
 
 def test_least_squares_with_integers():
     """NumPy makes floats of them."""
-    a, b = np.array([[2, 1], [1, 3], [0, 1]]), _array(3)
+    a, b = np.array([[2, 1], [1, 3], [0, 1]]), array((3,))
     expected = grad(lambda b: np.sum(np.linalg.lstsq(a.astype(float), b)[0]))(b)
     np.testing.assert_array_equal(grad(lambda b: np.sum(np.linalg.lstsq(a, b)[0]))(b), expected)
 
 
 def test_least_squares_of_float32_keep_the_precision_that_numpy_computes_in():
     a = np.vander(np.linspace(1, 2, 8), 7).astype(np.float32)  # in float32, it would count as of lower rank
-    b = _array(8).astype(np.float32)
+    b = array((8,)).astype(np.float32)
     narrow, wide = (grad(lambda b: np.linalg.lstsq(a, b)[0][0])(b.astype(dtype)) for dtype in (np.float32, float))
     np.testing.assert_allclose(narrow, wide, rtol=1e-6, atol=1e-6 * np.abs(wide).max())

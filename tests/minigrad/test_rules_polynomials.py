@@ -9,30 +9,21 @@ from minigrad import grad, value_and_grad
 
 from .support import (
     Case,
+    array,
     assert_close,
     assert_identical,
     case,
     check,
     check_precision,
     check_special_point,
+    complex_array,
     each,
     gradient_of,
     jax_gradient_of,
+    positive,
     program,
     rows,
 )
-
-
-def _array(shape, seed=0):
-    return np.random.default_rng(seed).uniform(-2, 2, shape)
-
-
-def _complex(shape):
-    return _array(shape) + 1j * _array(shape, 1)
-
-
-def _positive(shape, seed=0):
-    return np.random.default_rng(seed).uniform(0.5, 2, shape)
 
 
 def _like_numpy(fun, *names):
@@ -51,78 +42,78 @@ def _like_numpy(fun, *names):
 # ---- Polynomials, given by their coefficients ------------------------------------------------------------------------
 
 COEFFICIENTS = [
-    case(np.polyval, _array((4,)), _array((3,), 1)),
-    case(np.polyval, _array((4,)), np.array([0.0, 1.5])),
-    case(np.polyval, _array((1,)), _array((3,), 1)),
-    case(np.polyval, _array((0,)), _array((3,), 1)),
-    case(np.polyval, _array((3,)), 1.5),
-    case(np.polyval, _array((3,)), _array((2, 1, 3), 1)),
-    case(np.polyval, _array((3, 2)), _array((4, 1), 1)),
-    case(np.polyval, _array((3, 4, 1)), _array((2,), 1)),
-    case(np.polyval, _complex((3,)), _complex((2,))),
-    case(np.polyval, _array((3,)), _complex((2,))),
-    case(np.polyval, _array((3,)), np.array([2, 0, -1])),
-    case(np.polyval, np.array([2, 0, -1]), _array((3,))),
+    case(np.polyval, array((4,)), array((3,), 1)),
+    case(np.polyval, array((4,)), np.array([0.0, 1.5])),
+    case(np.polyval, array((1,)), array((3,), 1)),
+    case(np.polyval, array((0,)), array((3,), 1)),
+    case(np.polyval, array((3,)), 1.5),
+    case(np.polyval, array((3,)), array((2, 1, 3), 1)),
+    case(np.polyval, array((3, 2)), array((4, 1), 1)),
+    case(np.polyval, array((3, 4, 1)), array((2,), 1)),
+    case(np.polyval, complex_array((3,)), complex_array((2,))),
+    case(np.polyval, array((3,)), complex_array((2,))),
+    case(np.polyval, array((3,)), np.array([2, 0, -1])),
+    case(np.polyval, np.array([2, 0, -1]), array((3,))),
     *(
         case(fun, *args)
         for fun in (np.polyadd, np.polysub)
         for args in [
-            (_array((3,)), _array((3,), 1)),
-            (_array((4,)), _array((2,), 1)),
-            (_array((2,)), _array((4,), 1)),
-            (_complex((2,)), _array((3,))),
+            (array((3,)), array((3,), 1)),
+            (array((4,)), array((2,), 1)),
+            (array((2,)), array((4,), 1)),
+            (complex_array((2,)), array((3,))),
         ]
     ),
-    Case(np.polyadd, (1.5, _array((3,))), in_jax=lambda a, b: jnp.polyadd(jnp.atleast_1d(a), b)),
-    Case(np.polysub, (_array((3,)), 1.5), in_jax=lambda a, b: jnp.polysub(a, jnp.atleast_1d(b))),
-    case(np.polymul, _array((3,)), _array((2,), 1)),
-    case(np.polymul, _array((2,)), _array((4,), 1)),
-    case(np.polymul, _complex((2,)), _array((3,))),
-    Case(np.polymul, (1.5, _array((3,))), in_jax=lambda a, b: a * b),
+    Case(np.polyadd, (1.5, array((3,))), in_jax=lambda a, b: jnp.polyadd(jnp.atleast_1d(a), b)),
+    Case(np.polysub, (array((3,)), 1.5), in_jax=lambda a, b: jnp.polysub(a, jnp.atleast_1d(b))),
+    case(np.polymul, array((3,)), array((2,), 1)),
+    case(np.polymul, array((2,)), array((4,), 1)),
+    case(np.polymul, complex_array((2,)), array((3,))),
+    Case(np.polymul, (1.5, array((3,))), in_jax=lambda a, b: a * b),
     _like_numpy(np.polydiv, np.array([1.5, -2.0, 0.25, 1.0, 3.0]), np.array([1.0, 0.5, -2.0])),
     _like_numpy(np.polydiv, np.array([1.5, -2.0, 0.25, 1.0]), np.array([0.5, 1.0, 1.5, -1.0])),
     _like_numpy(np.polydiv, np.array([1.5, -2.0, 0.25, 1.0]), np.array([2.0])),
     _like_numpy(np.polydiv, np.array([1.5 + 1j, -2.0, 0.25j, 1.0]), np.array([2.0, 1.5])),
     _like_numpy(np.polydiv, np.array([1.0, 1.5, -1.0]), np.array([1.0, 2.0])),  # which leaves nothing
-    case(np.polyder, _array((4,))),
-    case(np.polyder, _array((4,)), 2),
-    case(np.polyder, _array((4,)), m=0),
-    case(np.polyder, _array((1,))),
-    case(np.polyder, _complex((3,)), m=1),
-    case(np.polyint, _array((3,))),
-    case(np.polyint, _array((3,)), 2),
-    case(np.polyint, _array((3,)), m=0),
-    case(np.polyint, _complex((3,)), m=1),
-    case(np.polyint, _array((3,)), m=2, k=np.array([1, 2])),
-    Case(np.vander, (_array((3,)),)),
-    case(np.vander, _array((3,)), 4),
-    case(np.vander, _array((3,)), N=2, increasing=True),
-    case(np.vander, _array((3,)), 1),
-    case(np.vander, _array((3,)), 0),
-    case(np.vander, _complex((2,)), 3),
+    case(np.polyder, array((4,))),
+    case(np.polyder, array((4,)), 2),
+    case(np.polyder, array((4,)), m=0),
+    case(np.polyder, array((1,))),
+    case(np.polyder, complex_array((3,)), m=1),
+    case(np.polyint, array((3,))),
+    case(np.polyint, array((3,)), 2),
+    case(np.polyint, array((3,)), m=0),
+    case(np.polyint, complex_array((3,)), m=1),
+    case(np.polyint, array((3,)), m=2, k=np.array([1, 2])),
+    Case(np.vander, (array((3,)),)),
+    case(np.vander, array((3,)), 4),
+    case(np.vander, array((3,)), N=2, increasing=True),
+    case(np.vander, array((3,)), 1),
+    case(np.vander, array((3,)), 0),
+    case(np.vander, complex_array((2,)), 3),
 ]
 # At zero, JAX has powers of it that are not a number.
 AT_ZERO = [
     case(np.vander, np.array([0.0, 1.5, -0.5]), 4),
-    case(np.polyfit, np.array([0.0, 1.5, -0.5, 1.0]), _array((4,)), 1),
+    case(np.polyfit, np.array([0.0, 1.5, -0.5, 1.0]), array((4,)), 1),
 ]
 # NumPy does not divide where there is nothing to divide, and JAX has no quotient then.
-SHORT = [case(np.polydiv, _array((2,)), _positive((4,))), case(np.polydiv, 1.5, _positive((2,)))]
+SHORT = [case(np.polydiv, array((2,)), positive((4,))), case(np.polydiv, 1.5, positive((2,)))]
 
 # ---- Zeros ----------------------------------------------------------------------------------------------------------
 
 POLY = [
-    case(np.poly, _array((3,))),
+    case(np.poly, array((3,))),
     case(np.poly, np.array([0.0, 1.5, 1.5, -2.0])),
-    case(np.poly, _array((1,))),
-    case(np.poly, _complex((3,))),
+    case(np.poly, array((1,))),
+    case(np.poly, complex_array((3,))),
 ]
 _PAIR = np.array([1 + 2j, 1 - 2j, 0.5 + 0j])  # the product of the factors is real
 OF_MATRIX = [
-    case(np.poly, _array((3, 3))),
+    case(np.poly, array((3, 3))),
     case(np.poly, np.array([[0.0, 1.0], [-1.0, 0.0]]) * 1.5),
-    case(np.poly, _array((1, 1))),
-    case(np.poly, _complex((3, 3))),
+    case(np.poly, array((1, 1))),
+    case(np.poly, complex_array((3, 3))),
 ]
 ROOTS = [
     Case(np.roots, args, in_jax=lambda p: jnp.roots(p, strip_zeros=False))
@@ -138,30 +129,30 @@ ROOTS = [
 
 _X = np.array([-1.5, -0.4, 0.3, 1.1, 1.9, 2.2])
 FIT = [
-    case(np.polyfit, _X, _array((6,)), 2),
-    case(np.polyfit, _X, _array((6, 2)), 1),
-    case(np.polyfit, _X, _array((6,)), 2, None, False, _positive((6,))),
-    case(np.polyfit, _X, _array((6,)), 1, cov=True),
+    case(np.polyfit, _X, array((6,)), 2),
+    case(np.polyfit, _X, array((6, 2)), 1),
+    case(np.polyfit, _X, array((6,)), 2, None, False, positive((6,))),
+    case(np.polyfit, _X, array((6,)), 1, cov=True),
 ]
 MORE_FIT = [
-    case(np.polyfit, _X, _array((6,)), 0),
-    case(np.polyfit, _X[:3], _array((3,)), 2),
-    case(np.polyfit, _X, _array((6, 2)), 2, None, False, _positive((6,))),
-    case(np.polyfit, _X, _array((6,)), 2, None, False, np.array([1.0, 2, 0.5, 0, 1, 1])),
-    case(np.polyfit, _X, _array((6, 2)), 1, cov=True),
-    case(np.polyfit, _X, _array((6,)), 1, None, False, _positive((6,)), True),
-    case(np.polyfit, _X, _array((6, 2)), 2, None, False, _positive((6,)), True),
-    case(np.polyfit, _X, _array((6,)), 1, None, False, _positive((6,)), "unscaled"),
-    case(np.polyfit, _X, _array((6, 2)), 1, cov="unscaled"),
-    case(np.polyfit, _X, _array((6,)), 1, 0, False, _positive((6,))),
-    case(np.polyfit, _X, _array((6,)), 1, None, True, _positive((6,))),
+    case(np.polyfit, _X, array((6,)), 0),
+    case(np.polyfit, _X[:3], array((3,)), 2),
+    case(np.polyfit, _X, array((6, 2)), 2, None, False, positive((6,))),
+    case(np.polyfit, _X, array((6,)), 2, None, False, np.array([1.0, 2, 0.5, 0, 1, 1])),
+    case(np.polyfit, _X, array((6, 2)), 1, cov=True),
+    case(np.polyfit, _X, array((6,)), 1, None, False, positive((6,)), True),
+    case(np.polyfit, _X, array((6, 2)), 2, None, False, positive((6,)), True),
+    case(np.polyfit, _X, array((6,)), 1, None, False, positive((6,)), "unscaled"),
+    case(np.polyfit, _X, array((6, 2)), 1, cov="unscaled"),
+    case(np.polyfit, _X, array((6,)), 1, 0, False, positive((6,))),
+    case(np.polyfit, _X, array((6,)), 1, None, True, positive((6,))),
     case(np.polyfit, _X, np.array([1, 2, 2, 3, 5, 4]), 1),
 ]
 
 # NumPy hands over no calls in which only these are traced.
 NOT_ALONE = [
-    case(np.polyint, _array((3,)), 2, _array((2,), 1)),
-    case(np.polyint, _array((3,)), 3, 1.5),
+    case(np.polyint, array((3,)), 2, array((2,), 1)),
+    case(np.polyint, array((3,)), 3, 1.5),
 ]
 IN_JAX = [*COEFFICIENTS, *POLY, *FIT]
 ONLY_IN_NUMPY = [*AT_ZERO, *SHORT, *OF_MATRIX, *ROOTS, *MORE_FIT]
@@ -190,8 +181,8 @@ def test_gradient_of_what_is_not_handed_over_alone(case):
 
 @each(
     [
-        program("constants of integration", lambda xp, k: xp.polyint(_array((3,)) + 0 * k[0], 2, k), _array((2,))),
-        program("one constant of integration", lambda xp, k: xp.polyint(_array((3,)) + 0 * k, 3, k), 1.5),
+        program("constants of integration", lambda xp, k: xp.polyint(array((3,)) + 0 * k[0], 2, k), array((2,))),
+        program("one constant of integration", lambda xp, k: xp.polyint(array((3,)) + 0 * k, 3, k), 1.5),
     ]
 )
 def test_derivatives_of_what_is_not_handed_over_alone(case):
@@ -224,7 +215,7 @@ def test_zeros_of_a_real_polynomial():
     """The coefficients are real because the zeros are conjugate to each other."""
     y = np.poly(_PAIR)
     assert y.dtype == float
-    weights = _array((4,))
+    weights = array((4,))
     (_, value), gradient = value_and_grad(lambda z: (np.sum(weights * np.poly(z)), np.poly(z)), has_aux=True)(_PAIR)
     assert_identical(value, y)
     expected = jax.grad(lambda z: jnp.real(jnp.sum(weights * jnp.poly(z))))(_PAIR)
@@ -255,4 +246,4 @@ def test_a_fit_that_is_not_determined_has_no_derivative():
 
 def test_what_is_traced_alone_is_refused():
     with pytest.raises(TypeError, match="Tensor|being differentiated"):
-        grad(lambda k: np.sum(np.polyint(_array((3,)), 1, k)))(2.0)
+        grad(lambda k: np.sum(np.polyint(array((3,)), 1, k)))(2.0)

@@ -7,15 +7,18 @@ import numpy as np
 from minigrad import grad
 from minigrad.rules.series import bessel_i, sinc_derivative
 
-from .support import Case, assert_close, case, check, check_precision, check_special_point, each, rows
-
-
-def _array(shape, seed=0):
-    return np.random.default_rng(seed).uniform(-2, 2, shape)
-
-
-def _complex(shape):
-    return _array(shape) + 1j * _array(shape, 1)
+from .support import (
+    Case,
+    array,
+    assert_close,
+    case,
+    check,
+    check_precision,
+    check_special_point,
+    complex_array,
+    each,
+    rows,
+)
 
 
 def _jax_sinc(x, k):
@@ -28,9 +31,9 @@ def _jax_sinc(x, k):
 CASES = [
     case(np.sinc, np.array([0.0, 0.3, -0.7, 1.0, 1.4, -2.5, 7.3])),
     case(np.sinc, 0.4),
-    case(np.sinc, _complex((3,))),
+    case(np.sinc, complex_array((3,))),
     case(np.i0, np.array([0.3, -0.7, 2.0, -5.0, 12.0])),
-    case(np.i0, _array((2, 3))),
+    case(np.i0, array((2, 3))),
     Case(sinc_derivative, (np.array([0.6, -0.7, 1.4]), 1), in_jax=_jax_sinc),
     Case(bessel_i, (np.array([0.6, -0.7, 2.4]), 1), in_jax=lambda x, n: jax.scipy.special.i1(x)),
     Case(bessel_i, (np.array([0.6, -1.9]), 0), in_jax=lambda x, n: jax.scipy.special.i0(x)),

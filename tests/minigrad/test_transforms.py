@@ -42,21 +42,7 @@ from minigrad import (
     vjp,
 )
 
-from .support import assert_alike, assert_close
-
-
-def cases(table):
-    """Parametrize by a dict, whose keys are the names of the cases."""
-    return pytest.mark.parametrize("case", table.values(), ids=table.keys())
-
-
-@pytest.fixture
-def no_collector():
-    """Nothing is freed but by its last reference."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
+from .support import assert_alike, assert_close, cases
 
 
 FAMILY = "checkpoint custom_vjp grad hessian jacfwd jacrev jvp vjp".split()

@@ -12,17 +12,14 @@ import pytest
 
 from minigrad import custom_vjp, grad, jacrev, jvp, linearize, tree, value_and_grad, vjp
 
+from .support import cases
+
 Pair = namedtuple("Pair", "a b")
 Other = namedtuple("Other", "a b")
 
 
 class Child(Pair):
     """A class made from a namedtuple, as `typing.NamedTuple` and users make them."""
-
-
-def cases(table):
-    """Parametrize by a dict, whose keys are the names of the cases."""
-    return pytest.mark.parametrize("case", table.values(), ids=table.keys())
 
 
 ARRAY = np.arange(3.0)
