@@ -499,7 +499,7 @@ def primitive(fun: Callable) -> Callable:
 
     @wraps(fun)
     def operation(*args: Any, **kwargs: Any) -> Any:
-        tensor = _find_recorded((args, kwargs))
+        tensor = find_recorded((args, kwargs))
         if tensor is None:
             return fun(*args, **kwargs)
         return tensor.__array_function__(operation, (type(tensor),), args, kwargs)
@@ -508,10 +508,10 @@ def primitive(fun: Callable) -> Callable:
     return operation
 
 
-def _find_recorded(value: Any) -> Any:
+def find_recorded(value: Any) -> Any:
     """A value that has a node, among arguments; they may be in lists."""
     if isinstance(value, (list, tuple, dict)):
-        found = map(_find_recorded, value.values() if isinstance(value, dict) else value)
+        found = map(find_recorded, value.values() if isinstance(value, dict) else value)
         return next((tensor for tensor in found if tensor is not None), None)
     return value if isinstance(getattr(value, "node", None), Node) else None
 
@@ -528,10 +528,10 @@ def _signature(fun: Callable) -> inspect.Signature:
     try:
         return inspect.signature(fun)
     except ValueError:  # before NumPy 2.4, functions written in C do not tell
-        return inspect.signature(_C_FUNCTIONS[fun.__name__])
+        return inspect.signature(C_FUNCTIONS[fun.__name__])
 
 
-_C_FUNCTIONS: dict[str, Callable] = {
+C_FUNCTIONS: dict[str, Callable] = {
     "concatenate": lambda arrays, axis=0, out=None, *, dtype=None, casting="same_kind": ...,
     "where": lambda condition, x=None, y=None: ...,
     "dot": lambda a, b, out=None: ...,

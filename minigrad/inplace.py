@@ -54,12 +54,12 @@ class View:
         if not self.call:
             return replace(self.origin, self.index, view)
         if self._places is None:
-            self._places = self._find_places(plain(view))
+            self._places = self._find_places(innermost(view))
         return replace(self.origin.ravel(), self._places, view).reshape(self.origin.shape)
 
     def _find_places(self, view: ndarray) -> ndarray:
         """Where the view's elements are among those of the origin: NumPy does the same with their numbers."""
-        array = plain(self.origin)
+        array = innermost(self.origin)
         numbers = np.empty_like(array, int)
         numbers[...] = np.arange(array.size).reshape(array.shape)
         places = self.call(numbers)
@@ -85,9 +85,9 @@ def note_view(t: Any, origin: Any, index: Any, call: Any = None) -> None:
 def note_views(results: list, arguments: list, fun: Any, args: tuple, kwargs: dict[str, Any]) -> None:
     """Remember of the results of a call which of them share memory with which of its arguments."""
     for i, t in enumerate(results):
-        array = plain(t)
+        array = innermost(t)
         for origin in arguments if type(array) is ndarray else ():
-            its = plain(origin)
+            its = innermost(origin)
             if array is its or type(its) is ndarray and array.base is not None and np.shares_memory(array, its):
                 note_view(t, origin, None, partial(call_again, fun, args, kwargs, origin, i if len(results) > 1 else None))
                 break
@@ -120,17 +120,21 @@ def write(t: Any, index: Any, value: Any) -> None:
 
 def update(t: Any, result: Any) -> Any:
     """Return `t` with the result of an in-place operator in it, if it is an array. A number is replaced by another."""
-    if not isinstance(plain(t), ndarray):
-        return result
+    return _filled(t, result) if isinstance(innermost(t), ndarray) else result
+
+
+def _filled(t: Any, result: Any) -> Any:
+    """Put a new result into all of `t`, and return that."""
     array = _writable(t)
-    if np.shape(result) != array.shape:
+    if np.broadcast_shapes(np.shape(result), array.shape) != array.shape:
         raise ValueError(
             f"non-broadcastable output operand with shape {array.shape} doesn't match the broadcast shape {np.shape(result)}"
         )
-    if not np.can_cast(result.dtype, array.dtype, "same_kind"):
-        raise TypeError(f"a result of dtype {result.dtype} cannot be written into an array of dtype {array.dtype}")
-    is_alike = type(result) is type(t) and result.dtype == array.dtype and _layout(plain(result)) == _layout(array)
-    _renew(t, result if is_alike else replace(t, ..., result))
+    dtype = np.result_type(result)
+    if not np.can_cast(dtype, array.dtype, "same_kind"):
+        raise TypeError(f"a result of dtype {dtype} cannot be written into an array of dtype {array.dtype}")
+    is_alike = type(result) is type(t) and (np.shape(result), dtype) == (array.shape, array.dtype)
+    _renew(t, result if is_alike and _layout(innermost(result)) == _layout(array) else replace(t, ..., result))
     return t
 
 
@@ -181,7 +185,7 @@ def call_ufunc(ufunc: np.ufunc, inputs: tuple, out: Any = None, where: Any = Tru
         if target is None:
             return result
     else:
-        mask = np.asarray(plain(where), bool)
+        mask = np.asarray(innermost(where), bool)
         shapes = [mask.shape, *map(np.shape, inputs), *([] if target is None else [target.shape])]
         mask = np.broadcast_to(mask, np.broadcast_shapes(*shapes))
         chosen = ufunc(*(np.broadcast_to(x, mask.shape)[mask] if np.shape(x) else x for x in inputs))
@@ -190,12 +194,7 @@ def call_ufunc(ufunc: np.ufunc, inputs: tuple, out: Any = None, where: Any = Tru
         if mask.shape != target.shape:
             raise ValueError(f"non-broadcastable output operand with shape {target.shape} doesn't match {mask.shape}")
         result = replace(target, mask, chosen)
-    if np.broadcast_shapes(np.shape(result), target.shape) != target.shape:
-        raise ValueError(f"non-broadcastable output operand with shape {target.shape} doesn't match {np.shape(result)}")
-    if not np.can_cast(np.result_type(result), target.dtype, "same_kind"):
-        raise TypeError(f"a result of dtype {result.dtype} cannot be written into an array of dtype {target.dtype}")
-    write(target, ..., result)
-    return target
+    return _filled(target, result)
 
 
 def _turns(numbers: ndarray) -> ndarray:
@@ -206,8 +205,8 @@ def _turns(numbers: ndarray) -> ndarray:
     return turns
 
 
-def plain(t: Any) -> Any:
-    """What is in a Tensor, and in the Tensor in that, and so on."""
+def innermost(t: Any) -> Any:
+    """The plain value: what is in a Tensor, or in the Tensor in that, and so on."""
     while hasattr(t, "node"):
         t = t.value
     return t
@@ -215,7 +214,7 @@ def plain(t: Any) -> Any:
 
 def _writable(t: Any) -> ndarray:
     """The array in a Tensor, if it may be written into."""
-    array = plain(t)
+    array = innermost(t)
     if not isinstance(array, ndarray):
         raise TypeError("a number does not support item assignment, only an array does")
     if not array.flags.writeable:
@@ -250,7 +249,7 @@ def _renew(t: Any, new: Any) -> None:
     root, value = t, new
     while type(root.family) is View:
         root, value = root.family.origin, root.family.written(value)
-    if _layout(plain(value)) != _layout(plain(root)):  # it decides what will be a view, and what a copy
+    if _layout(innermost(value)) != _layout(innermost(root)):  # it decides what will be a view, and what a copy
         raise NotImplementedError("an array with this layout in memory cannot be written into; write into a copy: t = t + 0")
     changes = {id(root): (root, value)}  # all is computed before anything is changed, lest an error leave half of it
     for found in root.family or ():  # in the order in which they were made, so that origins come before their views

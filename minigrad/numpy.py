@@ -23,11 +23,14 @@ from typing import Any
 
 import numpy as _np
 
-from .engine import _find_recorded as _find
+from .engine import find_recorded as _find
 from .engine import rule_of as _rule_of
 from .rules.compositions import apply_along_axis, apply_over_axes  # noqa: F401  (here also of plain arrays)
+from .rules.compositions import stacked as _stacked
 from .tensor import lower as _lower
 from .tensor import record as _record
+
+__is_part_of_minigrad__ = True  # as `engine.MARK` says; this module is imported later than those that are marked there
 
 
 def __getattr__(name: str) -> Any:
@@ -56,10 +59,6 @@ def array(object: Any, dtype: Any = None, *, copy: bool | None = True, ndmin: in
         stacked = stacked.astype(stacked.dtype if dtype is None else dtype)
     shape = _np.shape(stacked)
     return stacked if len(shape) >= ndmin else _np.reshape(stacked, (1,) * (ndmin - len(shape)) + shape)
-
-
-def _stacked(value: Any) -> Any:
-    return _np.stack([_stacked(member) for member in value]) if isinstance(value, (list, tuple)) else value
 
 
 def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None = None, **options: Any) -> Any:

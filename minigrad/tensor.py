@@ -24,11 +24,11 @@ from numpy import ndarray
 from . import inplace, tree
 from .engine import Edge, Level, Node, Rule, describe, rule_of, title
 from .inplace import View, note_view
+from .methods import ArrayMethods
 from .rules import special
 from .rules.compositions import COMPOSITIONS
 from .rules.elementwise import sum_of_products
 from .rules.indexing import getitem
-from .rules.shaping import astype
 from .rules.ufunc_methods import of_method
 
 _PYTHON_NUMBERS = (float, int, complex, bool)
@@ -59,8 +59,6 @@ def record(rule: Rule, args: tuple, kwargs: dict[str, Any]) -> Any:
     if not rule.vjps:
         if rule.fun in COMPOSITIONS:
             return COMPOSITIONS[rule.fun](*args, **kwargs)
-        if special.register() and rule.vjps:  # one of SciPy's, of which the rules are needed for the first time
-            return record(rule, args, kwargs)
         _refuse_function(rule.fun)
     given = _as_arrays(rule, rule.bind(args, kwargs))
     level: Any = None
@@ -483,18 +481,6 @@ def _constant(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return lambda self, other: compare(strip(self), strip(other))
 
 
-def _method(name: str) -> Callable[..., Any]:
-    """The method that does what the NumPy function of that name does."""
-    function = getattr(np, name)
-
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        return record_simple(rule_of(function), (self, *args), kwargs)
-
-    method.__name__ = name
-    method.__doc__ = f"Same as `numpy.{name}`."
-    return method
-
-
 def _in_place(operate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """The method for ``a *= b``, from that for ``a * b``."""
 
@@ -515,7 +501,7 @@ def _refused(what: str, instead: str) -> Callable[..., NoReturn]:
 # ---- The Tensor -----------------------------------------------------------------------------------------------------
 
 
-class Tensor:
+class Tensor(ArrayMethods):
     """A number or array that is being differentiated.
 
     `grad` makes Tensors of what it differentiates, and operations on Tensors make more. They have the operators of
@@ -549,15 +535,17 @@ class Tensor:
     # NumPy's protocols
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        rule = rule_of(ufunc)
+        if not rule.vjps and not rule.constant:
+            special.register()  # perhaps it is one of SciPy's, of which the rules are needed for the first time
         if method == "__call__":
-            rule = rule_of(ufunc)
             if not kwargs and (rule.short or _shorten(rule)):
                 if ufunc.nin == 1:
                     return rule.short(*inputs)
                 apply, reflected = rule.short
                 return apply(*inputs) if type(inputs[0]) is Tensor else reflected(*inputs[::-1])
             if kwargs and kwargs.keys() <= {"out", "where", "dtype"} and ufunc.nout == 1 and not ufunc.signature:
-                if rule.vjps or rule.constant or (special.register() and rule.vjps):
+                if rule.vjps or rule.constant:
                     return inplace.call_ufunc(ufunc, inputs, **kwargs)
             return record(rule, inputs, kwargs)
         if method == "at":
@@ -617,12 +605,6 @@ class Tensor:
     def dtype(self) -> np.dtype:
         return np.dtype(self.node.dtype)
 
-    ndim = property(lambda self: len(self.shape), doc="Number of axes.")
-    size = property(lambda self: int(np.prod(self.shape)), doc="Number of elements.")
-    itemsize = property(lambda self: self.dtype.itemsize, doc="Bytes of an element.")
-    nbytes = property(lambda self: self.size * self.itemsize, doc="Bytes of all elements.")
-    device = property(lambda self: "cpu", doc="Where NumPy keeps arrays.")
-
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of unsized object")
@@ -657,19 +639,6 @@ class Tensor:
     def __contains__(self, value: Any) -> bool:
         return strip(value) in strip(self)
 
-    @property
-    def flat(self) -> Any:
-        """The elements in one dimension; what is written into them is written into this Tensor."""
-        t = self.ravel()
-        if type(t.family) is not View:  # else it is a view of its own accord
-            note_view(t, self, None, np.ravel)
-        return t
-
-    T = property(lambda self: self.transpose(), doc="The transpose.")
-    mT = property(lambda self: self.swapaxes(-1, -2), doc="The transpose of the last two axes.")
-    real = property(lambda self: np.real(self), doc="The real part.")
-    imag = property(lambda self: np.imag(self), doc="The imaginary part.")
-
     def sum(self, *args: Any, **kwargs: Any) -> Any:
         """Same as `numpy.sum`."""
         return record_simple(_SUM, (self, *args), kwargs) if args or kwargs else _sum(self)
@@ -677,42 +646,6 @@ class Tensor:
     def mean(self, *args: Any, **kwargs: Any) -> Any:
         """Same as `numpy.mean`."""
         return record_simple(_MEAN, (self, *args), kwargs) if args or kwargs else _mean(self)
-
-    def reshape(self, *shape: Any, **kwargs: Any) -> Any:
-        """Same as `numpy.reshape`; the new shape as a tuple, or as separate numbers."""
-        return record_simple(rule_of(np.reshape), (self, shape[0] if len(shape) == 1 else shape), kwargs)
-
-    def transpose(self, *axes: Any) -> Any:
-        """Same as `numpy.transpose`; the axes as a tuple, or as separate numbers."""
-        return record_simple(rule_of(np.transpose), (self, axes[0] if len(axes) == 1 else axes or None), {})
-
-    def astype(self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:
-        """The value in another dtype; plain, for a dtype without derivatives (int, bool)."""
-        return self if not copy and dtype == self.dtype else astype(self, dtype, casting)
-
-    def view(self, dtype: Any = None, type: Any = None) -> Any:
-        """The Tensor itself, seen once more."""
-        if type is not None or (dtype is not None and dtype != self.dtype):
-            raise TypeError("the bytes of a Tensor cannot be seen as another dtype or class; for other numbers, write t.astype(dtype)")
-        return self[...]
-
-    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
-        """The Tensor itself, for the device that NumPy knows: "cpu"."""
-        if device != "cpu" or stream is not None:
-            raise ValueError(f'a Tensor is an array of NumPy, whose only device is "cpu" (without stream=), not {device!r}')
-        return self
-
-    def choose(self, choices: Any, out: Any = None, mode: str = "raise") -> NoReturn:
-        """Refused: the numbers to choose by are integers, which no Tensor holds."""
-        raise TypeError("choose() goes by an array of integers, and a Tensor has none; write np.choose(index, choices)")
-
-    def compress(self, condition: Any, axis: int | None = None) -> Any:
-        """The elements where a condition is true. Same as `numpy.compress`."""
-        return np.compress(condition, self, axis=axis)
-
-    def flatten(self, order: str = "C") -> Any:
-        """The elements in one dimension."""
-        return record(rule_of(np.ravel), (self,), {"order": order}).copy()
 
     def copy(self, order: str = "C") -> Tensor:
         """Another Tensor with this value, with memory of its own."""
@@ -771,11 +704,6 @@ _INDEXED = {ndarray, Tensor}
 _OPTIONS = {int, float, bool, str, type, type(None)}
 _SIMPLE_INDICES = {int, slice, type(None), type(...)}
 _GETITEM_VJP = rule_of(getitem).vjps["a"].fun
-for _name in (
-    "prod max min var std dot conj conjugate squeeze swapaxes ravel round argmax argmin argsort all any nonzero "
-    "clip cumprod cumsum diagonal repeat take trace argpartition searchsorted"
-).split():
-    setattr(Tensor, _name, _method(_name))
 
 
 def same(t: Tensor) -> Tensor:

@@ -166,15 +166,12 @@ def value_and_grad(
         try:
             # Every leaf becomes a Tensor of a new level, and the function runs on those.
             entered = []
-            all_are_numbers = True
             for i, leaf in enumerate(leaves):
                 if type(leaf) is float and not holomorphic:
                     entered.append(Tensor(leaf, Node(leaf), level))
                 else:
-                    all_are_numbers = False
                     entered.append(enter(leaf, level, options, lambda: arguments.place(i, structure, args)))
-            new = entered if all_are_numbers else handed(entered)
-            new_args, new_kwargs = arguments.replaced(args, kwargs, tree.unflatten(structure, new))
+            new_args, new_kwargs = arguments.replaced(args, kwargs, tree.unflatten(structure, handed(entered)))
             out = fun(*new_args, **new_kwargs)
 
             aux = None

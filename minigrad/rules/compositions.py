@@ -28,7 +28,7 @@ def apply_along_axis(func1d, axis, arr, *args, **kwargs):
     shape = np.shape(rows)[:-1]
     if 0 in shape:
         raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
-    results = [_as_array(func1d(rows[index], *args, **kwargs)) for index in np.ndindex(shape)]
+    results = [stacked(func1d(rows[index], *args, **kwargs)) for index in np.ndindex(shape)]
     joined, dtype = np.stack(results), np.result_type(results[0])
     if np.result_type(joined) != dtype:  # the first result decides
         joined = astype(joined, dtype)
@@ -37,8 +37,9 @@ def apply_along_axis(func1d, axis, arr, *args, **kwargs):
     return np.moveaxis(joined, range(first, last), range(axis, axis + last - first))
 
 
-def _as_array(value):
-    return np.stack([_as_array(member) for member in value]) if isinstance(value, (list, tuple)) else value
+def stacked(value):
+    """A list, of lists, of numbers or Tensors, as one array; what is no list as it is."""
+    return np.stack([stacked(member) for member in value]) if isinstance(value, (list, tuple)) else value
 
 
 def apply_over_axes(func, a, axes):
@@ -60,7 +61,7 @@ def apply_over_axes(func, a, axes):
 
 def histogramdd(sample, bins=10, range=None, density=None, weights=None):
     """The sum of the weights in each bin, and the edges of the bins along each axis."""
-    sample = np.transpose(_as_array(sample)) if isinstance(sample, (list, tuple)) else sample
+    sample = np.transpose(stacked(sample)) if isinstance(sample, (list, tuple)) else sample
     sample = sample if np.ndim(sample) > 1 else np.reshape(sample, (-1, 1))
     # NumPy checks the arguments, and finds the edges that no derivative belongs to.
     _, plain_edges = looked_up(np.histogramdd, sample, bins, range)
@@ -88,7 +89,7 @@ def _several(bins):
 
 def _edges(column, bins, limits, plain_edges):
     if _several(bins):
-        return _as_array(bins)
+        return stacked(bins)
     if limits is None and np.size(column) == 0:
         return plain_edges
     low, high = (np.min(column), np.max(column)) if limits is None else limits
@@ -135,7 +136,7 @@ def setxor1d(ar1, ar2, assume_unique=False):
 
 def _opened(x, outside):
     """The numbers, as complex ones if one of them is outside of what the function takes."""
-    x = _as_array(x)
+    x = stacked(x)
     dtype = np.result_type(x)
     return astype(x, np.result_type(dtype, np.complex64)) if dtype.kind != "c" and np.any(outside(x)) else x
 
@@ -153,7 +154,7 @@ def _extended(fun, outside):
 
 
 def _power(x, p):
-    p = _as_array(p)
+    p = stacked(p)
     negative = np.result_type(p).kind in "iu" and np.any(np.less(p, 0))
     return np.power(_opened(x, _below_zero), p * 1.0 if negative else p)
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..engine import _C_FUNCTIONS, defvjp, rule_of, sequence
+from ..engine import C_FUNCTIONS, defvjp, rule_of, sequence
 from .composed import defcomposed
 
 # For matrices y = a @ b the rules are g @ b.T for a, and a.T @ g for b. In NumPy a vector counts as one row on the
@@ -137,7 +137,7 @@ defvjp(np.cross, a=cross_a, b=cross_b)
 # ---- Every element of one with every element of the other -----------------------------------------------------------
 
 # Before NumPy 2.4 these two do not tell their parameters.
-_C_FUNCTIONS.update(inner=lambda a, b: ..., vdot=lambda a, b: ...)
+C_FUNCTIONS.update(inner=lambda a, b: ..., vdot=lambda a, b: ...)
 
 defvjp(np.outer,
        a=lambda g, a_shape, b: np.reshape(np.matmul(g, np.ravel(b)), a_shape),

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..engine import _C_FUNCTIONS, defvjp
+from ..engine import C_FUNCTIONS, defvjp
 from .shaping import astype
 
 
@@ -146,20 +146,23 @@ def _var_a(g, a, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean
     return _masked(_spread(per_element, shape, axis) * deviation, where)
 
 
-def _var_mean(g, a, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
-    return -_var_a(g, a, axis, dtype, ddof, keepdims, where, mean, correction)
+def _define_spread(var, std, var_a):
+    """The rules of a variance, and of its root, from the VJP of the variance. The mean counts against the elements."""
+
+    def var_mean(g, a, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
+        return -var_a(g, a, axis, dtype, ddof, keepdims, where, mean, correction)
+
+    def std_a(g, a, y, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
+        return var_a(g / (2 * y), a, axis, dtype, ddof, keepdims, where, mean, correction)
+
+    def std_mean(g, a, y, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
+        return -std_a(g, a, y, axis, dtype, ddof, keepdims, where, mean, correction)
+
+    defvjp(var, a=var_a, mean=var_mean)
+    defvjp(std, a=std_a, mean=std_mean)
 
 
-def _std_a(g, a, y, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
-    return _var_a(g / (2 * y), a, axis, dtype, ddof, keepdims, where, mean, correction)
-
-
-def _std_mean(g, a, y, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
-    return -_std_a(g, a, y, axis, dtype, ddof, keepdims, where, mean, correction)
-
-
-defvjp(np.var, a=_var_a, mean=_var_mean)
-defvjp(np.std, a=_std_a, mean=_std_mean)
+_define_spread(np.var, np.std, _var_a)
 
 # ---- Running sums and products --------------------------------------------------------------------------------------
 
@@ -260,18 +263,6 @@ def _nanvar_a(g, a, axis=None, dtype=None, ddof=0, keepdims=False, where=True, m
     return _masked(share, here & enough)
 
 
-def _nanvar_mean(g, a, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
-    return -_nanvar_a(g, a, axis, dtype, ddof, keepdims, where, mean, correction)
-
-
-def _nanstd_a(g, a, y, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
-    return _nanvar_a(g / (2 * y), a, axis, dtype, ddof, keepdims, where, mean, correction)
-
-
-def _nanstd_mean(g, a, y, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
-    return -_nanstd_a(g, a, y, axis, dtype, ddof, keepdims, where, mean, correction)
-
-
 def _nancumsum_a(g, a, axis=None, dtype=None):
     return _masked(_cumsum_a(g, np.shape(a), axis), ~np.isnan(a))
 
@@ -285,10 +276,9 @@ defvjp(np.nanmean,    a=_nanmean_a)
 defvjp(np.nanprod,    a=_nanprod_a,    initial=_nanprod_initial)
 defvjp(np.nanmax,     a=_nanextreme_a, initial=_nanextreme_initial)
 defvjp(np.nanmin,     a=_nanextreme_a, initial=_nanextreme_initial)
-defvjp(np.nanvar,     a=_nanvar_a,     mean=_nanvar_mean)
-defvjp(np.nanstd,     a=_nanstd_a,     mean=_nanstd_mean)
 defvjp(np.nancumsum,  a=_nancumsum_a)
 defvjp(np.nancumprod, a=_nancumprod_a)
+_define_spread(np.nanvar, np.nanstd, _nanvar_a)
 
 # ---- Range ----------------------------------------------------------------------------------------------------------
 
@@ -303,7 +293,7 @@ defvjp(np.ptp, a=_ptp_a)
 # ---- Histograms -----------------------------------------------------------------------------------------------------
 # Which bin an element is in does not change. But the edges follow the least and the greatest of the elements.
 
-_C_FUNCTIONS.update(bincount=lambda x, /, weights=None, minlength=0: ...)  # which tells its parameters since NumPy 2.4
+C_FUNCTIONS.update(bincount=lambda x, /, weights=None, minlength=0: ...)  # which tells its parameters since NumPy 2.4
 
 
 def _edges(g, a, bins, range):

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..engine import VJP, _find_recorded, defconstant, defvjp, primitive, rule_of, sequence
+from ..engine import VJP, find_recorded, defconstant, defvjp, primitive, rule_of, sequence
 from .indexing import getitem, scatter
 
 # ---- One array ------------------------------------------------------------------------------------------------------
@@ -362,7 +362,7 @@ def _flattened(blocks, into):
 
 def _block_bind(args, kwargs):
     arrays = [*args, *kwargs.values()][0]
-    if _find_recorded(arrays) is None:
+    if find_recorded(arrays) is None:
         return {"arrays": arrays}
     blocks = []
     nesting = _flattened(arrays, blocks)

@@ -19,11 +19,11 @@ _registered = False
 
 
 def register():
-    """Define the derivatives of SciPy's special functions, if SciPy's are loaded; return whether any is new."""
+    """Define the derivatives of SciPy's special functions, if they are loaded, and have none yet."""
     global _registered
     special = sys.modules.get("scipy.special")
     if _registered or special is None or not hasattr(special, "xlogy"):
-        return False
+        return
     _registered = True
     for name, vjps in _table(special).items():
         ufunc = getattr(special, name, None)
@@ -33,7 +33,6 @@ def register():
     if isinstance(zeta, np.ufunc):
         # DLMF 25.11.17
         defvjp(zeta, x=_refused("zeta", "x"), q=lambda g, x, q: -g * x * zeta(np.add(x, 1.0), q))
-    return True
 
 
 def _refused(fun, name):

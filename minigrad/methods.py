@@ -1,0 +1,94 @@
+"""The attributes and methods of arrays that say, of a Tensor, what a function of NumPy's does."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, NoReturn
+
+import numpy as np
+
+from .inplace import View, note_view
+from .rules.shaping import astype
+
+
+class ArrayMethods:
+    """What `Tensor` inherits. None of it knows how an operation is recorded."""
+
+    __slots__ = ()
+
+    # Its form
+
+    ndim = property(lambda self: len(self.shape), doc="Number of axes.")
+    size = property(lambda self: int(np.prod(self.shape)), doc="Number of elements.")
+    itemsize = property(lambda self: self.dtype.itemsize, doc="Bytes of an element.")
+    nbytes = property(lambda self: self.size * self.itemsize, doc="Bytes of all elements.")
+    device = property(lambda self: "cpu", doc="Where NumPy keeps arrays.")
+
+    # The array in other forms
+
+    T = property(lambda self: self.transpose(), doc="The transpose.")
+    mT = property(lambda self: self.swapaxes(-1, -2), doc="The transpose of the last two axes.")
+    real = property(lambda self: np.real(self), doc="The real part.")
+    imag = property(lambda self: np.imag(self), doc="The imaginary part.")
+
+    @property
+    def flat(self: Any) -> Any:
+        """The elements in one dimension; what is written into them is written into this Tensor."""
+        t = self.ravel()
+        if type(t.family) is not View:  # else it is a view of its own accord
+            note_view(t, self, None, np.ravel)
+        return t
+
+    def reshape(self: Any, *shape: Any, **kwargs: Any) -> Any:
+        """Same as `numpy.reshape`; the new shape as a tuple, or as separate numbers."""
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape, **kwargs)
+
+    def transpose(self: Any, *axes: Any) -> Any:
+        """Same as `numpy.transpose`; the axes as a tuple, or as separate numbers."""
+        return np.transpose(self, axes[0] if len(axes) == 1 else axes or None)
+
+    def flatten(self: Any, order: Any = "C") -> Any:
+        """The elements in one dimension, with memory of their own."""
+        return np.ravel(self, order).copy()
+
+    def astype(self: Any, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:
+        """The value in another dtype; plain, for a dtype without derivatives (int, bool)."""
+        return self if not copy and dtype == self.dtype else astype(self, dtype, casting)
+
+    def view(self: Any, dtype: Any = None, type: Any = None) -> Any:
+        """The Tensor itself, seen once more."""
+        if type is not None or (dtype is not None and dtype != self.dtype):
+            raise TypeError("the bytes of a Tensor cannot be seen as another dtype or class; for other numbers, write t.astype(dtype)")
+        return self[...]
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
+        """The Tensor itself, for the device that NumPy knows: "cpu"."""
+        if device != "cpu" or stream is not None:
+            raise ValueError(f'a Tensor is an array of NumPy, whose only device is "cpu" (without stream=), not {device!r}')
+        return self
+
+    def compress(self: Any, condition: Any, axis: int | None = None) -> Any:
+        """The elements where a condition is true. Same as `numpy.compress`."""
+        return np.compress(condition, self, axis=axis)
+
+    def choose(self, choices: Any, out: Any = None, mode: str = "raise") -> NoReturn:
+        """Refused: the numbers to choose by are integers, which no Tensor holds."""
+        raise TypeError("choose() goes by an array of integers, and a Tensor has none; write np.choose(index, choices)")
+
+
+def _method(name: str) -> Callable[..., Any]:
+    """The method that does what the NumPy function of that name does."""
+    function = getattr(np, name)
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(self, *args, **kwargs)
+
+    method.__name__ = name
+    method.__doc__ = f"Same as `numpy.{name}`."
+    return method
+
+
+for _name in (
+    "prod max min var std dot conj conjugate squeeze swapaxes ravel round argmax argmin argsort all any nonzero "
+    "clip cumprod cumsum diagonal repeat take trace argpartition searchsorted"
+).split():
+    setattr(ArrayMethods, _name, _method(_name))
