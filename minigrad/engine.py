@@ -571,13 +571,29 @@ class Level:
         if not array.flags.writeable and array.base is None:
             return array
         if array.nbytes < 16_384:
-            return array.copy("K")
+            return copied(array)
         if self.copies is None:
             self.copies = WeakValueDictionary()
         copy = self.copies.get(id(array))
         if copy is None or not _same_bits(copy, array):
-            copy = self.copies[id(array)] = array.copy("K")
+            copy = self.copies[id(array)] = copied(array)
         return copy
+
+
+def copied(array: ndarray) -> ndarray:
+    """Return a copy, of which the elements come in the same order as those of the array, in whatever order is asked for.
+
+    "A" is the order of Fortran for an array that lies in memory that way and without gaps. So a copy of one with gaps
+    must not be without. And what was broadcast stays so (which makes the copy read-only, as that is).
+    """
+    shape = array.shape
+    if 0 in array.strides:
+        array = array[tuple([slice(1) if stride == 0 else slice(None) for stride in array.strides])]
+    copy = array.copy("K")
+    if copy.flags.fnc and not array.flags.fnc:
+        copy = np.empty((2, *array.shape), array.dtype, "F")[0]
+        copy[...] = array
+    return copy if copy.shape == shape else np.broadcast_to(copy, shape)
 
 
 def _same_bits(a: ndarray, b: ndarray) -> bool:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..engine import Parts, defconstant, defvjp, primitive, sequence
+from ..engine import Parts, copied, defconstant, defvjp, primitive, sequence
 
 
 @primitive
@@ -26,7 +26,8 @@ def scatter(values, indices, shape):
 @primitive
 def replace(a, index, value):
     """A copy of `a` with another value at an index: what ``a[index] = value`` makes of it."""
-    out = np.array(a)
+    a = np.asarray(a)
+    out = copied(a) if a.flags.writeable else np.array(a)  # what the user writes into keeps its layout in memory
     out[index] = value
     return out
 

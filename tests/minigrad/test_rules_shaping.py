@@ -14,6 +14,7 @@ from .support import (
     assert_close,
     assert_identical,
     case,
+    cases,
     check,
     check_precision,
     check_special_point,
@@ -473,6 +474,45 @@ def test_memory_order(name, order):
     assert_identical(value, ORDERED[name](x, order))
 
 
+LAYOUTS = {
+    "with gaps": lambda x: x[:, ::2],
+    "in Fortran's order, with gaps": lambda x: np.asfortranarray(x)[::2],
+    "in Fortran's order, backwards": lambda x: np.asfortranarray(x)[:, ::-1],
+    "backwards": lambda x: x[::-1, :, ::-1],
+    "with exchanged axes, and gaps": lambda x: x.swapaxes(0, 1)[:, :2],
+    "of one column": lambda x: x.T[1:2],
+    "broadcast": lambda x: np.broadcast_to(x[1, 1], x.shape),
+    "broadcast along the last axis": lambda x: np.broadcast_to(x[:, :1, :1], x.shape),
+}
+
+
+@cases(LAYOUTS)
+@pytest.mark.parametrize("order", "CFAK")
+def test_memory_order_of_what_comes_in(case, order):
+    """The function is given copies. In every order, their elements come as those of the arrays do."""
+    for x in (case(A), case(np.random.default_rng(0).normal(size=(2, 3, 4000)))):
+        weights = 1 + np.arange(float(x.size))
+        calls = [lambda x: np.copy(x, order).ravel("K")]
+        if order != "K" or 0 not in x.strides:  # else it is refused: see below
+            calls += [lambda x: np.ravel(x, order), lambda x: x.flatten(order)]
+        for call in calls if order == "K" else [*calls, lambda x: np.reshape(x, -1, order=order)]:
+            gradient, value = grad(lambda x: (np.sum(weights * call(x)), call(x)), has_aux=True)(x)
+            np.testing.assert_array_equal(value, call(x))
+            if 0 not in x.strides:  # else there are equal elements, and it cannot be told which is which
+                np.testing.assert_array_equal(gradient.ravel()[np.argsort(x.ravel())], weights[np.argsort(value)])
+
+
+def test_writing_into_what_comes_in_with_gaps():
+    x = np.asfortranarray(A)[:, ::2]
+
+    def f(x):
+        x[0] *= x[1]
+        return np.sum(x.ravel("A") * np.arange(float(x.size)))
+
+    numbers = np.arange(float(x.size)).reshape(x.shape)
+    np.testing.assert_array_equal(grad(f)(x), np.stack([numbers[0] * x[1], numbers[0] * x[0] + numbers[1]]))
+
+
 def test_memory_order_of_all_arrays():
     """The order K, put in words, is what NumPy takes it for."""
     rng = np.random.default_rng(0)
@@ -488,12 +528,16 @@ def test_memory_order_of_all_arrays():
 
 
 def test_memory_order_of_what_was_broadcast_is_refused():
-    def f(x):
+    def broadcast(x):
+        return np.broadcast_to(x, (2, 3)).T[::2]
+
+    def f(x, its):
         with pytest.raises(NotImplementedError, match="order='K'"):
-            np.ravel(np.broadcast_to(x, (2, 3)).T[::2], "K")
+            np.ravel(its(x), "K")
         return np.sum(x)
 
-    np.testing.assert_array_equal(grad(f)(ROW), np.ones(3))
+    np.testing.assert_array_equal(grad(f)(ROW, broadcast), np.ones(3))
+    np.testing.assert_array_equal(grad(f)(broadcast(ROW), lambda x: x), np.ones((2, 2)))
 
 
 # ---- Special points -------------------------------------------------------------------------------------------------
