@@ -2,7 +2,7 @@
 
 Plain NumPy hands nearly every function over to minigrad, and needs no replacement. This module is for the rest: making an
 array of Tensors; lists of Tensors where NumPy takes an array; and arguments in which NumPy does not look for Tensors.
-Everything else is NumPy's own.
+Everything else is NumPy's own, and so is every call without Tensors.
 
 Examples
 --------
@@ -16,7 +16,7 @@ Examples
 
 from __future__ import annotations
 
-import copy as _copy
+from copy import copy as _copy
 from functools import wraps as _wraps
 from types import SimpleNamespace as _Namespace
 from typing import Any
@@ -25,9 +25,9 @@ import numpy as _np
 
 from .engine import find_recorded as _find
 from .engine import rule_of as _rule_of
+from .rules import compositions as _compositions
 from .rules.compositions import apply_along_axis, apply_over_axes  # noqa: F401  (here also of plain arrays)
 from .rules.compositions import stacked as _stacked
-from .tensor import lower as _lower
 from .tensor import record as _record
 
 __is_part_of_minigrad__ = True  # as `engine.MARK` says; this module is imported later than those that are marked there
@@ -41,146 +41,117 @@ def __dir__() -> list[str]:
     return sorted({*dir(_np), *globals()})
 
 
-# ---- Arrays of Tensors ----------------------------------------------------------------------------------------------
+def _with_tensors(function: Any) -> Any:
+    """Have calls with Tensors answered by the decorated function, and all others by NumPy's, whose place it takes."""
+
+    def decorate(ours: Any) -> Any:
+        return _wraps(function)(lambda *args, **kwargs: (ours if _find((args, kwargs)) is not None else function)(*args, **kwargs))
+
+    return decorate
 
 
-def array(object: Any, dtype: Any = None, *, copy: bool | None = True, ndmin: int = 0, **options: Any) -> Any:
-    """Same as `numpy.array`, also of Tensors, and of lists of them, for which `order` and `subok` have no meaning."""
-    if _find(object) is None:
-        return _np.array(object, dtype, copy=copy, ndmin=ndmin, **options)
-    for name in options.keys() - {"order", "subok", "device"}:
-        if options[name] is not None:
-            raise NotImplementedError(f"an array of Tensors cannot be made with {name}=")
-    stacked = _stacked(object)
-    is_another = stacked is not object or (dtype is not None and stacked.dtype != dtype)
+# ---- Arrays of Tensors. Their order in memory is NumPy's choice -----------------------------------------------------
+
+
+@_with_tensors(_np.array)
+def array(object, dtype=None, *, copy=True, order=None, subok=False, ndmin=0, device=None, like=None):
+    if like is not None:
+        raise NotImplementedError("an array of Tensors cannot be made with like=")
+    result = _stacked(object)
+    is_another = result is not object or (dtype is not None and result.dtype != dtype)
     if is_another and copy is False:
         raise ValueError("this array of Tensors cannot be made without a copy; leave out copy=False")
     if is_another or copy:
-        stacked = stacked.astype(stacked.dtype if dtype is None else dtype)
-    shape = _np.shape(stacked)
-    return stacked if len(shape) >= ndmin else _np.reshape(stacked, (1,) * (ndmin - len(shape)) + shape)
+        result = result.astype(result.dtype if dtype is None else dtype)
+    return _np.reshape(result, (1,) * (ndmin - _np.ndim(result)) + _np.shape(result)) if _np.ndim(result) < ndmin else result
 
 
-def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None = None, **options: Any) -> Any:
-    """Same as `numpy.asarray`, also of Tensors, and of lists of them."""
-    if _find(a) is None:
-        return _np.asarray(a, dtype, order, copy=copy, **options)
-    return array(a, dtype, copy=copy, order=order, **options)
+@_with_tensors(_np.asarray)
+def asarray(a, dtype=None, order=None, *, copy=None, **options):
+    return array(a, dtype, copy=copy, **options)
 
 
 asanyarray = ascontiguousarray = asfortranarray = asarray
 
 
-def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
-    """Same as `numpy.asarray_chkfinite`, also of Tensors."""
-    if _find(a) is None:
-        return _np.asarray_chkfinite(a, dtype, order)
+@_with_tensors(_np.asarray_chkfinite)
+def asarray_chkfinite(a, dtype=None, order=None):
     if not _np.all(_np.isfinite(asarray(a))):
         raise ValueError("array must not contain infs or NaNs")
     return asarray(a, dtype)
 
 
-def require(a: Any, dtype: Any = None, requirements: Any = None, **options: Any) -> Any:
-    """Same as `numpy.require`, also of Tensors, which meet all requirements."""
-    return _np.require(a, dtype, requirements, **options) if _find(a) is None else asarray(a, dtype)
+@_with_tensors(_np.require)
+def require(a, dtype=None, requirements=None, *, like=None):
+    return asarray(a, dtype, like=like)
 
 
-def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", **options: Any) -> Any:
-    """Same as `numpy.full`, also with a Tensor."""
-    if _find(fill_value) is None:
-        return _np.full(shape, fill_value, dtype, order, **options)
+@_with_tensors(_np.full)
+def full(shape, fill_value, dtype=None, order="C", **options):
     return array(_np.broadcast_to(array(fill_value, dtype), shape), **options)
 
 
-def full_like(a: Any, fill_value: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None) -> Any:
-    """Same as `numpy.full_like`, also with a Tensor."""
+@_with_tensors(_np.full_like)
+def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, **options):
     if _find(fill_value) is None:
-        return _np.full_like(a, fill_value, dtype, order, subok, shape)
-    return full(_np.shape(a) if shape is None else shape, fill_value, _np.result_type(a) if dtype is None else dtype)
+        return _np.full_like(a, fill_value, dtype, order, subok, shape, **options)
+    return full(_np.shape(a) if shape is None else shape, fill_value, _np.result_type(a) if dtype is None else dtype, **options)
 
 
 class _Joined:
     """`numpy.r_` and `numpy.c_`, also with Tensors among what they join."""
 
-    def __init__(self, plain: Any, as_columns: bool) -> None:
-        self.plain = plain
-        self.as_columns = as_columns
+    def __init__(self, plain, as_columns):
+        self.plain, self.as_columns = plain, as_columns
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key):
         parts = key if isinstance(key, tuple) else (key,)
         if _find(parts) is None:
             return self.plain[key]
         if any(isinstance(part, str) for part in parts):
             raise NotImplementedError("r_ and c_ of Tensors take no directives; write np.concatenate or np.stack")
-        joining = [_np.r_[part] if isinstance(part, slice) else _stacked(part) for part in parts]
-        dtype = _np.result_type(*joining)  # in which Python's numbers are weak
-        arrays = [_np.atleast_1d(one) for one in joining]
-        if self.as_columns:
-            arrays = [one if one.ndim > 1 else one[:, None] for one in arrays]
-        joined = _np.concatenate(arrays, axis=-1 if self.as_columns else 0)
-        return joined if joined.dtype == dtype else joined.astype(dtype)
+        parts = [_np.r_[part] if isinstance(part, slice) else _stacked(part) for part in parts]
+        dtype = _np.result_type(*parts)  # in which Python's numbers are weak
+        arrays = [_np.atleast_1d(part).astype(dtype, copy=False) for part in parts]
+        if not self.as_columns:
+            return _np.concatenate(arrays)
+        return _np.concatenate([array[:, None] if array.ndim == 1 else array for array in arrays], axis=-1)
 
 
 r_, c_ = _Joined(_np.r_, False), _Joined(_np.c_, True)
 
+kaiser = _with_tensors(_np.kaiser)(_compositions.kaiser)
+
 # ---- Tensors in lists, and in arguments in which NumPy does not look for them ---------------------------------------
 
 
-def _everywhere(function: Any) -> Any:
+def _everywhere(function):
     """The function, looking for Tensors in all its arguments, and taking lists of them for arrays."""
-    rule = _copy.copy(_rule_of(function))
+    rule = _copy(_rule_of(function))
     bind_arguments = rule.bind
 
-    def bind(args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+    def bind(args, kwargs):
         given = bind_arguments(args, kwargs)
         for name, vjp in rule.vjps.items():
             if isinstance(given.get(name), (list, tuple)) and vjp and not vjp.sequence and _find(given[name]) is not None:
                 given[name] = _stacked(given[name])
         return given
 
-    @_wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return function(*args, **kwargs) if _find((args, kwargs)) is None else _record(rule, args, kwargs)
-
-    rule.bind, rule.fun = bind, call  # type: ignore[method-assign]
-    return call
+    rule.bind, rule.fun = bind, _with_tensors(function)(lambda *args, **kwargs: _record(rule, args, kwargs))  # type: ignore
+    return rule.fun
 
 
-sum, prod, max, min, amax, amin = map(_everywhere, (_np.sum, _np.prod, _np.max, _np.min, _np.amax, _np.amin))
-nansum, nanprod, nanmax, nanmin = map(_everywhere, (_np.nansum, _np.nanprod, _np.nanmax, _np.nanmin))
-mean, var, std, nanvar, nanstd = map(_everywhere, (_np.mean, _np.var, _np.std, _np.nanvar, _np.nanstd))
-dot, cumsum, append, ravel, interp = map(_everywhere, (_np.dot, _np.cumsum, _np.append, _np.ravel, _np.interp))
-pad, select, nan_to_num, polyint = map(_everywhere, (_np.pad, _np.select, _np.nan_to_num, _np.polyint))
-histogram, histogram_bin_edges = map(_everywhere, (_np.histogram, _np.histogram_bin_edges))
-
-# ---- What NumPy computes with numbers only --------------------------------------------------------------------------
+for _name in (
+    "sum prod max min amax amin nansum nanprod nanmax nanmin mean var std nanvar nanstd dot cumsum append ravel interp pad "
+    "select nan_to_num polyint histogram histogram_bin_edges"
+).split():
+    globals()[_name] = _everywhere(getattr(_np, _name))
 
 
-def kaiser(M: int, beta: Any) -> Any:
-    """Same as `numpy.kaiser`: the window I0(beta sqrt(1 - t**2)) / I0(beta), for t from -1 to 1."""
-    if _find(beta) is None or M < 1:
-        return _np.kaiser(M, _lower(beta, None))
-    middle = (M - 1) / 2.0
-    t = (_np.arange(M) - middle) / middle if M > 1 else _np.zeros(1)
-    return _np.i0(beta * _np.sqrt(1 - t**2.0)) / _np.i0(beta)
-
-
-def _of_spacing(function: Any) -> Any:
-    """The frequencies; these are whole numbers over the length, which is that many spacings."""
-
-    @_wraps(function)
-    def frequencies(n: int, d: Any = 1.0, **options: Any) -> Any:
-        if _find(d) is None:
-            return function(n, d, **options)
-        return _np.rint(function(n, 1.0 / n, **options)) * (1.0 / (n * d))
-
-    return frequencies
-
-
-def _with(module: Any, **others: Any) -> Any:
+def _with(module, **others):
     """What a module holds, with other functions for some of it."""
     return _Namespace(**{**{name: getattr(module, name) for name in dir(module) if name[0] != "_"}, **others})
 
 
-fft = _with(_np.fft, fftfreq=_of_spacing(_np.fft.fftfreq), rfftfreq=_of_spacing(_np.fft.rfftfreq))
+fft = _with(_np.fft, **{f.__name__: _with_tensors(f)(_compositions.frequencies(f)) for f in (_np.fft.fftfreq, _np.fft.rfftfreq)})
 linalg = _with(_np.linalg, norm=_everywhere(_np.linalg.norm))
