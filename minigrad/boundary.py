@@ -16,8 +16,8 @@ import numpy as np
 from numpy import ndarray
 
 from . import tree
-from .engine import Level, Node, describe
-from .tensor import EscapedTensorError, Tensor, TensorConversionError, same, strip
+from .engine import Level, describe
+from .tensor import EscapedTensorError, Tensor, TensorConversionError, recorded, same, strip
 
 # The dtype of what comes back for an integer, which has no derivative: its elements have no bytes. (It is JAX's.)
 float0 = np.dtype([("float0", "V")])
@@ -213,7 +213,7 @@ def enter(leaf: Any, level: Level, options: Options, place: Callable[[], str]) -
         value = same(value)
     elif not isinstance(leaf, (np.generic, Tensor)):  # also a subclass of float
         value = float(leaf) if isinstance(leaf, float) else complex(leaf)
-    return Tensor(value, Node(value), level)
+    return recorded(value, level)
 
 
 def plain(leaf: Any) -> Any:

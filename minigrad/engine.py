@@ -19,13 +19,12 @@ import sys
 from functools import cache, wraps
 from heapq import heappop, heappush
 from itertools import count
+from types import CodeType
 from typing import Any, Callable, get_args
 from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy import float64, ndarray
-
-_getframe = sys._getframe
 
 # ---- 1. The graph ---------------------------------------------------------------------------------------------------
 
@@ -42,23 +41,22 @@ class Edge:
         To the node's next parent, if it has more of them.
     """
 
+    # No constructor: to call one takes longer than to fill these in, and each operation would call three.
     __slots__ = ("parent", "vjp", "residuals", "next_edge")
-
-    def __init__(self, parent: Node, vjp: Callable, residuals: tuple, next_edge: Edge | None = None) -> None:
-        self.parent = parent
-        self.vjp = vjp
-        self.residuals = residuals
-        self.next_edge = next_edge
+    parent: Any
+    vjp: Any
+    residuals: tuple
+    next_edge: Edge | None
 
 
 # Counts downwards: the newest node has the smallest number, and comes first out of a heap.
-_node_numbers = count(0, -1)
-_FLOAT64 = np.dtype(float64)
+node_numbers = count(0, -1)
+FLOAT64 = np.dtype(float64)
 MARK = "__is_part_of_minigrad__"  # in the globals of all its modules: what they call, the user has called
 
 
 class Node(Edge):
-    """One recorded operation, or a leaf: where a value came from, and what its derivative needs.
+    """One recorded operation, or a leaf: where a value came from, and what its derivative needs. See `new_node`.
 
     A node is its own first edge. Most have no other, and Python's garbage collector goes through all live objects
     again and again: a long chain of operations takes two thirds of the time if each leaves one object, not three.
@@ -77,33 +75,11 @@ class Node(Edge):
     """
 
     __slots__ = ("number", "shape", "dtype", "code", "instruction")
-
-    def __init__(
-        self, value: Any, parent: Any = None, vjp: Any = None, residuals: tuple = (), next_edge: Edge | None = None
-    ) -> None:
-        self.number = next(_node_numbers)
-        # Every operation passes here: no call to Edge.__init__, nor, for the usual values, to describe.
-        self.parent = parent
-        self.vjp = vjp
-        self.residuals = residuals
-        self.next_edge = next_edge
-        if parent is not None:
-            frame = _getframe(2)
-            while MARK in frame.f_globals and frame.f_back is not None:
-                frame = frame.f_back  # type: ignore[assignment]
-            self.code = frame.f_code
-            self.instruction = frame.f_lasti
-        kind = type(value)
-        if kind is ndarray:
-            self.shape, self.dtype = value.shape, value.dtype
-        elif kind is float:
-            self.shape, self.dtype = (), float
-        elif kind is float64:
-            self.shape, self.dtype = (), _FLOAT64
-        else:
-            self.shape, self.dtype = describe(value)
-        if self.dtype is not _FLOAT64 and self.dtype == object:
-            raise TypeError("an array of Python objects cannot be differentiated; convert it, or np.stack its elements")
+    number: int
+    shape: Any
+    dtype: Any
+    code: CodeType
+    instruction: int
 
     @property
     def edges(self) -> list[Edge]:
@@ -120,6 +96,34 @@ class Node(Edge):
         """The line of the user's program that recorded it."""
         lines = [position[0] for position in self.code.co_positions()]
         return f"{self.code.co_filename}, line {lines[self.instruction // 2]}, in {self.code.co_name}"
+
+
+def new_node(
+    value: Any, parent: Any = None, vjp: Any = None, residuals: tuple = (), next_edge: Edge | None = None
+) -> Node:
+    """Return the node for a value: with a first edge, and those that come after it; or, without a parent, a leaf.
+
+    Raises
+    ------
+    TypeError
+        If the value is an array of Python objects.
+    """
+    node = Node()
+    node.number = next(node_numbers)
+    node.parent = parent
+    node.vjp = vjp
+    node.residuals = residuals
+    node.next_edge = next_edge
+    node.shape, node.dtype = describe(value)
+    if node.dtype == object:
+        raise TypeError("an array of Python objects cannot be differentiated; convert it, or np.stack its elements")
+    if parent is not None:
+        frame: Any = sys._getframe(1)
+        while MARK in frame.f_globals and frame.f_back is not None:
+            frame = frame.f_back
+        node.code = frame.f_code
+        node.instruction = frame.f_lasti
+    return node
 
 
 def describe(value: Any) -> tuple[Any, Any]:
@@ -173,12 +177,18 @@ def backward(node: Node, g: Any) -> dict[Node, Any]:
         ready = None
         while edge is not None:
             parent, residuals = edge.parent, edge.residuals
-            try:  # a call without a star is faster, and one residual is the usual number
-                share = edge.vjp(g, residuals[0]) if len(residuals) == 1 else edge.vjp(g, *residuals)
+            try:
+                if not residuals:  # calls without a star are faster, and hardly any VJP has more than one residual
+                    share = edge.vjp(g)
+                else:
+                    share = edge.vjp(g, residuals[0]) if len(residuals) == 1 else edge.vjp(g, *residuals)
                 # Most operations have nothing to undo: no call for an array or number that fits.
                 kind = type(share)
-                if kind is ndarray or kind is float64:
+                if kind is ndarray:
                     if share.shape != parent.shape or share.dtype is not parent.dtype:
+                        share = fit(share, parent.shape, parent.dtype)
+                elif kind is float64:
+                    if parent.dtype is not FLOAT64 or parent.shape:
                         share = fit(share, parent.shape, parent.dtype)
                 elif kind is not parent.dtype:
                     share = fit(share, parent.shape, parent.dtype)
@@ -193,11 +203,11 @@ def backward(node: Node, g: Any) -> dict[Node, Any]:
                 if total is None:
                     of_leaves[parent] = share
                 elif parent in summed and type(total) is ndarray and type(share) is ndarray:
-                    np.add(total, share, out=total)  # a sum that was made here is nobody else's
+                    np.add(total, share, total)  # into the sum itself, which was made here and is nobody else's
                 else:
                     of_leaves[parent] = add(total, share)
                     summed.add(parent)
-            elif edge is None and not pending:  # along a straight line, the parent is next: no detour by the heap
+            elif edge is None and (not numbers or parent.number < numbers[0]):  # it is next: no detour by the heap
                 ready, ready_g = parent, share
             elif parent.number in pending:
                 pending[parent.number] = parent, add(pending[parent.number][1], share)
@@ -242,8 +252,8 @@ def fit(share: Any, shape: Any, dtype: Any) -> Any:
         return share  # a number for a number; several arrays, each fitted on its own; parts that fit
     if shape == () and type(share) is ndarray:  # a number that was combined with an array
         share = np.add.reduce(share, None)
-        if dtype is float and type(share) is np.float64:
-            return float(share)
+    if dtype is float and type(share) is float64:
+        return float(share)
     if not isinstance(share, (int, float, complex)) and not hasattr(share, "dtype"):
         raise TypeError(f"a rule returned {share!r} where a number or an array was expected (x=None defines a zero derivative)")
     found, its_dtype = describe(share)

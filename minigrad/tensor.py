@@ -14,15 +14,16 @@ Tensor may be a Tensor of an outer `grad`, and then computing the value comes he
 from __future__ import annotations
 
 import operator
+import sys
 from functools import partial
 from operator import itemgetter
 from typing import Any, Callable, Iterable, Iterator, NoReturn
 
 import numpy as np
-from numpy import ndarray
+from numpy import float64, ndarray
 
 from . import inplace, tree
-from .engine import Edge, Level, Node, Rule, describe, rule_of, title
+from .engine import FLOAT64, MARK, Edge, Level, Node, Rule, describe, new_node, node_numbers, rule_of, title
 from .inplace import View, note_view
 from .methods import ArrayMethods
 from .rules import special
@@ -31,6 +32,7 @@ from .rules.elementwise import sum_of_products
 from .rules.indexing import getitem
 from .rules.ufunc_methods import of_method
 
+_getframe = sys._getframe
 _PYTHON_NUMBERS = (float, int, complex, bool)
 _UFUNC_DEFAULTS = {"where": True, "casting": "same_kind", "order": "K", "subok": True}
 
@@ -153,7 +155,7 @@ def _locked(t: Tensor) -> Any:
 
 def _to_write_into(y: Any, level: Any) -> Any:
     """A new array, which depends on no Tensor, as a Tensor: then Tensors can be written into it."""
-    return Tensor(y, Node(y), level) if type(y) is ndarray and y.dtype.kind in "fc" else y
+    return recorded(y, level) if type(y) is ndarray and y.dtype.kind in "fc" else y
 
 
 def _as_weak(y: Any) -> Any:
@@ -178,9 +180,11 @@ def _node(value: Any, edges: list) -> Node:
     """A node with any number of edges, each given as (parent, vjp, residuals)."""
     next_edge = None
     for parent, vjp, residuals in reversed(edges[1:]):
-        next_edge = Edge(parent, vjp, residuals, next_edge)
+        edge = Edge()
+        edge.parent, edge.vjp, edge.residuals, edge.next_edge = parent, vjp, residuals, next_edge
+        next_edge = edge
     parent, vjp, residuals = edges[0]
-    return Node(value, parent, vjp, residuals, next_edge)
+    return new_node(value, parent, vjp, residuals, next_edge)
 
 
 def _wrap(rule: Rule, level: Level, y: Any, edges: list) -> Any:
@@ -196,7 +200,7 @@ def _wrap(rule: Rule, level: Level, y: Any, edges: list) -> Any:
         raise TypeError(f"{title(rule.fun)} returned {y!r} of type {type(y)}, which cannot be differentiated")
     if type(y) is Tensor:
         y = same(y)  # what is inside a Tensor is nobody else's, and never written into
-    return Tensor(y, _node(y, edges), level)
+    return _tensor(y, _node(y, edges), level)
 
 
 def _only(i: int, g: Any) -> dict[int, Any]:
@@ -208,9 +212,9 @@ def record_call(results: list, arguments: list[Tensor], level: Level, vjp: Calla
 
     `vjp` takes the list of the results' cotangents to that of the arguments'. All arguments are Tensors of the level.
     """
-    node = Node(results, node_of(arguments, level), vjp)
+    node = new_node(results, node_of(arguments, level), vjp)
     return [
-        Tensor(y, Node(y, node, partial(_only, i)), level) if np.dtype(describe(y)[1]).kind in "fc" else y
+        recorded(y, level, node, partial(_only, i)) if np.dtype(describe(y)[1]).kind in "fc" else y
         for i, y in enumerate(results)
     ]
 
@@ -288,6 +292,64 @@ def _refuse_function(fun: Any) -> NoReturn:
 # ---- Recording operators: the same, for one or two arguments, with every unneeded step left out ----------------------
 
 
+def recorded(
+    y: Any, level: Level, parent: Any = None, vjp: Any = None, residuals: tuple = (), next_edge: Edge | None = None
+) -> Tensor:
+    """Return the Tensor for a result, with its node: `new_node` says what that takes.
+
+    Every operation comes here. For the usual values, what `new_node` and `_tensor` do is done in place, in half the time.
+    """
+    kind = type(y)
+    if kind is float:
+        shape: tuple = ()
+        dtype: Any = float
+    elif kind is ndarray and y.dtype is FLOAT64:
+        shape, dtype = y.shape, FLOAT64
+    elif kind is float64:
+        shape, dtype = (), FLOAT64
+    else:
+        return _tensor(y, new_node(y, parent, vjp, residuals, next_edge), level)
+    if not level.open:
+        _refuse_escaped()
+    node = Node()
+    node.number = next(node_numbers)
+    node.parent = parent
+    node.vjp = vjp
+    node.residuals = residuals
+    node.next_edge = next_edge
+    node.shape = shape
+    node.dtype = dtype
+    if parent is not None:
+        frame: Any = _getframe(2)
+        while MARK in frame.f_globals and frame.f_back is not None:
+            frame = frame.f_back
+        node.code = frame.f_code
+        node.instruction = frame.f_lasti
+    t = Tensor()
+    t.value = y
+    t.node = node
+    t.level = level
+    return t
+
+
+def _tensor(value: Any, node: Node, level: Level) -> Tensor:
+    """The Tensor of a value that has its node."""
+    if not level.open:
+        _refuse_escaped()
+    t = Tensor()
+    t.value = value
+    t.node = node
+    t.level = level
+    return t
+
+
+def _refuse_escaped() -> NoReturn:
+    raise EscapedTensorError(
+        "a Tensor was used after the grad call that made it had ended: it escaped through a global, a list "
+        "or an attribute. Return it from the differentiated function instead (has_aux=True)"
+    )
+
+
 def _binary(
     ufunc: np.ufunc, compute: Callable[[Any, Any], Any] | None = None, number_vjp: Callable | None = None
 ) -> tuple[Callable, Callable]:
@@ -299,8 +361,9 @@ def _binary(
     rule = rule_of(ufunc)
     a_vjp, b_vjp = rule.vjps.values()
     a_is_kept, b_is_kept = rule.names[0] in b_vjp.residuals, rule.names[1] in a_vjp.residuals
-    # Operators spend their time in calls. So there is none to pick nothing.
+    # Operators spend their time in calls. So there is none to pick nothing, or the other operand alone.
     pick_a, pick_b = a_vjp.residuals and a_vjp.pick, b_vjp.residuals and b_vjp.pick
+    only_b, only_a = a_vjp.residuals == rule.names[1:], b_vjp.residuals == rule.names[:1]
     vjp_a, vjp_b = a_vjp.fun, b_vjp.fun
     number_vjp_a, number_vjp_b = number_vjp or vjp_a, number_vjp or vjp_b
     compute = compute or ufunc
@@ -312,23 +375,29 @@ def _binary(
                 return record(rule, (a, b), {})
             z = b.value
             y = compute(x, z)
-            edge_b = Edge(b.node, vjp_b, pick_b(x, z, y) if pick_b else ())
-            return Tensor(y, Node(y, a.node, vjp_a, pick_a(x, z, y) if pick_a else (), edge_b), level)
-        z = b if type(b) is float else _operand(b, level if b_is_kept else None)
+            edge_b = Edge()
+            edge_b.parent = b.node
+            edge_b.vjp = vjp_b
+            edge_b.residuals = (x,) if only_a else pick_b(x, z, y) if pick_b else ()
+            edge_b.next_edge = None
+            return recorded(y, level, a.node, vjp_a, (z,) if only_b else pick_a(x, z, y) if pick_a else (), edge_b)
+        its = type(b)
+        z = b if its is float or its is float64 or (its is ndarray and not b_is_kept) else _operand(b, level)
         if z is NotImplemented:
             return z
         y = compute(x, z)
         vjp = number_vjp_a if type(x) is float and type(z) is ndarray else vjp_a
-        return Tensor(y, Node(y, a.node, vjp, pick_a(x, z, y) if pick_a else ()), level)
+        return recorded(y, level, a.node, vjp, (z,) if only_b else pick_a(x, z, y) if pick_a else ())
 
     def reflected(b: Tensor, a: Any) -> Any:
         z, level = b.value, b.level
-        x = a if type(a) is float else _operand(a, level if a_is_kept else None)
+        its = type(a)
+        x = a if its is float or its is float64 or (its is ndarray and not a_is_kept) else _operand(a, level)
         if x is NotImplemented:
             return x
         y = compute(x, z)
         vjp = number_vjp_b if type(z) is float and type(x) is ndarray else vjp_b
-        return Tensor(y, Node(y, b.node, vjp, pick_b(x, z, y) if pick_b else ()), level)
+        return recorded(y, level, b.node, vjp, (x,) if only_a else pick_b(x, z, y) if pick_b else ())
 
     return apply, reflected
 
@@ -338,9 +407,15 @@ def _operator(
 ) -> tuple[Callable, Callable]:
     """Return the methods of an operator. See `_binary`."""
     rule = rule_of(ufunc)
-    rule.short = _binary(ufunc, compute, number_vjp)
     rule.final = True  # from here on, a change of it would go unnoticed
-    return rule.short
+    apply, reflected = _binary(ufunc, compute, number_vjp)
+    rule.short = _either(apply, reflected)
+    return apply, reflected
+
+
+def _either(apply: Callable, reflected: Callable) -> Callable[[Any, Any], Any]:
+    """The function of two values, of which at least one is a Tensor."""
+    return lambda a, b: apply(a, b) if type(a) is Tensor else reflected(b, a)
 
 
 def _shorten(rule: Rule) -> Any:
@@ -353,7 +428,7 @@ def _shorten(rule: Rule) -> Any:
         y = ufunc(a, b)
         return y if type(y) is ndarray or not {type(a), type(b)}.issubset(_PYTHON_NUMBERS) else _as_weak(y)
 
-    rule.short = _unary(ufunc) if ufunc.nin == 1 else _binary(ufunc, compute)
+    rule.short = _unary(ufunc) if ufunc.nin == 1 else _either(*_binary(ufunc, compute))
     return rule.short
 
 
@@ -362,7 +437,7 @@ def _unary(fun: Callable, compute: Callable[[Any], Any] | None = None) -> Callab
     rule = rule_of(fun)
     name, vjp = next(iter(rule.vjps.items()))
     vjp_x = vjp.fun
-    pick = vjp.pick if rule.names == [name] else lambda x, y: vjp.pick(x, y=y)
+    only_x, only_y, pick = vjp.residuals == [name], vjp.residuals == ["y"], vjp.pick
     compute = compute or fun
 
     def apply(a: Any) -> Any:
@@ -370,7 +445,7 @@ def _unary(fun: Callable, compute: Callable[[Any], Any] | None = None) -> Callab
         y = compute(x)
         if type(x) is not ndarray and type(x) in _PYTHON_NUMBERS:
             y = _as_weak(y)
-        return Tensor(y, Node(y, a.node, vjp_x, pick(x, y)), a.level)
+        return recorded(y, a.level, a.node, vjp_x, (x,) if only_x else (y,) if only_y else pick(x, y=y))
 
     return apply
 
@@ -410,7 +485,7 @@ def record_simple(rule: Rule, args: tuple, kwargs: dict[str, Any]) -> Any:
         fun = partial(fun, **{name: given[name] for name in keywords})
     residuals = vjp.pick(x, *args[1:], y=y, **kwargs)
     if type(y) is ndarray and y.dtype.kind == "f":
-        result = Tensor(y, Node(y, t.node, fun, residuals), level)
+        result = recorded(y, level, t.node, fun, residuals)
         if y is x or y.base is not None and (y.base is x or y.base is x.base):
             note_view(result, t, None, partial(inplace.call_again, rule.fun, args, kwargs, t, None))
         return result
@@ -431,10 +506,10 @@ def _plan(rule: Rule, options: list[str]) -> tuple[Any, list[str]]:
     return (vjp, [name for name in vjp.keywords if name in options]) if is_simple and is_known else (None, [])
 
 
-def _operand(value: Any, level: Level | None) -> Any:
-    """An operand that is not differentiated, if it can be one; for a level whose rules keep it, in a form to keep."""
+def _operand(value: Any, level: Level) -> Any:
+    """An operand that is not differentiated, if it can be one, in a form that a rule can keep."""
     if type(value) is ndarray:
-        return value if level is None else level.frozen(value)
+        return level.frozen(value)
     if isinstance(value, (int, float, complex, np.number, np.bool_, Tensor)):
         return value
     if isinstance(value, (list, tuple)):
@@ -519,31 +594,23 @@ class Tensor(ArrayMethods):
     """
 
     __slots__ = ("value", "node", "level", "family", "__weakref__")
+    value: Any
+    node: Node
+    level: Level
     family: Any
     __hash__ = None  # type: ignore[assignment]  # it is compared by value, like an array
-
-    def __init__(self, value: Any, node: Node, level: Level) -> None:
-        if not level.open:
-            raise EscapedTensorError(
-                "a Tensor was used after the grad call that made it had ended: it escaped through a global, a list "
-                "or an attribute. Return it from the differentiated function instead (has_aux=True)"
-            )
-        self.value = value
-        self.node = node
-        self.level = level
 
     # NumPy's protocols
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         rule = rule_of(ufunc)
+        if rule.short and not kwargs and method == "__call__":
+            return rule.short(*inputs)
         if not rule.vjps and not rule.constant:
             special.register()  # perhaps it is one of SciPy's, of which the rules are needed for the first time
         if method == "__call__":
-            if not kwargs and (rule.short or _shorten(rule)):
-                if ufunc.nin == 1:
-                    return rule.short(*inputs)
-                apply, reflected = rule.short
-                return apply(*inputs) if type(inputs[0]) is Tensor else reflected(*inputs[::-1])
+            if not kwargs and _shorten(rule):
+                return rule.short(*inputs)
             if kwargs and kwargs.keys() <= {"out", "where", "dtype"} and ufunc.nout == 1 and not ufunc.signature:
                 if rule.vjps or rule.constant:
                     return inplace.call_ufunc(ufunc, inputs, **kwargs)
@@ -622,7 +689,7 @@ class Tensor(ArrayMethods):
         simple = type(index) in _SIMPLE_INDICES or (type(index) is tuple and _SIMPLE_INDICES.issuperset(map(type, index)))
         if simple and type(self.value) in _INDEXED:  # the same, for indices that are no arrays
             y, node = self.value[index], self.node
-            t = Tensor(y, Node(y, node, _GETITEM_VJP, (index, node.shape)), self.level)
+            t = recorded(y, self.level, node, _GETITEM_VJP, (index, node.shape))
             if type(y) is ndarray or (type(y) is Tensor and type(y.family) is View):
                 note_view(t, self, index)
             return t
@@ -708,7 +775,7 @@ _GETITEM_VJP = rule_of(getitem).vjps["a"].fun
 
 def same(t: Tensor) -> Tensor:
     """Another Tensor with the same value and the same place in the graph. What is written into one is not in the other."""
-    return Tensor(t.value, t.node, t.level)
+    return _tensor(t.value, t.node, t.level)
 
 
 def stop_gradient(x: Any) -> Any:

@@ -38,8 +38,8 @@ from .boundary import (
     split_aux,
     wraps,
 )
-from .engine import Level, Node, backward, describe
-from .tensor import Tensor, node_of
+from .engine import Level, backward, describe
+from .tensor import Tensor, node_of, recorded
 
 # ---- 1. The gradient ------------------------------------------------------------------------------------------------
 
@@ -168,7 +168,7 @@ def value_and_grad(
             entered = []
             for i, leaf in enumerate(leaves):
                 if type(leaf) is float and not holomorphic:
-                    entered.append(Tensor(leaf, Node(leaf), level))
+                    entered.append(recorded(leaf, level))
                 else:
                     entered.append(enter(leaf, level, options, lambda: arguments.place(i, structure, args)))
             new_args, new_kwargs = arguments.replaced(args, kwargs, tree.unflatten(structure, handed(entered)))

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..engine import Level, Node, backward, defvjp, fit
+from ..engine import Level, backward, defvjp, fit
 
 
 def unused(g):
@@ -19,16 +19,18 @@ def unused(g):
 
 def through(composition, x, g):
     """Return the cotangent of x, from that of ``composition(x)``. Either may be a list of arrays."""
-    from ..tensor import Tensor, node_of  # which are made with the rules
+    from ..tensor import Tensor, node_of, recorded  # which are made with the rules
 
     several = isinstance(x, (list, tuple))
     level = Level()
     leaves = [
-        Tensor(value, Node(value), level) if np.result_type(value).kind in "fc" else value
+        recorded(value, level) if np.result_type(value).kind in "fc" else value
         for value in (x if several else [x])
     ]
-    y = composition(leaves if several else leaves[0])
-    level.open = False
+    try:
+        y = composition(leaves if several else leaves[0])
+    finally:
+        level.open = False
     if isinstance(y, (list, tuple)):
         root = node_of([0.0 if unused(one) else value for value, one in zip(y, g)], level)
     else:

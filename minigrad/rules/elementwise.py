@@ -22,8 +22,8 @@ def _whole_quotient(a, b):
 
 def _twice(g):
     """2 g; of the cotangent that a mean hands to all its elements, which is one number, without making an array."""
-    is_one_number = type(g) is np.ndarray and g.size and not any(g.strides)
-    return 2 * g.item(0) if is_one_number else g + g
+    is_one_number = type(g) is np.ndarray and type(g.base) is np.float64
+    return 2 * g.base if is_one_number else g + g
 
 
 defvjp(np.add,       a=lambda g: g,              b=lambda g: g)
@@ -48,7 +48,8 @@ def sum_of_products(g, array):
     """The cotangent of a number that multiplied an array: one pass over both, and no array of the products."""
     if type(g) is not np.ndarray or g.shape != array.shape or g.dtype.kind == "c":
         return g * array
-    g, array = g.ravel(), array.ravel()
+    if g.ndim > 1:
+        g, array = g.ravel(), array.ravel()
     if g.size <= _BLOCK:
         return g.dot(array)
     # BLAS deals longer vectors out to threads, and waits long for them when the processor is busy.
@@ -118,7 +119,7 @@ defvjp(np.log1p,  x=lambda g, x: g / (1 + x))
 def log_of_part(a, y):
     """a - y, the logarithm of the part that one exponential has in a sum of them. An infinite one is all of it."""
     infinite = a == np.inf
-    return np.where(infinite, 0, a) - np.where(infinite, 0, y)
+    return np.where(infinite, 0, a) - np.where(infinite, 0, y) if np.count_nonzero(infinite) else a - y
 
 
 defvjp(np.logaddexp,

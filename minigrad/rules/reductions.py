@@ -25,10 +25,8 @@ def _keep(r, shape, axis):
 
 def _spread(g, shape, axis, where=True):
     """The cotangent of an array that was summed: g, for every element that took part."""
-    if type(g) is np.float64 and math.prod(shape) <= 10_000:  # most losses end so, and broadcast_to takes its time
-        spread = np.empty(shape)
-        spread.fill(g)
-        return _masked(spread, where)
+    if type(g) is np.float64 and where is True:  # most losses end so, and broadcast_to takes its time to do the same
+        return np.ndarray(shape, np.float64, g, 0, (0,) * len(shape))
     return _masked(np.broadcast_to(_keep(g, shape, axis), shape), where)
 
 

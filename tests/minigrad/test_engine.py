@@ -455,7 +455,7 @@ def fifty_uses(x):
 def test_peak_memory(case):
     fun, arrays = case
     x = np.ones(200_000)
-    grad(fun)(x[:10])
+    grad(fun)(x)  # the first array of that size primes the allocator, which counts as memory taken
     tracemalloc.start()
     try:
         grad(fun)(x)
