@@ -286,9 +286,9 @@ def check_output_dtype(out: Any, options: Options) -> None:
         )
 
 
-def handed(entered: list) -> list:
-    """What the function gets of its leaves: Tensors of its own, for it may write into them."""
-    return [same(x) if type(x) is Tensor and type(x.value) is not float else x for x in entered]
+def handed(x: Any) -> Any:
+    """What the function gets of what has entered: a Tensor of its own, for it may write into that."""
+    return same(x) if type(x) is Tensor else x
 
 
 def leave(leaf: Any, level: Level) -> Any:

@@ -437,7 +437,7 @@ def _unary(fun: Callable, compute: Callable[[Any], Any] | None = None) -> Callab
     rule = rule_of(fun)
     name, vjp = next(iter(rule.vjps.items()))
     vjp_x = vjp.fun
-    only_x, only_y, pick = vjp.residuals == [name], vjp.residuals == ["y"], vjp.pick
+    only_x, y_is_kept, pick = vjp.residuals == [name], "y" in vjp.residuals, vjp.pick
     compute = compute or fun
 
     def apply(a: Any) -> Any:
@@ -445,7 +445,7 @@ def _unary(fun: Callable, compute: Callable[[Any], Any] | None = None) -> Callab
         y = compute(x)
         if type(x) is not ndarray and type(x) in _PYTHON_NUMBERS:
             y = _as_weak(y)
-        return recorded(y, a.level, a.node, vjp_x, (x,) if only_x else (y,) if only_y else pick(x, y=y))
+        return recorded(y, a.level, a.node, vjp_x, (x,) if only_x else pick(x, y=y) if y_is_kept else pick(x))
 
     return apply
 

@@ -165,13 +165,16 @@ def value_and_grad(
         level = Level()
         try:
             # Every leaf becomes a Tensor of a new level, and the function runs on those.
-            entered = []
+            entered, given = [], []
             for i, leaf in enumerate(leaves):
                 if type(leaf) is float and not holomorphic:
-                    entered.append(recorded(leaf, level))
+                    x = recorded(leaf, level)
+                    given.append(x)
                 else:
-                    entered.append(enter(leaf, level, options, lambda: arguments.place(i, structure, args)))
-            new_args, new_kwargs = arguments.replaced(args, kwargs, tree.unflatten(structure, handed(entered)))
+                    x = enter(leaf, level, options, lambda: arguments.place(i, structure, args))
+                    given.append(handed(x))
+                entered.append(x)
+            new_args, new_kwargs = arguments.replaced(args, kwargs, tree.unflatten(structure, given))
             out = fun(*new_args, **new_kwargs)
 
             aux = None
@@ -262,7 +265,7 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
         entered = [
             enter(leaf, level, options, lambda: every.place(i, structure, primals)) for i, leaf in enumerate(leaves)
         ]
-        out = fun(*tree.unflatten(structure, handed(entered)))
+        out = fun(*tree.unflatten(structure, [handed(x) for x in entered]))
         aux = None
         if has_aux:
             out, aux = split_aux(out)
