@@ -108,6 +108,25 @@ def test_a_node_is_visited_only_when_everything_after_it_has_been():
     assert visits(ladder, 1.0) == (2.0**31, 2 + 30 * 4 + 2)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_nodes_in_any_arrangement_are_visited_once(seed):
+    rng = np.random.default_rng(seed)
+    pairs = [(int(rng.integers(max(0, k - 6), k)), int(rng.integers(k))) for k in range(1, 40)]
+
+    def f(x):
+        values = [x]
+        for i, j in pairs:
+            values.append(plus(values[i], values[j]))
+        return values[-1]
+
+    ways, reached = [1.0], {len(pairs)}  # how many ways lead from x to each value; and from which the last one comes
+    for i, j in pairs:
+        ways.append(ways[i] + ways[j])
+    for k in range(len(pairs), 0, -1):
+        reached |= set(pairs[k - 1]) if k in reached else set()
+    assert visits(f, 1.0) == (ways[-1], 2 * len(reached - {0}))
+
+
 @pytest.mark.parametrize("n", [1, 10, 1000])
 def test_a_chain_has_as_many_visits_as_operations(n):
     def chain(x):

@@ -67,6 +67,7 @@ DOT = [
 ]
 CASES = [case(np.matmul, array(a), array(b, 1)) for a, b in MATMUL]
 CASES += [case(np.dot, array(a), array(b, 1)) for a, b in DOT]
+CASES += [case(np.matmul, array(a), array(b, 1)) for a, b in [((30, 40), (40, 26)), ((30, 40), (40,)), ((40,), (40, 30))]]
 for product in (np.matmul, np.dot):
     CASES += [
         case(product, complex_array((2, 3)), complex_array((3, 2))),
