@@ -320,7 +320,7 @@ def recorded(
     node.shape = shape
     node.dtype = dtype
     if parent is not None:
-        frame: Any = _getframe(2)
+        frame: Any = _getframe(2)  # that which called the operator
         while MARK in frame.f_globals and frame.f_back is not None:
             frame = frame.f_back
         node.code = frame.f_code
