@@ -76,9 +76,10 @@ asanyarray = ascontiguousarray = asfortranarray = asarray
 
 @_with_tensors(_np.asarray_chkfinite)
 def asarray_chkfinite(a, dtype=None, order=None):
-    if not _np.all(_np.isfinite(asarray(a))):
+    result = asarray(a)
+    if not _np.all(_np.isfinite(result)):
         raise ValueError("array must not contain infs or NaNs")
-    return asarray(a, dtype)
+    return asarray(result, dtype)
 
 
 @_with_tensors(_np.require)
