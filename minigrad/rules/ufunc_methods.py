@@ -27,11 +27,6 @@ def of_method(ufunc: np.ufunc, method: str) -> Callable[..., Any]:
     """
     if rule_of(ufunc).constant:
         function: Callable = partial(constant, ufunc, method)
-    elif method in ("reduce", "reduceat") and ufunc in (np.power, np.arctan2):
-        raise NotImplementedError(
-            f"np.{ufunc.__name__}.{method} is not what it should be: on some processors, NumPy leaves elements out; "
-            f"take the last of np.{ufunc.__name__}.accumulate"
-        )
     elif ufunc.nin == 2 and rule_of(ufunc).vjps and method in _METHODS:
         function = _FUNCTIONS.get((ufunc, method)) or partial(_METHODS[method], ufunc)
     else:
@@ -77,13 +72,49 @@ def accumulate(ufunc, array, axis=0, dtype=None, out=None):
 @primitive
 def reduce(ufunc, array, axis=0, dtype=None, out=None, keepdims=False, initial=np._NoValue, where=True):
     """The last result of `accumulate`."""
-    return ufunc.reduce(array, axis, dtype, out, keepdims, initial, where)
+    y = ufunc.reduce(array, axis, dtype, out, keepdims, initial, where)
+    return _last(ufunc, _rows(array, axis, initial), y) if ufunc in _LEAVE_ELEMENTS_OUT else y
 
 
 @primitive
 def reduceat(ufunc, array, indices, axis=0, dtype=None, out=None):
     """`reduce` of the parts between an index and the next; of one element, where the next is not greater."""
-    return ufunc.reduceat(array, indices, axis, dtype, out)
+    y = ufunc.reduceat(array, indices, axis, dtype, out)
+    if ufunc in _LEAVE_ELEMENTS_OUT and y.size:
+        rows, results = np.moveaxis(array, axis, 0), np.moveaxis(y, axis, 0)
+        for i, part in enumerate(_parts(indices, len(rows))):
+            results[i] = _last(ufunc, rows[part], results[i])
+    return y
+
+
+# On some processors NumPy loses elements when it reduces with these, and none when it accumulates.
+_LEAVE_ELEMENTS_OUT = {np.power, np.arctan2}
+
+
+def _last(ufunc, rows, like):
+    """The last result of `accumulate` in rows, in the form of that of `reduce`."""
+    return np.reshape(ufunc.accumulate(rows)[-1], np.shape(like))[()] if len(rows) else like
+
+
+def _has_initial(initial):
+    return initial is not np._NoValue and initial is not None
+
+
+def _rows(array, axis, initial):
+    """All elements that take part in a reduction, along one first axis. The initial value, if there is one, comes first."""
+    reduced = list(reduced_axes(axis, np.ndim(array)))
+    rows = np.moveaxis(array, reduced, range(len(reduced)))
+    rest = np.shape(rows)[len(reduced):]
+    rows = np.reshape(rows, (math.prod(np.shape(rows)[:len(reduced)]), *rest))
+    if not _has_initial(initial):
+        return rows
+    return np.concatenate([np.broadcast_to(initial, (1, *rest)).astype(np.result_type(array)), rows])
+
+
+def _parts(indices, n):
+    starts = np.asarray(indices).tolist()
+    ends = [max(start + 1, end) for start, end in zip(starts, starts[1:])] + [n]
+    return [slice(start, end) for start, end in zip(starts, ends)]
 
 
 def _slope(ufunc, name, a, b, y):
@@ -112,16 +143,10 @@ _EXPONENTIALS = {np.logaddexp: np.exp, np.logaddexp2: np.exp2}
 
 def _reduce(g, ufunc, array, axis, initial):
     """The cotangents of all elements that took part, in rows. The initial value, if there is one, is the first."""
-    reduced = list(reduced_axes(axis, np.ndim(array)))
-    rows = np.moveaxis(array, reduced, range(len(reduced)))
-    rest = np.shape(rows)[len(reduced):]
-    rows = np.reshape(rows, (math.prod(np.shape(rows)[:len(reduced)]), *rest))
-    if initial is not np._NoValue:
-        start = np.broadcast_to(initial, (1, *rest)).astype(np.result_type(g))
-        rows = np.concatenate([start, rows])
+    rows = _rows(array, axis, initial)
     if len(rows) == 0:
         return rows
-    g = np.reshape(g, (1, *rest))
+    g = np.reshape(g, (1, *np.shape(rows)[1:]))
     if ufunc in _EXPONENTIALS:
         return g * _EXPONENTIALS[ufunc](log_of_part(rows, reduce(ufunc, rows)))
     g = np.concatenate([np.zeros(np.shape(rows[1:]), np.result_type(g)), g])
@@ -129,7 +154,7 @@ def _reduce(g, ufunc, array, axis, initial):
 
 
 def _reduce_array(g, ufunc, array, axis=0, keepdims=False, initial=np._NoValue):
-    rows = _reduce(g, ufunc, array, axis, initial)[0 if initial is np._NoValue else 1:]
+    rows = _reduce(g, ufunc, array, axis, initial)[1 if _has_initial(initial) else 0:]
     shape, reduced = np.shape(array), list(reduced_axes(axis, np.ndim(array)))
     rows = np.reshape(rows, [*(shape[i] for i in reduced), *np.shape(rows)[1:]])
     return np.moveaxis(rows, range(len(reduced)), reduced)
@@ -143,9 +168,7 @@ def _reduceat_array(g, ufunc, array, indices, axis=0):
     g, rows = np.moveaxis(g, axis, 0), np.moveaxis(array, axis, 0)
     if np.size(g) == 0:
         return np.zeros(np.shape(array), np.result_type(g))
-    starts = np.asarray(indices).tolist()
-    ends = [max(start + 1, end) for start, end in zip(starts, starts[1:])] + [len(rows)]
-    parts = [slice(start, end) for start, end in zip(starts, ends)]
+    parts = _parts(indices, len(rows))
     shares = [_reduce_array(g[i], ufunc, rows[part]) for i, part in enumerate(parts)]
     return np.moveaxis(scatter(shares, parts, np.shape(rows)), 0, axis)
 

@@ -510,7 +510,7 @@ METHODS = {
     "reduceat": Call(D(LONG), np.array([0, 3])),
     "at": Call(D(LONG), np.array([0, 3, 0]), D(ROW)),
 }
-# In which NumPy makes mistakes, on some processors: they are refused.
+# In which NumPy makes mistakes, on some processors. Of plain arrays, the last results on the way are right.
 MISTAKEN = {"power.reduce", "power.reduceat", "arctan2.reduce", "arctan2.reduceat"}
 IN_JAX = ("add", "multiply", "subtract", "logaddexp", "maximum", "minimum")
 
@@ -531,12 +531,15 @@ def test_ufunc_methods(name, record_property):
         assert run(np, (x, values)) is None
         return x
 
-    in_numpy.__name__ = name
-    if name in MISTAKEN:
-        with pytest.raises(NotImplementedError, match=f"np.{name} is not what it should be"):
-            grad(lambda *x: np.sum(in_numpy(*x)))(*call.parameters())
-        return
-    case = Case(in_numpy, tuple(call.parameters()), in_jax=lambda *x: run(jnp, x))
+    def in_order(x):
+        if name not in MISTAKEN or isinstance(x, Tensor):
+            return in_numpy(x)
+        parts = [x] if method == "reduce" else [x[:3], x[3:]]
+        last = [getattr(np, ufunc).accumulate(part, axis=-1)[..., -1] for part in parts]
+        return last[0] if method == "reduce" else np.stack(last)
+
+    in_numpy.__name__ = in_order.__name__ = name
+    case = Case(in_order if name in MISTAKEN else in_numpy, tuple(call.parameters()), in_jax=lambda *x: run(jnp, x))
     check(case, against_jax=ufunc in IN_JAX and method != "at")
     check_precision(case, np.float32, 1e-4)
     record_property("surface", f"ufunc_methods {name}")
