@@ -159,20 +159,6 @@ def _power(x, p):
     return np.power(_opened(x, _below_zero), p * 1.0 if negative else p)
 
 
-# ---- What NumPy computes with numbers only: for `minigrad.numpy` ------------------------------------------------------
-
-
-def kaiser(M, beta):
-    """The window I0(beta sqrt(1 - t**2)) / I0(beta), for t from -1 to 1."""
-    t = (np.arange(M) - (M - 1) / 2.0) / ((M - 1) / 2.0 or 1.0)
-    return np.i0(beta * np.sqrt(1 - t**2.0)) / np.i0(beta)
-
-
-def frequencies(fftfreq):
-    """The function for the frequencies of a transform: whole numbers, over its length, which is n spacings."""
-    return lambda n, d=1.0, **options: np.rint(fftfreq(n, 1.0 / n, **options)) * (1.0 / (n * d))
-
-
 COMPOSITIONS: dict[Any, Callable] = {
     np.apply_along_axis: apply_along_axis,
     np.apply_over_axes: apply_over_axes,

@@ -193,6 +193,8 @@ def test_plain_values_stay_plain():
         assert type(call(mnp)) is type(call(numpy))
         numpy.testing.assert_array_equal(call(mnp), call(numpy))
         assert call(mnp).dtype == call(numpy).dtype
+    assert mnp.asfortranarray(numpy.ones((2, 3))).flags.f_contiguous
+    assert type(mnp.asanyarray(numpy.ma.ones(3))) is numpy.ma.MaskedArray
 
 
 def test_errors():

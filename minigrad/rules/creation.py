@@ -1,0 +1,85 @@
+"""Arrays made of Tensors, and windows and frequencies made from them: for `minigrad.numpy`.
+
+These functions stand in for NumPy's where that makes arrays without asking what of. Their order in memory is NumPy's
+choice.
+"""
+
+import numpy as np
+
+from ..engine import find_recorded
+from .compositions import stacked
+from .shaping import astype
+
+
+def array(object, dtype=None, *, copy=True, order=None, subok=False, ndmin=0, device=None, like=None):
+    """An array of numbers and Tensors, in lists of any depth."""
+    if like is not None:
+        raise NotImplementedError("an array of Tensors cannot be made with like=")
+    result = stacked(object)
+    is_another = result is not object or (dtype is not None and result.dtype != dtype)
+    if is_another and copy is False:
+        raise ValueError("this array of Tensors cannot be made without a copy; leave out copy=False")
+    if is_another or copy:
+        result = result.astype(result.dtype if dtype is None else dtype)
+    return np.reshape(result, (1,) * (ndmin - np.ndim(result)) + np.shape(result)) if np.ndim(result) < ndmin else result
+
+
+def asarray(a, dtype=None, order=None, *, copy=None, **options):
+    """The same, without a copy where none is needed."""
+    return array(a, dtype, copy=copy, **options)
+
+
+def asarray_chkfinite(a, dtype=None, order=None):
+    """The same, of finite numbers."""
+    result = asarray(a)
+    if not np.all(np.isfinite(result)):
+        raise ValueError("array must not contain infs or NaNs")
+    return asarray(result, dtype)
+
+
+def require(a, dtype=None, requirements=None, *, like=None):
+    """The same, by the name for special requirements: those on memory, a new array fulfils."""
+    return asarray(a, dtype, like=like)
+
+
+def full(shape, fill_value, dtype=None, order="C", **options):
+    """One value, or row, everywhere."""
+    return array(np.broadcast_to(array(fill_value, dtype), shape), **options)
+
+
+def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, **options):
+    """The same, in the form of an array."""
+    if find_recorded(fill_value) is None:
+        return np.full_like(a, fill_value, dtype, order, subok, shape, **options)
+    return full(np.shape(a) if shape is None else shape, fill_value, np.result_type(a) if dtype is None else dtype, **options)
+
+
+class Joined:
+    """`numpy.r_` or `numpy.c_`, also with Tensors among what they join."""
+
+    def __init__(self, plain, as_columns):
+        self.plain, self.as_columns = plain, as_columns
+
+    def __getitem__(self, key):
+        parts = key if isinstance(key, tuple) else (key,)
+        if find_recorded(parts) is None:
+            return self.plain[key]
+        if any(isinstance(part, str) for part in parts):
+            raise NotImplementedError("r_ and c_ of Tensors take no directives; write np.concatenate or np.stack")
+        parts = [np.r_[part] if isinstance(part, slice) else stacked(part) for part in parts]
+        dtype = np.result_type(*parts)  # in which Python's numbers are weak
+        arrays = [astype(np.atleast_1d(part), dtype) for part in parts]
+        if not self.as_columns:
+            return np.concatenate(arrays)
+        return np.concatenate([array[:, None] if array.ndim == 1 else array for array in arrays], axis=-1)
+
+
+def kaiser(M, beta):
+    """The window I0(beta sqrt(1 - t**2)) / I0(beta), for t from -1 to 1."""
+    t = (np.arange(M) - (M - 1) / 2.0) / ((M - 1) / 2.0 or 1.0)
+    return np.i0(beta * np.sqrt(1 - t**2.0)) / np.i0(beta)
+
+
+def frequencies(fftfreq):
+    """The function for the frequencies of a transform: whole numbers, over its length, which is n spacings."""
+    return lambda n, d=1.0, **options: np.rint(fftfreq(n, 1.0 / n, **options)) * (1.0 / (n * d))
