@@ -72,7 +72,7 @@ def _split_dict(tree: dict) -> tuple[list, list]:
         keys = sorted(tree)  # so that the same parameters give the same leaves, however the dict was filled
     except TypeError:
         raise ValueError(f"the keys of a dict of parameters must be sortable, and {list(tree)} are not") from None
-    return [tree[key] for key in keys], keys
+    return list(builtins.map(tree.__getitem__, keys)), keys
 
 
 _containers: dict[type, Container] = {

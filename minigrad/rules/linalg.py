@@ -78,8 +78,8 @@ def _multi_dot(g, arrays):
 
 # These are the functions of the same names in np, with other names for the arguments, and fewer options.
 defvjp(np.linalg.matmul,
-       x1=lambda g, x1_shape, x2: matmul_a(g, x1_shape, x2),
-       x2=lambda g, x1, x2_shape: matmul_b(g, x1, x2_shape))
+       x1=lambda g, x2: matmul_a(g, x2),
+       x2=lambda g, x1: matmul_b(g, x1))
 defvjp(np.linalg.outer,
        x1=lambda g, x2: np.matmul(g, x2),
        x2=lambda g, x1: np.matmul(x1, g))

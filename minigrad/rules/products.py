@@ -21,18 +21,21 @@ def _product(a, b):
     return a.dot(b) if is_small else np.matmul(a, b)
 
 
-def matmul_a(g, a_shape, b):
+# In g, the axis that a vector lacks is missing too: where g has fewer axes than one operand, the other is a vector.
+
+
+def matmul_a(g, b):
     if b.ndim == 1:
-        return g * b if len(a_shape) == 1 else _product(g[..., None], b[None])
-    if len(a_shape) == 1:
+        return g * b if g.ndim == 0 else _product(g[..., None], b[None])
+    if g.ndim < b.ndim:
         return np.matmul(b, g[..., None])[..., 0]
     return _product(g, _transposed(b))
 
 
-def matmul_b(g, a, b_shape):
+def matmul_b(g, a):
     if a.ndim == 1:
-        return g * a if len(b_shape) == 1 else _product(a[:, None], g[..., None, :])
-    if len(b_shape) == 1:
+        return g * a if g.ndim == 0 else _product(a[:, None], g[..., None, :])
+    if g.ndim < a.ndim:
         return _product(g, a) if a.ndim == 2 else np.matmul(g[..., None, :], a)[..., 0, :]
     return _product(_transposed(a), g)
 
