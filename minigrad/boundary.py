@@ -16,7 +16,7 @@ import numpy as np
 from numpy import ndarray
 
 from . import tree
-from .engine import Level, describe
+from .engine import LACKS_LINE, Level, describe
 from .tensor import EscapedTensorError, Tensor, TensorConversionError, recorded, same, strip
 
 # The dtype of what comes back for an integer, which has no derivative: its elements have no bytes. (It is JAX's.)
@@ -335,7 +335,7 @@ def gradient_for(entered: Any, g: Any) -> Any:
 # ---- Errors ---------------------------------------------------------------------------------------------------------
 
 
-def explain(error: ValueError) -> None:
+def explain(error: Exception) -> None:
     """Raise our own error where NumPy has hidden it behind "setting an array element with a sequence"."""
     ours = error.__cause__
     if isinstance(ours, TensorConversionError) and str(error).startswith("setting an array element"):
@@ -344,3 +344,20 @@ def explain(error: ValueError) -> None:
             raise ours.with_traceback(error.__traceback__) from None
         finally:  # without these, the two exceptions and this frame would refer to each other
             del ours, error
+
+
+def find_line(error: Exception, run_again: Callable[[], Any]) -> None:
+    """Add to an error of the backward pass the line that recorded the operation, if the operation did not note it.
+
+    To note them all takes time. So they are noted in a second run, which fails in the same way. Only a function that
+    does not do the same again remains without.
+    """
+    if not vars(error).pop(LACKS_LINE, False):
+        return
+    try:
+        run_again()
+    except Exception as again:
+        if type(again) is type(error):
+            for note in getattr(again, "__notes__", ()):
+                if note not in getattr(error, "__notes__", ()):
+                    error.add_note(note)

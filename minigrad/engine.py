@@ -71,7 +71,7 @@ class Node(Edge):
     parent : Node or None
         None for a leaf, which has no edges.
     code, instruction
-        The place in the user's program that recorded it. See `line`.
+        The place in the user's program that recorded it, if that was noted. See `note_line`.
     """
 
     __slots__ = ("number", "shape", "dtype", "code", "instruction")
@@ -118,12 +118,17 @@ def new_node(
     if node.dtype == object:
         raise TypeError("an array of Python objects cannot be differentiated; convert it, or np.stack its elements")
     if parent is not None:
-        frame: Any = sys._getframe(1)
-        while MARK in frame.f_globals and frame.f_back is not None:
-            frame = frame.f_back
-        node.code = frame.f_code
-        node.instruction = frame.f_lasti
+        note_line(node)
     return node
+
+
+def note_line(node: Node) -> None:
+    """Let a node know the place in the user's program that is recording it: the innermost that is not in minigrad."""
+    frame: Any = sys._getframe(1)
+    while MARK in frame.f_globals and frame.f_back is not None:
+        frame = frame.f_back
+    node.code = frame.f_code
+    node.instruction = frame.f_lasti
 
 
 def describe(value: Any) -> tuple[Any, Any]:
@@ -159,8 +164,9 @@ def backward(node: Node, g: Any) -> dict[Node, Any]:
     """Return the cotangents of the leaves that `node` depends on, when its own cotangent is `g`.
 
     A node must not be visited before everything that used its value, for only then is its cotangent complete. All
-    of that is newer, so the newest of the pending nodes is always ready. Once visited, a node is forgotten here; if
-    the caller has let go of the graph too, that frees what the node kept.
+    of that is newer, so the newest of the pending nodes is always ready. (It waits in `ready` while it is the newest,
+    and is put to the others, in a heap, only if a newer one comes.) Once visited, a node is forgotten here; if the
+    caller has let go of the graph too, that frees what the node kept.
     """
     if node.parent is None:
         return {node: g}
@@ -169,49 +175,61 @@ def backward(node: Node, g: Any) -> dict[Node, Any]:
     numbers: list[int] = []  # of the pending nodes, as a heap
     summed: set[Node] = set()  # leaves of which the cotangent is a sum
     while True:
-        if type(g) is dict:
+        kind = type(g)
+        if kind is dict:
             g = _fill(g, node.shape)
-        elif type(g) is Parts:
+        elif kind is Parts:
             g = g.total()
         edge: Any = node
         ready = None
         while edge is not None:
-            parent, residuals = edge.parent, edge.residuals
-            try:
-                if not residuals:  # calls without a star are faster, and hardly any VJP has more than one residual
-                    share = edge.vjp(g)
-                else:
-                    share = edge.vjp(g, residuals[0]) if len(residuals) == 1 else edge.vjp(g, *residuals)
-                # Most operations have nothing to undo: no call for an array or number that fits.
-                kind = type(share)
-                if kind is ndarray:
-                    if share.shape != parent.shape or share.dtype is not parent.dtype:
+            parent, vjp, residuals = edge.parent, edge.vjp, edge.residuals
+            if vjp is unchanged and node.shape == parent.shape and node.dtype is parent.dtype:
+                share = g  # most sums: nothing to call, and nothing to undo
+            else:
+                try:
+                    if not residuals:  # calls without a star are faster, and hardly any VJP has more than one residual
+                        share = vjp(g)
+                    else:
+                        share = vjp(g, residuals[0]) if len(residuals) == 1 else vjp(g, *residuals)
+                    # Most operations have nothing to undo: no call for an array or number that fits.
+                    kind = type(share)
+                    if kind is ndarray:
+                        if share.shape != parent.shape or share.dtype is not parent.dtype:
+                            share = fit(share, parent.shape, parent.dtype)
+                    elif kind is float64:
+                        if parent.dtype is float:
+                            share = float(share)
+                        elif parent.dtype is not FLOAT64 or parent.shape:
+                            share = fit(share, parent.shape, parent.dtype)
+                    elif kind is not parent.dtype:
                         share = fit(share, parent.shape, parent.dtype)
-                elif kind is float64:
-                    if parent.dtype is not FLOAT64 or parent.shape:
-                        share = fit(share, parent.shape, parent.dtype)
-                elif kind is not parent.dtype:
-                    share = fit(share, parent.shape, parent.dtype)
-            except (ZeroDivisionError, OverflowError):  # of Python's numbers, where NumPy's are infinite
-                share = _with_numpy_numbers(g, edge, node)
-            except Exception as error:
-                error.add_note(_BACKWARD_NOTE + node.line)
-                raise
+                except (ZeroDivisionError, OverflowError):  # of Python's numbers, where NumPy's are infinite
+                    share = _with_numpy_numbers(g, edge, node)
+                except Exception as error:
+                    _add_line(error, node)
+                    raise
             edge = edge.next_edge
             if parent.parent is None:
                 total = of_leaves.get(parent)
                 if total is None:
                     of_leaves[parent] = share
                 elif parent in summed and type(total) is ndarray and type(share) is ndarray:
-                    np.add(total, share, total)  # into the sum itself, which was made here and is nobody else's
+                    total += share  # into the sum itself, which was made here and is nobody else's
                 else:
                     of_leaves[parent] = add(total, share)
                     summed.add(parent)
-            elif edge is None and (not numbers or parent.number < numbers[0]):  # it is next: no detour by the heap
+            elif ready is None and not numbers:
                 ready, ready_g = parent, share
             elif parent.number in pending:
                 pending[parent.number] = parent, add(pending[parent.number][1], share)
+            elif ready is None and parent.number < numbers[0]:
+                ready, ready_g = parent, share
+            elif parent is ready:
+                ready_g = add(ready_g, share)
             else:
+                if ready is not None and parent.number < ready.number:
+                    parent, share, ready, ready_g = ready, ready_g, parent, share
                 pending[parent.number] = parent, share
                 heappush(numbers, parent.number)
         if ready is not None:
@@ -226,7 +244,21 @@ def backward(node: Node, g: Any) -> dict[Node, Any]:
     return of_leaves
 
 
-_BACKWARD_NOTE = "This is an error in the backward pass, at an operation that was recorded in "
+def unchanged(g: Any) -> Any:
+    """The VJP of a sum, for each of its terms. The backward pass knows it, and does without the call."""
+    return g
+
+
+def _add_line(error: Exception, node: Node) -> None:
+    """Say in an error which line of the user's program recorded the node; or that it remains to be found out."""
+    if hasattr(node, "code"):
+        error.add_note(f"This is an error in the backward pass, at an operation that was recorded in {node.line}")
+        vars(error).pop(LACKS_LINE, None)
+    else:
+        setattr(error, LACKS_LINE, True)
+
+
+LACKS_LINE = "lacks_line"  # an attribute of such errors
 
 
 def _with_numpy_numbers(g: Any, edge: Edge, node: Node) -> Any:
@@ -234,7 +266,7 @@ def _with_numpy_numbers(g: Any, edge: Edge, node: Node) -> Any:
         share = edge.vjp(*map(_numpy_number, (g, *edge.residuals)))
         return fit(share, edge.parent.shape, edge.parent.dtype)
     except Exception as error:
-        error.add_note(_BACKWARD_NOTE + node.line)
+        _add_line(error, node)
         raise
 
 
@@ -561,12 +593,17 @@ class Level:
     (and so recorded again) without that level. There is no global state, so threads do not disturb each other.
     """
 
-    __slots__ = ("number", "open", "copies")
+    __slots__ = ("number", "open", "is_plain", "copies")
 
-    def __init__(self) -> None:
+    def __init__(self, notes_lines: bool = False) -> None:
         self.number = next(_level_numbers)
         self.open = True
+        self.is_plain = not notes_lines  # the one thing that every operation asks: is this level open, without notes?
         self.copies: WeakValueDictionary[int, ndarray] | None = None
+
+    def close(self) -> None:
+        """From here on, its Tensors cannot be used."""
+        self.open = self.is_plain = False
 
     def frozen(self, array: ndarray) -> ndarray:
         """Return what a rule can keep of an array of the user's: something that will still be the same afterwards.

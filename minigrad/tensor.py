@@ -14,7 +14,6 @@ Tensor may be a Tensor of an outer `grad`, and then computing the value comes he
 from __future__ import annotations
 
 import operator
-import sys
 from functools import partial
 from operator import itemgetter
 from typing import Any, Callable, Iterable, Iterator, NoReturn
@@ -23,7 +22,7 @@ import numpy as np
 from numpy import float64, ndarray
 
 from . import inplace, tree
-from .engine import FLOAT64, MARK, Edge, Level, Node, Rule, describe, new_node, node_numbers, rule_of, title
+from .engine import FLOAT64, Edge, Level, Node, Rule, describe, new_node, node_numbers, note_line, rule_of, title
 from .inplace import View, note_view
 from .methods import ArrayMethods
 from .rules import special
@@ -32,7 +31,6 @@ from .rules.elementwise import sum_of_products
 from .rules.indexing import getitem
 from .rules.ufunc_methods import of_method
 
-_getframe = sys._getframe
 _PYTHON_NUMBERS = (float, int, complex, bool)
 _UFUNC_DEFAULTS = {"where": True, "casting": "same_kind", "order": "K", "subok": True}
 
@@ -309,8 +307,6 @@ def recorded(
         shape, dtype = (), FLOAT64
     else:
         return _tensor(y, new_node(y, parent, vjp, residuals, next_edge), level)
-    if not level.open:
-        _refuse_escaped()
     node = Node()
     node.number = next(node_numbers)
     node.parent = parent
@@ -319,12 +315,10 @@ def recorded(
     node.next_edge = next_edge
     node.shape = shape
     node.dtype = dtype
-    if parent is not None:
-        frame: Any = _getframe(2)  # that which called the operator
-        while MARK in frame.f_globals and frame.f_back is not None:
-            frame = frame.f_back
-        node.code = frame.f_code
-        node.instruction = frame.f_lasti
+    if not level.is_plain:
+        if not level.open:
+            _refuse_escaped()
+        note_line(node)
     t = Tensor()
     t.value = y
     t.node = node
@@ -381,22 +375,28 @@ def _binary(
             edge_b.residuals = (x,) if only_a else pick_b(x, z, y) if pick_b else ()
             edge_b.next_edge = None
             return recorded(y, level, a.node, vjp_a, (z,) if only_b else pick_a(x, z, y) if pick_a else (), edge_b)
-        its = type(b)
-        z = b if its is float or its is float64 or (its is ndarray and not b_is_kept) else _operand(b, level)
-        if z is NotImplemented:
-            return z
+        its, vjp, z = type(b), vjp_a, b
+        if its is not float and its is not float64:
+            if b_is_kept or its is not ndarray:
+                z = _operand(b, level)
+                if z is NotImplemented:
+                    return z
+            if type(x) is float and type(z) is ndarray:
+                vjp = number_vjp_a
         y = compute(x, z)
-        vjp = number_vjp_a if type(x) is float and type(z) is ndarray else vjp_a
         return recorded(y, level, a.node, vjp, (z,) if only_b else pick_a(x, z, y) if pick_a else ())
 
     def reflected(b: Tensor, a: Any) -> Any:
         z, level = b.value, b.level
-        its = type(a)
-        x = a if its is float or its is float64 or (its is ndarray and not a_is_kept) else _operand(a, level)
-        if x is NotImplemented:
-            return x
+        its, vjp, x = type(a), vjp_b, a
+        if its is not float and its is not float64:
+            if a_is_kept or its is not ndarray:
+                x = _operand(a, level)
+                if x is NotImplemented:
+                    return x
+            if type(z) is float and type(x) is ndarray:
+                vjp = number_vjp_b
         y = compute(x, z)
-        vjp = number_vjp_b if type(z) is float and type(x) is ndarray else vjp_b
         return recorded(y, level, b.node, vjp, (x,) if only_a else pick_b(x, z, y) if pick_b else ())
 
     return apply, reflected
@@ -437,7 +437,7 @@ def _unary(fun: Callable, compute: Callable[[Any], Any] | None = None) -> Callab
     rule = rule_of(fun)
     name, vjp = next(iter(rule.vjps.items()))
     vjp_x = vjp.fun
-    only_x, y_is_kept, pick = vjp.residuals == [name], "y" in vjp.residuals, vjp.pick
+    only_x, only_y, pick = vjp.residuals == [name], vjp.residuals == ["y"], vjp.pick
     compute = compute or fun
 
     def apply(a: Any) -> Any:
@@ -445,7 +445,7 @@ def _unary(fun: Callable, compute: Callable[[Any], Any] | None = None) -> Callab
         y = compute(x)
         if type(x) is not ndarray and type(x) in _PYTHON_NUMBERS:
             y = _as_weak(y)
-        return recorded(y, a.level, a.node, vjp_x, (x,) if only_x else pick(x, y=y) if y_is_kept else pick(x))
+        return recorded(y, a.level, a.node, vjp_x, (x,) if only_x else (y,) if only_y else pick(x, y=y))
 
     return apply
 
@@ -532,15 +532,18 @@ def _weak(ufunc: Callable[[Any, Any], Any], operate: Callable[[Any, Any], Any]) 
     return compute
 
 
+_add_reduce = np.add.reduce
+
+
 def _total(x: Any) -> Any:
     """What numpy.sum returns, in half the time where it is simple."""
-    return np.add.reduce(x, None) if type(x) is ndarray else np.sum(x)
+    return _add_reduce(x, None) if type(x) is ndarray else np.sum(x)
 
 
 def _average(x: Any) -> Any:
     """What numpy.mean returns, in half the time where it is simple."""
     if type(x) is ndarray and x.dtype.char in "fd" and x.size:
-        return np.add.reduce(x, None) / x.size
+        return _add_reduce(x, None) / x.size
     return np.mean(x)
 
 
@@ -604,8 +607,9 @@ class Tensor(ArrayMethods):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         rule = rule_of(ufunc)
-        if rule.short and not kwargs and method == "__call__":
-            return rule.short(*inputs)
+        short = rule.short
+        if short is not None and not kwargs and method == "__call__":  # calls without a star are faster
+            return short(inputs[0]) if len(inputs) == 1 else short(*inputs)
         if not rule.vjps and not rule.constant:
             special.register()  # perhaps it is one of SciPy's, of which the rules are needed for the first time
         if method == "__call__":

@@ -28,6 +28,7 @@ from .boundary import (
     dtype_of,
     enter,
     explain,
+    find_line,
     float0,
     gradient_for,
     handed,
@@ -156,13 +157,20 @@ def value_and_grad(
     check_callable(fun)
     if reduce_axes:
         raise NotImplementedError("reduce_axes is not supported")
-    arguments = Arguments(fun, argnums, argnames)
     options = Options("grad", holomorphic, allow_int, allow_objects)
+    return _value_and_grad(fun, Arguments(fun, argnums, argnames), options, has_aux)
+
+
+def _value_and_grad(
+    fun: Callable, arguments: Arguments, options: Options, has_aux: bool, notes_lines: bool = False
+) -> Callable[..., Any]:
+    """`value_and_grad`; with `notes_lines`, every operation notes which line of the user's program it came from."""
+    holomorphic = options.holomorphic
 
     @wraps(fun, f"Compute the value of {{fun}}, and its gradient with respect to {arguments}.")
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = tree.flatten(arguments.selected(args, kwargs))
-        level = Level()
+        level = Level(notes_lines)
         try:
             # Every leaf becomes a Tensor of a new level, and the function runs on those.
             entered, given = [], []
@@ -181,10 +189,12 @@ def value_and_grad(
             if has_aux:
                 out, aux = split_aux(out)
                 aux = tree.map(lambda leaf: leave(leaf, level), aux)
-            if type(out) is not Tensor or type(out.value) not in (np.float64, float) or holomorphic:
+            if type(out) is Tensor and type(out.value) in _NUMBERS and out.level is level and not holomorphic:
+                value = out.value  # the usual case
+            else:
                 check_scalar(out)
                 check_output_dtype(out, options)
-            value = leave(out, level)
+                value = leave(out, level)
 
             # Back from the node of the result to those of the leaves.
             cotangents = {}
@@ -196,17 +206,19 @@ def value_and_grad(
             for x in entered:
                 g = cotangents.pop(x.node, None) if type(x) is Tensor else None
                 gradients.append(g if type(g) is float else gradient_for(x, g))
-        except ValueError as error:
+        except Exception as error:
             explain(error)
+            find_line(error, lambda: _value_and_grad(fun, arguments, options, has_aux, True)(*args, **kwargs))
             raise
         finally:
-            level.open = False
+            level.close()
         return ((value, aux) if has_aux else value), tree.unflatten(structure, gradients)
 
     return value_and_gradient
 
 
 _ONE = np.float64(1)
+_NUMBERS = (np.float64, float)
 
 
 def one_like(value: Any) -> Any:
@@ -260,7 +272,7 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     leaves, structure = tree.flatten(primals)
     every = Arguments(fun, range(len(primals)))
     options = Options("vjp", allow_int=True)
-    level = Level()
+    level = Level(notes_lines=True)  # the function cannot be run again later, as `find_line` does
     try:
         entered = [
             enter(leaf, level, options, lambda: every.place(i, structure, primals)) for i, leaf in enumerate(leaves)
@@ -280,7 +292,7 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
         explain(error)
         raise
     finally:
-        level.open = False
+        level.close()
     expected = [(kind_of(leaf), np.shape(leaf), dtype_of(leaf)) for leaf in out_leaves]
 
     def vjp_fun(*cotangent: Any) -> tuple:

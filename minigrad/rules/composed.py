@@ -30,7 +30,7 @@ def through(composition, x, g):
     try:
         y = composition(leaves if several else leaves[0])
     finally:
-        level.open = False
+        level.close()
     if isinstance(y, (list, tuple)):
         root = node_of([0.0 if unused(one) else value for value, one in zip(y, g)], level)
     else:

@@ -8,7 +8,7 @@ import inspect
 
 import numpy as np
 
-from ..engine import defconstant, defvjp
+from ..engine import defconstant, defvjp, unchanged
 
 LN2, LN10, PI = float(np.log(2)), float(np.log(10)), float(np.pi)
 
@@ -26,8 +26,8 @@ def _twice(g):
     return 2 * g.base if is_one_number else g + g
 
 
-defvjp(np.add,       a=lambda g: g,              b=lambda g: g)
-defvjp(np.subtract,  a=lambda g: g,              b=lambda g: -g)
+defvjp(np.add,       a=unchanged,                b=unchanged)
+defvjp(np.subtract,  a=unchanged,                b=lambda g: -g)
 defvjp(np.multiply,  a=lambda g, b: g * b,       b=lambda g, a: g * a)
 defvjp(np.divide,    a=lambda g, b: g / b,       b=lambda g, b, y: -g * y / b)
 defvjp(np.remainder, a=lambda g: g,              b=lambda g, a, b: -g * _whole_quotient(a, b))
@@ -149,7 +149,7 @@ defvjp(np.arctan2, a=lambda g, a, b: g * (b / np.hypot(a, b)) / np.hypot(a, b),
                    b=lambda g, a, b: -g * (a / np.hypot(a, b)) / np.hypot(a, b))
 defvjp(np.sinh,    x=lambda g, x: g * np.cosh(x))
 defvjp(np.cosh,    x=lambda g, x: g * np.sinh(x))
-defvjp(np.tanh,    x=lambda g, y: g * (1 - y * y))
+defvjp(np.tanh,    x=lambda g, y: g * (1.0 - y * y))
 defvjp(np.arcsinh, x=lambda g, x: g / np.sqrt(x * x + 1))
 defvjp(np.arccosh, x=lambda g, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)))
 defvjp(np.arctanh, x=lambda g, x: g / ((1 - x) * (1 + x)))

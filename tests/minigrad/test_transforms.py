@@ -1402,6 +1402,58 @@ def test_the_note_where_only_the_derivative_is_infinite(case):
         assert not np.isfinite(grad(fun)(x)).any()
 
 
+def test_lines_are_looked_for_only_after_an_error():
+    """The function runs once where all goes well, and once more where the backward pass fails."""
+    runs = []
+
+    def f(x):
+        runs.append(1)
+        return np.sum(np.sqrt(x * x))  # here
+
+    with np.errstate(all="raise"):
+        grad(f)(np.ones(2))
+        assert len(runs) == 1
+        assert notes(grad(f), np.zeros(2)) == note(place(f))
+        assert len(runs) == 3
+        # What is recorded inside of another call is noted at once.
+        assert notes(grad(lambda x: grad(f)(x).sum()), np.zeros(2)) == note(place(f))
+        assert len(runs) == 4
+        with pytest.raises(IndexError) as caught:
+            grad(lambda x: [f(x)][1])(np.ones(2))
+        assert len(runs) == 5 and not hasattr(caught.value, "__notes__")
+        assert notes(lambda x: vjp(f, x)[1](np.float64(1)), np.zeros(2)) == note(place(f))
+        assert len(runs) == 6
+
+
+def test_a_function_that_does_not_fail_again_has_no_line():
+    """The first error is raised, and nothing else."""
+    for start in (iter([0.0]), iter([0.0, 1.0])):  # the second run finds nothing, or something else
+
+        def f(x):
+            return np.sum(np.sqrt(x * next(start)))
+
+        with np.errstate(all="raise"), pytest.raises(FloatingPointError) as caught:
+            grad(f)(np.ones(2))
+        assert not hasattr(caught.value, "__notes__") and vars(caught.value) == {}
+        assert caught.value.__context__ is None and caught.value.__cause__ is None
+
+
+def test_the_notes_of_an_error_are_not_doubled():
+    noted = primitive(lambda x: x + 0.0)
+
+    def refuse(g):
+        error = LookupError("no derivative")
+        error.add_note("my own")
+        raise error
+
+    defvjp(noted, x=refuse)
+
+    def f(x):
+        return noted(x * 2.0)  # here
+
+    assert notes(grad(f), 1.0) == ["my own", *note(place(f))]
+
+
 def in_a_checkpoint(x):
     return raising(np.sin(x))  # here
 
