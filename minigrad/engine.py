@@ -178,7 +178,7 @@ def backward(node: Node, g: Any) -> dict[Node, Any]:
         kind = type(g)
         if kind is dict:
             g = _fill(g, node.shape)
-        elif kind is Parts:
+        elif kind is Parts or (kind is Scaled and node.vjp not in takes_scaled):
             g = g.total()
         edge: Any = node
         ready = None
@@ -239,7 +239,7 @@ def backward(node: Node, g: Any) -> dict[Node, Any]:
         else:
             break
     for leaf, g in of_leaves.items():
-        if type(g) is Parts:
+        if type(g) is Parts or type(g) is Scaled:
             of_leaves[leaf] = g.total()
     return of_leaves
 
@@ -282,6 +282,10 @@ def fit(share: Any, shape: Any, dtype: Any) -> Any:
     """
     if type(share) is dtype or dtype is list or type(share) is Parts:
         return share  # a number for a number; several arrays, each fitted on its own; parts that fit
+    if type(share) is Scaled:
+        if share.array.shape == shape and share.array.dtype is dtype:
+            return share
+        share = share.factor * np.add.reduce(share.array, None) if shape == () else share.total()
     if shape == () and type(share) is ndarray:  # a number that was combined with an array
         share = np.add.reduce(share, None)
     if dtype is float and type(share) is float64:
@@ -315,6 +319,8 @@ def add(g: Any, share: Any) -> Any:
         for i, more in share.items():
             g[i] = add(g[i], more) if i in g else more
         return g
+    g = g.total() if type(g) is Scaled else g
+    share = share.total() if type(share) is Scaled else share
     if type(g) is Parts:
         return g.add(share)
     if type(share) is Parts:
@@ -346,6 +352,31 @@ class Parts:
     def total(self) -> Any:
         """The whole."""
         return self.combine(self.shares, self.indices, self.shape)
+
+
+class Scaled:
+    """The cotangent of an array, not multiplied out: `array` times the number `factor`, which is finite.
+
+    Where it ends in a number, as on the way from a mean of squares to the weight of a line, the sum is taken first,
+    and only that is multiplied: one pass over the data less.
+    """
+
+    __slots__ = ("array", "factor")
+
+    def __init__(self, array: ndarray, factor: float64) -> None:
+        self.array = array
+        self.factor = factor
+
+    def __neg__(self) -> Scaled:
+        return Scaled(self.array, -self.factor)
+
+    def total(self) -> ndarray:
+        """The product."""
+        return self.array * self.factor
+
+
+# The VJPs that can do with that. (In a difference, there is -g besides the first of these.)
+takes_scaled: set[Callable] = {unchanged}
 
 
 def _fill(g: dict[int, Any], outputs: list) -> list:
