@@ -489,11 +489,12 @@ ONES = np.ones(3)
 def test_no_reference_cycles(case, no_collector):
     x = np.array([1.0, 2.0, 3.0])
     for call in (grad(case), value_and_grad(lambda x: (case(x), {"aux": [x]}), has_aux=True)):
-        gc.collect()
-        try:
-            call(x)
-        except (TypeError, ValueError, NotImplementedError, ZeroDivisionError):
-            pass
+        for _ in range(2):  # with the first, rules are read, and Python's inspect leaves something
+            gc.collect()
+            try:
+                call(x)
+            except (TypeError, ValueError, NotImplementedError, ZeroDivisionError):
+                pass
         assert gc.collect() == 0
 
 
