@@ -29,6 +29,7 @@ from .rules import special
 from .rules.compositions import COMPOSITIONS
 from .rules.elementwise import sum_of_products
 from .rules.indexing import getitem
+from .rules.products import matmul_operator
 from .rules.ufunc_methods import of_method
 
 _PYTHON_NUMBERS = (float, int, complex, bool)
@@ -637,7 +638,7 @@ class Tensor(ArrayMethods):
     __mul__, __rmul__ = _operator(np.multiply, operator.mul, sum_of_products)
     __truediv__, __rtruediv__ = _operator(np.divide, _weak(np.divide, operator.truediv))
     __mod__, __rmod__ = _operator(np.remainder, _weak(np.remainder, operator.mod))
-    __matmul__, __rmatmul__ = _operator(np.matmul)
+    __matmul__, __rmatmul__ = _operator(np.matmul, matmul_operator)
     __neg__ = _negative
     __abs__ = _absolute
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..engine import C_FUNCTIONS, defvjp, rule_of, sequence
+from ..engine import C_FUNCTIONS, FLOAT64, defvjp, rule_of, sequence
 from .composed import defcomposed
 
 # For matrices y = a @ b the rules are g @ b.T for a, and a.T @ g for b. In NumPy a vector counts as one row on the
@@ -19,6 +19,21 @@ def _product(a, b):
     """a @ b. (For small plain matrices, `numpy.ndarray.dot` is the same in half the time. It clears the result first.)"""
     is_small = type(a) is type(b) is np.ndarray and a.ndim <= 2 and b.ndim <= 2 and a.size <= 1_000 and b.size <= 1_000
     return a.dot(b) if is_small else np.matmul(a, b)
+
+
+# Since NumPy 2.4, dot reports an overflow as matmul does.
+_DOT_REPORTS = np.lib.NumpyVersion(np.__version__) >= "2.4.0"
+
+
+def matmul_operator(a, b):
+    """a @ b; of a small matrix and a vector in half the time, with the same result to the bit."""
+    if type(a) is type(b) is np.ndarray and b.ndim == 1 and a.ndim == 2 and a.size <= 1_000 and len(a) > 1:
+        if a.dtype is FLOAT64 and a.base is b.base is None and _DOT_REPORTS:
+            try:
+                return a.dot(b)
+            except ValueError:  # they do not fit; matmul says it in its own words
+                pass
+    return np.matmul(a, b)
 
 
 # In g, the axis that a vector lacks is missing too: where g has fewer axes than one operand, the other is a vector.

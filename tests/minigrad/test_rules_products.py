@@ -381,3 +381,28 @@ def test_subscripts_that_do_not_fit_are_an_error_of_numpys(subscripts):
     for f in (lambda x: np.einsum(subscripts, x), grad(lambda x: np.sum(np.einsum(subscripts, x)))):
         with pytest.raises(ValueError):
             f(np.ones(3))
+
+
+@pytest.mark.parametrize("m", [1, 2, 3, 16, 60, 200])
+def test_the_operator_has_the_results_of_matmul(m):
+    """To the bit, though it takes another way for small ones."""
+    rng = np.random.default_rng(m)
+    for n in (0, 1, 2, 5, 16, 62):
+        a, v, b = rng.normal(size=(m, n)), rng.normal(size=n), rng.normal(size=(n, 3))
+        for x, y in ((a, v), (np.asfortranarray(a), v), (a, b), (v, b), (a, v.astype(np.float32)), (a, np.arange(n))):
+            for x, y in ((x, y), (x.astype(np.float32), y.astype(np.float32))):
+                seen = []
+                grad(lambda x: (seen.append(x @ y), np.sum(seen[0]))[1])(x)
+                np.testing.assert_array_equal(seen[0].value, x @ y)
+                assert seen[0].value.dtype == (x @ y).dtype
+
+
+def test_the_operator_reports_what_matmul_reports():
+    a, v = np.full((2, 2), 1e308), np.full(2, 10.0)
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        grad(lambda v: np.sum(a @ v))(v)
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError, match="overflow"):
+        grad(lambda v: np.sum(a @ v))(v)
+    for x in (np.ones(3), 1.0):
+        with pytest.raises(ValueError, match="matmul"):
+            grad(lambda v: np.sum(a @ v))(x)
