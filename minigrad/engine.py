@@ -179,7 +179,7 @@ def backward(node: Node, g: Any) -> dict[Node, Any]:
         if kind is dict:
             g = _fill(g, node.shape)
         elif kind is Parts or (kind is Scaled and node.vjp not in takes_scaled):
-            g = g.total()
+            g = _total(g, node)
         edge: Any = node
         ready = None
         while edge is not None:
@@ -260,6 +260,14 @@ def _add_line(error: Exception, node: Node) -> None:
 
 
 LACKS_LINE = "lacks_line"  # an attribute of such errors
+
+
+def _total(g: Any, node: Node) -> Any:
+    try:
+        return g.total()
+    except Exception as error:
+        _add_line(error, node)
+        raise
 
 
 def _with_numpy_numbers(g: Any, edge: Edge, node: Node) -> Any:

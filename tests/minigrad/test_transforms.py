@@ -1367,6 +1367,11 @@ def summed(x):
     return y.sum()
 
 
+def squares(x):
+    y = np.exp(x)  # here
+    return (y**2).mean()
+
+
 @cases({
     "x ** 0.5": (half_power, np.zeros(2), 1.0, "divide"),
     "sqrt": (root, np.zeros(2), 1.0, "divide"),
@@ -1377,6 +1382,7 @@ def summed(x):
     "std": (spread, np.ones(2), 1.0, "divide|invalid"),
     "overflow": (too_large, np.ones(2), 1e200, "overflow"),
     "overflow of a sum": (summed, np.ones(2), 1e308, "overflow"),
+    "overflow of what is multiplied late": (squares, np.full(2, 300.0), 1e200, "overflow"),
 })
 def test_the_note_of_an_error_that_numpy_raises(case):
     fun, x, g, message = case
