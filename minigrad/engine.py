@@ -173,7 +173,7 @@ def backward(node: Node, g: Any) -> dict[Node, Any]:
     of_leaves: dict[Node, Any] = {}
     pending: dict[int, tuple[Node, Any]] = {}  # node number to the node and its cotangent so far
     numbers: list[int] = []  # of the pending nodes, as a heap
-    summed: set[Node] = set()  # leaves of which the cotangent is a sum, and an array
+    summed: set[Node] = set()  # leaves of which the cotangent is a sum
     while True:
         kind = type(g)
         if kind is dict:
@@ -214,12 +214,11 @@ def backward(node: Node, g: Any) -> dict[Node, Any]:
                 total = of_leaves.get(parent)
                 if total is None:
                     of_leaves[parent] = share
-                elif parent in summed and type(share) is ndarray:
+                elif parent in summed and type(total) is ndarray and type(share) is ndarray:
                     total += share  # into the sum itself, which was made here and is nobody else's
                 else:
-                    of_leaves[parent] = total = add(total, share)
-                    if type(total) is ndarray:
-                        summed.add(parent)
+                    of_leaves[parent] = add(total, share)
+                    summed.add(parent)
             elif ready is None and not numbers:
                 ready, ready_g = parent, share
             elif parent.number in pending:
