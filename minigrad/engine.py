@@ -219,12 +219,10 @@ def backward(node: Node, g: Any) -> dict[Node, Any]:
                 else:
                     of_leaves[parent] = add(total, share)
                     summed.add(parent)
-            elif ready is None and not numbers:
+            elif ready is None and (not numbers or parent.number < numbers[0]):
                 ready, ready_g = parent, share
             elif parent.number in pending:
                 pending[parent.number] = parent, add(pending[parent.number][1], share)
-            elif ready is None and parent.number < numbers[0]:
-                ready, ready_g = parent, share
             elif parent is ready:
                 ready_g = add(ready_g, share)
             else:
