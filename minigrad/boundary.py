@@ -17,7 +17,7 @@ from numpy import ndarray
 
 from . import tree
 from .engine import LACKS_LINE, Level, describe
-from .tensor import EscapedTensorError, Tensor, TensorConversionError, recorded, same, strip
+from .tensor import EscapedTensorError, Tensor, TensorConversionError, recorded, same, settled, strip
 
 # The dtype of what comes back for an integer, which has no derivative: its elements have no bytes. (It is JAX's.)
 float0 = np.dtype([("float0", "V")])
@@ -208,8 +208,9 @@ def enter(leaf: Any, level: Level, options: Options, place: Callable[[], str]) -
         return leaf
     value = plain(leaf)
     if type(value) is ndarray:
-        value = level.frozen(value)
+        value = level.borrow(value)
     elif type(value) is Tensor:
+        settled(value)
         value = same(value)
     elif not isinstance(leaf, (np.generic, Tensor)):  # also a subclass of float
         value = float(leaf) if isinstance(leaf, float) else complex(leaf)
@@ -296,7 +297,8 @@ def leave(leaf: Any, level: Level) -> Any:
     if type(leaf) is not Tensor:
         return leaf
     if leaf.level is level:
-        return same(leaf.value) if type(leaf.value) is Tensor else leaf.value
+        value = settled(leaf)
+        return same(value) if type(value) is Tensor else value
     if not leaf.level.open:
         raise EscapedTensorError("the function returned a Tensor of a grad call that had ended: it escaped from an inner function")
     return leaf

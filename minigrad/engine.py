@@ -630,17 +630,33 @@ class Level:
     (and so recorded again) without that level. There is no global state, so threads do not disturb each other.
     """
 
-    __slots__ = ("number", "open", "is_plain", "copies")
+    __slots__ = ("number", "open", "is_plain", "copies", "borrowed")
 
     def __init__(self, notes_lines: bool = False) -> None:
         self.number = next(_level_numbers)
         self.open = True
         self.is_plain = not notes_lines  # the one thing that every operation asks: is this level open, without notes?
         self.copies: WeakValueDictionary[int, ndarray] | None = None
+        self.borrowed: dict[int, ndarray] | None = None
 
     def close(self) -> None:
         """From here on, its Tensors cannot be used."""
         self.open = self.is_plain = False
+        self.borrowed = None
+
+    def borrow(self, array: ndarray) -> ndarray:
+        """Let a Tensor hold an array of the user's as it is: a leaf, which no rule may ever keep.
+
+        What the weights of a first layer receive, for one, depends on the data that they were multiplied by, and not
+        on them. Before a rule does keep such an array, it has to be frozen: see `tensor.settled`. If the function
+        writes into it, later operations take what it holds then, as they do in JAX and without any derivative.
+        """
+        if array.nbytes >= 131_072:
+            _prime_allocator()
+        if self.borrowed is None:
+            self.borrowed = {}
+        self.borrowed[id(array)] = array
+        return array
 
     def frozen(self, array: ndarray) -> ndarray:
         """Return what a rule can keep of an array of the user's: something that will still be the same afterwards.

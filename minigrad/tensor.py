@@ -240,7 +240,7 @@ def lower(value: Any, level: Level | None) -> Any:
     if kind is Tensor:
         if level is None:
             return lower(value.value, None)
-        return value.value if value.level is level else value
+        return settled(value) if value.level is level else value
     if kind is list or kind is tuple:
         return kind([lower(member, level) for member in value])
     if kind is dict:
@@ -269,10 +269,19 @@ def _frozen(value: Any, level: Level) -> Any:
     if isinstance(value, ndarray):
         return level.frozen(value)
     if type(value) is Tensor:  # of an outer level; it may be written into
+        settled(value)
         return same(value)
     if type(value) is list or type(value) is tuple:
         return type(value)([_frozen(member, level) for member in value])
     return value
+
+
+def settled(t: Tensor) -> Any:
+    """The value of a Tensor, in a form that a rule can keep: no longer the user's own array. See `Level.borrow`."""
+    borrowed = t.level.borrowed
+    if borrowed and id(t.value) in borrowed:
+        t.value = t.level.frozen(t.value)
+    return t.value
 
 
 def _refuse_function(fun: Any) -> NoReturn:
@@ -369,6 +378,11 @@ def _binary(
             if b.level is not level:
                 return record(rule, (a, b), {})
             z = b.value
+            if level.borrowed:
+                if a.node.parent is None:
+                    x = settled(a)
+                if b.node.parent is None:
+                    z = settled(b)
             y = compute(x, z)
             edge_b = Edge()
             edge_b.parent = b.node
@@ -385,7 +399,7 @@ def _binary(
             if type(x) is float and type(z) is ndarray:
                 vjp = number_vjp_a
         y = compute(x, z)
-        return recorded(y, level, a.node, vjp, (z,) if only_b else pick_a(x, z, y) if pick_a else ())
+        return recorded(y, level, a.node, vjp, (z,) if only_b else pick_a(settled(a), z, y) if pick_a else ())
 
     def reflected(b: Tensor, a: Any) -> Any:
         z, level = b.value, b.level
@@ -398,7 +412,7 @@ def _binary(
             if type(z) is float and type(x) is ndarray:
                 vjp = number_vjp_b
         y = compute(x, z)
-        return recorded(y, level, b.node, vjp, (x,) if only_a else pick_b(x, z, y) if pick_b else ())
+        return recorded(y, level, b.node, vjp, (x,) if only_a else pick_b(x, settled(b), y) if pick_b else ())
 
     return apply, reflected
 
@@ -442,7 +456,7 @@ def _unary(fun: Callable, compute: Callable[[Any], Any] | None = None) -> Callab
     compute = compute or fun
 
     def apply(a: Any) -> Any:
-        x = a.value
+        x = settled(a) if a.level.borrowed else a.value
         y = compute(x)
         if type(x) is not ndarray and type(x) in _PYTHON_NUMBERS:
             y = _as_weak(y)
@@ -466,7 +480,7 @@ def record_simple(rule: Rule, args: tuple, kwargs: dict[str, Any]) -> Any:
     calls that are written alike, so they are looked at once.
     """
     t = args[0] if args else None
-    if type(t) is not Tensor or type(t.value) not in _INDEXED:
+    if type(t) is not Tensor or type(settled(t)) not in _INDEXED:
         return record(rule, args, kwargs)
     for option in (*args[1:], *kwargs.values()):
         if type(option) not in _OPTIONS and not (type(option) is tuple and _OPTIONS.issuperset(map(type, option))):
@@ -693,7 +707,7 @@ class Tensor(ArrayMethods):
     def __getitem__(self, index: Any) -> Any:
         simple = type(index) in _SIMPLE_INDICES or (type(index) is tuple and _SIMPLE_INDICES.issuperset(map(type, index)))
         if simple and type(self.value) in _INDEXED:  # the same, for indices that are no arrays
-            y, node = self.value[index], self.node
+            y, node = settled(self)[index], self.node
             t = recorded(y, self.level, node, _GETITEM_VJP, (index, node.shape))
             if type(y) is ndarray or (type(y) is Tensor and type(y.family) is View):
                 note_view(t, self, index)

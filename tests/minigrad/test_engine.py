@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from minigrad import defvjp, grad, primitive, stop_gradient, value_and_grad, vjp
+from minigrad import checkpoint, custom_vjp, defvjp, grad, hvp, primitive, stop_gradient, value_and_grad, vjp
 from minigrad.engine import sequence
 
 from .support import cases
@@ -663,16 +663,154 @@ def test_a_change_between_two_uses_counts_however_small(case, n):
     np.testing.assert_array_equal(grad(f)(x), grad(lambda x: use(x, before).sum() + 10.0 * use(x, after).sum())(x))
 
 
-def test_an_argument_that_is_also_used_as_a_constant():
-    for n in (3, 30_000):
+@pytest.mark.parametrize("n", [3, 30_000])
+def test_an_argument_that_is_also_used_as_a_constant(n):
+    """Operations take what is in the array then, as NumPy's do, and JAX's; rules keep what it was."""
+    a = np.ones(n)
+
+    def f(x):
+        y = x * a
+        a[:] = 2.0
+        return y.sum() + 10.0 * (x * a).sum() + 100.0 * (x * x).sum()
+
+    value, gradient = value_and_grad(f)(a)
+    assert value == n * (1.0 + 40.0 + 400.0)
+    np.testing.assert_array_equal(gradient, np.full(n, 1.0 + 20.0 + 400.0))
+
+
+@pytest.mark.parametrize("n", [3, 30_000])
+def test_an_argument_that_changes_between_operations_is_as_in_jax(n):
+    def gradients(engine):
         a = np.ones(n)
 
         def f(x):
-            y = x * a
+            y = (x * 3.0).sum()
             a[:] = 2.0
-            return y.sum() + 10.0 * (x * a).sum() + 100.0 * (x * x).sum()
+            return y + (x * x).sum()
 
-        np.testing.assert_array_equal(grad(f)(a), np.full(n, 1.0 + 20.0 + 200.0))
+        return engine(f)(a)
+
+    value, gradient = gradients(value_and_grad)
+    expected_value, expected = gradients(jax.value_and_grad)
+    assert value == expected_value == 7.0 * n
+    np.testing.assert_array_equal(gradient, expected)
+
+
+@custom_vjp
+def own_square(x):
+    return x * x
+
+
+own_square.defvjp(lambda x: (x * x, x), lambda x, g: (2.0 * g * x,))
+
+
+@custom_vjp
+def own_product(x, y):
+    return x * y
+
+
+own_product.defvjp(lambda x, y: (x * y, (x, y)), lambda xy, g: (g * xy[1], g * xy[0]))
+
+
+USES_OF_AN_ARGUMENT = {
+    "a product of Tensors": lambda x: x * x,
+    "a product with a result": lambda x: x * np.sin(x * 2.0),
+    "a result times it": lambda x: np.sin(x * 2.0) * x,
+    "a power": lambda x: x**3,
+    "a square": lambda x: x**2,
+    "a base": lambda x: 1.5**x,
+    "a number divided by it": lambda x: 2.0 / x,
+    "its quotient": lambda x: x / np.array([4.0]),
+    "arctan2 with a constant": lambda x: np.arctan2(x, 2.0) + np.arctan2(2.0, x),
+    "a ufunc of its own": lambda x: np.log(x),
+    "a ufunc with out": lambda x: np.multiply(x, x, out=np.zeros_like(x)),
+    "a slice": lambda x: x[1:] ** 2,
+    "elements": lambda x: x[[0, 1, 1]] ** 2,
+    "a reshape": lambda x: x.reshape(-1, 3) ** 2,
+    "a transpose": lambda x: x.reshape(3, -1).T ** 2,
+    "a view of a view": lambda x: x[::-1][1:] ** 2,
+    "matmul": lambda x: x @ x,
+    "einsum": lambda x: np.einsum("i,i", x, x),
+    "a reduction": lambda x: np.prod(x[:3]) + np.var(x),
+    "a method with options": lambda x: x.std(ddof=1),
+    "a function of a list": lambda x: np.concatenate([x, x]) ** 2,
+    "a broadcast list": lambda x: np.broadcast_arrays(x, 1.0)[0] ** 2,
+    "a condition": lambda x: np.where(x > 1.5, x, 2.0) * x,
+    "complex numbers": lambda x: np.abs(np.exp(1j * x) * x),
+    "a copy": lambda x: x.copy() ** 2,
+    "itself, written into": lambda x: write(x) ** 2,
+    "a rule of one's own": own_square,
+    "a checkpoint": checkpoint(lambda x: x * x),
+    "an inner gradient of it": lambda x: grad(lambda z: (z**3).sum())(x),
+    "an inner gradient with it": lambda x: grad(lambda z: (z * z * x).sum())(np.ones(x.shape)) * x,
+    "an inner gradient with a view of it": lambda x: grad(lambda z: (z * z * x[::-1]).sum())(np.ones(x.shape)),
+    "an inner gradient with a list of both": lambda x: grad(lambda z: (np.broadcast_arrays(z, x)[1] * z * z).sum())(x * 1.0),
+    "what an inner gradient returns beside": lambda x: grad(lambda z: (z.sum(), z), has_aux=True)(x)[1] * x,
+}
+
+
+def write(x):
+    x[0] = 3.0
+    return x
+
+
+@cases(USES_OF_AN_ARGUMENT)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_an_argument_that_changes_after_it_was_used(case, dtype):
+    start = np.linspace(1.0, 2.0, 6).astype(dtype)
+    expected = grad(lambda x: case(x).sum())(start)
+    second = hvp(lambda x: case(x).sum(), (start,), (start[::-1].copy(),))
+    a = start.copy()
+
+    def f(x):
+        y = case(x).sum()
+        a[:] = 100.0
+        return y
+
+    value, vjp_fun = vjp(f, a)
+    np.testing.assert_array_equal(a, np.full(6, 100.0))
+    np.testing.assert_array_equal(vjp_fun(value * 0 + 1)[0], expected)
+    a[:] = start
+    np.testing.assert_array_equal(grad(f)(a), expected)
+    a[:] = start
+    np.testing.assert_array_equal(hvp(f, (a,), (start[::-1].copy(),)), second)
+    np.testing.assert_array_equal(start, np.linspace(1.0, 2.0, 6).astype(dtype))
+
+
+@cases({
+    "it is an argument of the inner one": lambda x, change: grad(lambda z: change((z**3).sum()))(x),
+    "it is one of its arguments": lambda x, change: grad(lambda x, z: change((x * z).sum()), (0, 1))(x, np.ones(6))[1],
+    "a checkpoint takes it": lambda x, change: grad(lambda z: change(checkpoint(np.multiply)(z, x).sum()))(np.ones(6)),
+    "a rule of one's own takes it": lambda x, change: grad(lambda z: change(own_product(z, x).sum()))(np.ones(6)),
+    "it is a constant there": lambda x, change: grad(lambda z: change((z * z * x).sum()))(np.ones(6)),
+    "it is in a list there": lambda x, change: grad(
+        lambda z: (np.broadcast_arrays(z, x)[1] * z * change(z)).sum()
+    )(np.ones(6)),
+})
+def test_an_argument_that_changes_while_an_inner_gradient_is_computed(case):
+    start = np.linspace(1.0, 2.0, 6)
+    expected = value_and_grad(lambda x: (case(x, lambda y: y) ** 2).sum())(start)
+    a = start.copy()
+
+    def change(y):
+        a[:] = 100.0
+        return y
+
+    value, gradient = value_and_grad(lambda x: (case(x, change) ** 2).sum())(a)
+    assert value == expected[0]
+    np.testing.assert_array_equal(gradient, expected[1])
+    np.testing.assert_array_equal(a, np.full(6, 100.0))
+
+
+def test_an_argument_that_is_returned_beside_the_loss_is_a_copy():
+    a, weights = np.ones(3), np.ones(3)
+    _, same = grad(lambda x: (x @ weights, x), has_aux=True)(a)
+    _, view = grad(lambda x: (x @ weights, x[1:]), has_aux=True)(a)
+    value, _ = vjp(lambda x: x, a)
+    a[:] = 2.0
+    for found in (same, view, value):
+        np.testing.assert_array_equal(found, np.ones(len(found)))
+        assert not np.shares_memory(found, a)
 
 
 def test_a_new_array_in_the_place_of_an_old_one():
