@@ -15,8 +15,9 @@ jax.config.update("jax_disable_most_optimizations", True)  # what is run once is
 
 @pytest.fixture
 def no_collector():
-    """Nothing is freed but by its last reference."""
+    """Nothing is freed but by its last reference. (What is there already is frozen: a test may collect many times.)"""
     gc.collect()
+    gc.freeze()
     gc.disable()
     yield
     gc.enable()
