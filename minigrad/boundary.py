@@ -16,7 +16,7 @@ import numpy as np
 from numpy import ndarray
 
 from . import tree
-from .engine import LACKS_LINE, Level, describe
+from .engine import BORROWED, LACKS_LINE, Level, Node, describe, prime_allocator
 from .tensor import EscapedTensorError, Tensor, TensorConversionError, recorded, same, settled, strip
 
 # The dtype of what comes back for an integer, which has no derivative: its elements have no bytes. (It is JAX's.)
@@ -208,9 +208,9 @@ def enter(leaf: Any, level: Level, options: Options, place: Callable[[], str]) -
         return leaf
     value = plain(leaf)
     if type(value) is ndarray:
-        value = level.borrow(value)
-    elif type(value) is Tensor:
-        settled(value)
+        prime_allocator(value)
+        return recorded(value, level, vjp=BORROWED)
+    if type(value) is Tensor:
         value = same(value)
     elif not isinstance(leaf, (np.generic, Tensor)):  # also a subclass of float
         value = float(leaf) if isinstance(leaf, float) else complex(leaf)
@@ -287,11 +287,6 @@ def check_output_dtype(out: Any, options: Options) -> None:
         )
 
 
-def handed(x: Any) -> Any:
-    """What the function gets of what has entered: a Tensor of its own, for it may write into that."""
-    return same(x) if type(x) is Tensor else x
-
-
 def leave(leaf: Any, level: Level) -> Any:
     """What a Tensor of this level stands for; anything else is itself."""
     if type(leaf) is not Tensor:
@@ -307,31 +302,32 @@ def leave(leaf: Any, level: Level) -> Any:
 # ---- The gradient ---------------------------------------------------------------------------------------------------
 
 
-def gradient_for(entered: Any, g: Any) -> Any:
-    """Return the gradient for what `enter` returned: of the leaf's own kind, writable, and sharing memory with nothing.
+def gradient_for(leaf: Any, node: Node | None, level: Level, g: Any) -> Any:
+    """Return the gradient for a leaf with that node: of the leaf's own kind, writable, and sharing memory with nothing.
 
-    The cotangent that arrives, None where there is none, may be a view (a sum hands out one number for all elements),
-    or be held elsewhere: by another leaf (both operands of an addition receive the same), or by whatever a rule took
-    it from. References tell: here it has three, the variable g, that of the caller, and the argument of getrefcount.
+    A leaf without a node is not differentiated. The cotangent that arrives, None where there is none, may be a view (a
+    sum hands out one number for all elements), or be held elsewhere: by another leaf (both operands of an addition
+    receive the same), or by whatever a rule took it from. References tell: here it has three, the variable g, that of
+    the caller, and the argument of getrefcount.
     """
-    if type(entered) is not Tensor:
-        return None if kind_of(entered) == "O" else np.zeros(np.shape(entered), float0)
-    x = entered.value
-    if isinstance(g, Tensor) and g.level is entered.level:
+    if node is None:
+        return None if kind_of(leaf) == "O" else np.zeros(np.shape(leaf), float0)
+    shape, dtype = node.shape, node.dtype
+    is_number = isinstance(dtype, type)
+    if isinstance(g, Tensor) and g.level is level:
         raise TypeError("a rule uses a value that is being differentiated and is not one of its arguments")
-    if type(x) in (float, complex) and isinstance(g, Tensor) and dtype_of(g) != dtype_of(x):
-        g = g.astype(type(x))  # like a Python number, it was weak, but it leaves as what it is
+    if is_number and type(leaf) is not Tensor and isinstance(g, Tensor) and dtype_of(g) != np.dtype(dtype):
+        g = g.astype(dtype)  # like a Python number, it was weak, but it leaves as what it is
     if g is None:  # the result does not depend on this leaf
-        shape, dtype = describe(x)
-        g = dtype(0) if isinstance(dtype, type) else np.zeros(shape, dtype)
+        g = dtype(0) if is_number else np.zeros(shape, dtype)
     elif isinstance(g, Tensor):
         array = strip(g)
         g = np.positive(g) if type(array) is ndarray and not array.flags.writeable else same(g)
     elif type(g) is ndarray and (g.base is not None or not g.flags.writeable or sys.getrefcount(g) > 3):
         g = g.copy()
-    if type(x) is ndarray and not isinstance(g, Tensor):
-        return g if type(g) is ndarray and g.dtype == x.dtype else np.array(g, x.dtype)
-    return g[()] if isinstance(x, np.generic) and type(g) is ndarray else g
+    if isinstance(leaf, ndarray) and not isinstance(g, Tensor):
+        return g if type(g) is ndarray and g.dtype == dtype else np.array(g, dtype)
+    return g[()] if isinstance(leaf, np.generic) and type(g) is ndarray else g
 
 
 # ---- Errors ---------------------------------------------------------------------------------------------------------

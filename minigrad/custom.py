@@ -13,7 +13,7 @@ from numpy import ndarray
 from . import tree
 from .boundary import check_callable, float0, kind_of, name_of, wraps
 from .engine import Level
-from .tensor import Tensor, lower, record_call, same, settled, top_level
+from .tensor import Tensor, lower, record_call, same, top_level
 from .transforms import vjp
 
 
@@ -205,10 +205,7 @@ _OUTSIDE = "{} uses a value from outside that is being differentiated: pass it a
 
 def _own_copy(leaf: Any) -> Any:
     """An array or Tensor that the function may write into."""
-    if type(leaf) is Tensor:
-        settled(leaf)
-        return same(leaf)
-    return leaf.copy() if type(leaf) is ndarray else leaf
+    return leaf.copy() if type(leaf) is ndarray else same(leaf) if type(leaf) is Tensor else leaf
 
 
 def _reaches(leaves: list, level: Level) -> bool:

@@ -52,6 +52,7 @@ class Edge:
 # Counts downwards: the newest node has the smallest number, and comes first out of a heap.
 node_numbers = count(0, -1)
 FLOAT64 = np.dtype(float64)
+BORROWED = object()  # in place of the VJP that a leaf does not have: its value is still the user's own array
 MARK = "__is_part_of_minigrad__"  # in the globals of all its modules: what they call, the user has called
 
 
@@ -630,33 +631,17 @@ class Level:
     (and so recorded again) without that level. There is no global state, so threads do not disturb each other.
     """
 
-    __slots__ = ("number", "open", "is_plain", "copies", "borrowed")
+    __slots__ = ("number", "open", "is_plain", "copies")
 
     def __init__(self, notes_lines: bool = False) -> None:
         self.number = next(_level_numbers)
         self.open = True
         self.is_plain = not notes_lines  # the one thing that every operation asks: is this level open, without notes?
         self.copies: WeakValueDictionary[int, ndarray] | None = None
-        self.borrowed: dict[int, ndarray] | None = None
 
     def close(self) -> None:
         """From here on, its Tensors cannot be used."""
         self.open = self.is_plain = False
-        self.borrowed = None
-
-    def borrow(self, array: ndarray) -> ndarray:
-        """Let a Tensor hold an array of the user's as it is: a leaf, which no rule may ever keep.
-
-        What the weights of a first layer receive, for one, depends on the data that they were multiplied by, and not
-        on them. Before a rule does keep such an array, it has to be frozen: see `tensor.settled`. If the function
-        writes into it, later operations take what it holds then, as they do in JAX and without any derivative.
-        """
-        if array.nbytes >= 131_072:
-            _prime_allocator()
-        if self.borrowed is None:
-            self.borrowed = {}
-        self.borrowed[id(array)] = array
-        return array
 
     def frozen(self, array: ndarray) -> ndarray:
         """Return what a rule can keep of an array of the user's: something that will still be the same afterwards.
@@ -666,8 +651,7 @@ class Level:
         array that is not small is copied once for all its uses, as long as it does not change. (That a view taken
         before an array became read-only can still change it, is not seen.)
         """
-        if array.nbytes >= 131_072:
-            _prime_allocator()
+        prime_allocator(array)
         if not array.flags.writeable and array.base is None:
             return array
         if array.nbytes < 16_384:
@@ -704,8 +688,7 @@ def _same_bits(a: ndarray, b: ndarray) -> bool:
     return np.array_equal(a.view(bits), b.view(bits))
 
 
-@cache
-def _prime_allocator() -> None:
+def prime_allocator(array: ndarray) -> None:
     """Make glibc keep the memory of large arrays for the next ones: once, with the first array of that size.
 
     It serves blocks above a threshold, at first 128 KiB, with fresh pages from the system, and returns them when
@@ -713,5 +696,11 @@ def _prime_allocator() -> None:
     of a block that is freed: so one is, whose pages were never touched. Up to twice that size may then stay with
     the process. Elsewhere it has no effect. The environment variable MINIGRAD_PRIME_ALLOCATOR=0 turns it off.
     """
+    if array.nbytes >= 131_072:
+        _prime_allocator()
+
+
+@cache
+def _prime_allocator() -> None:
     if os.environ.get("MINIGRAD_PRIME_ALLOCATOR") != "0":
         np.empty(16_000_000, np.uint8)

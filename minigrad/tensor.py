@@ -22,7 +22,7 @@ import numpy as np
 from numpy import float64, ndarray
 
 from . import inplace, tree
-from .engine import FLOAT64, Edge, Level, Node, Rule, describe, new_node, node_numbers, note_line, rule_of, title
+from .engine import BORROWED, FLOAT64, Edge, Level, Node, Rule, describe, new_node, node_numbers, note_line, rule_of, title
 from .inplace import View, note_view
 from .methods import ArrayMethods
 from .rules import special
@@ -269,7 +269,6 @@ def _frozen(value: Any, level: Level) -> Any:
     if isinstance(value, ndarray):
         return level.frozen(value)
     if type(value) is Tensor:  # of an outer level; it may be written into
-        settled(value)
         return same(value)
     if type(value) is list or type(value) is tuple:
         return type(value)([_frozen(member, level) for member in value])
@@ -277,10 +276,15 @@ def _frozen(value: Any, level: Level) -> Any:
 
 
 def settled(t: Tensor) -> Any:
-    """The value of a Tensor, in a form that a rule can keep: no longer the user's own array. See `Level.borrow`."""
-    borrowed = t.level.borrowed
-    if borrowed and id(t.value) in borrowed:
+    """The value of a Tensor, in a form that a rule can keep.
+
+    A leaf begins with the user's own array, and many end with it: what the weights of a first layer receive depends
+    on the data that they were multiplied by, and not on them. So an array is frozen when a rule does keep it. If the
+    function writes into it before that, operations take what it holds then, as they do in JAX and in NumPy.
+    """
+    if t.node.vjp is BORROWED:
         t.value = t.level.frozen(t.value)
+        t.node.vjp = None
     return t.value
 
 
@@ -377,19 +381,17 @@ def _binary(
         if type(b) is Tensor:
             if b.level is not level:
                 return record(rule, (a, b), {})
-            z = b.value
-            if level.borrowed:
-                if a.node.parent is None:
-                    x = settled(a)
-                if b.node.parent is None:
-                    z = settled(b)
+            node_a, node_b = a.node, b.node
+            if node_a.vjp is BORROWED:
+                x = settled(a)
+            z = settled(b) if node_b.vjp is BORROWED else b.value
             y = compute(x, z)
             edge_b = Edge()
-            edge_b.parent = b.node
+            edge_b.parent = node_b
             edge_b.vjp = vjp_b
             edge_b.residuals = (x,) if only_a else pick_b(x, z, y) if pick_b else ()
             edge_b.next_edge = None
-            return recorded(y, level, a.node, vjp_a, (z,) if only_b else pick_a(x, z, y) if pick_a else (), edge_b)
+            return recorded(y, level, node_a, vjp_a, (z,) if only_b else pick_a(x, z, y) if pick_a else (), edge_b)
         its, vjp, z = type(b), vjp_a, b
         if its is not float and its is not float64:
             if b_is_kept or its is not ndarray:
@@ -456,11 +458,12 @@ def _unary(fun: Callable, compute: Callable[[Any], Any] | None = None) -> Callab
     compute = compute or fun
 
     def apply(a: Any) -> Any:
-        x = settled(a) if a.level.borrowed else a.value
+        node = a.node
+        x = settled(a) if node.vjp is BORROWED else a.value
         y = compute(x)
         if type(x) is not ndarray and type(x) in _PYTHON_NUMBERS:
             y = _as_weak(y)
-        return recorded(y, a.level, a.node, vjp_x, (x,) if only_x else (y,) if only_y else pick(x, y=y))
+        return recorded(y, a.level, node, vjp_x, (x,) if only_x else (y,) if only_y else pick(x, y=y))
 
     return apply
 
@@ -794,7 +797,7 @@ _GETITEM_VJP = rule_of(getitem).vjps["a"].fun
 
 def same(t: Tensor) -> Tensor:
     """Another Tensor with the same value and the same place in the graph. What is written into one is not in the other."""
-    return _tensor(t.value, t.node, t.level)
+    return _tensor(settled(t), t.node, t.level)
 
 
 def stop_gradient(x: Any) -> Any:

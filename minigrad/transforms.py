@@ -31,7 +31,6 @@ from .boundary import (
     find_line,
     float0,
     gradient_for,
-    handed,
     kind_of,
     leave,
     name_of,
@@ -173,15 +172,14 @@ def _value_and_grad(
         level = Level(notes_lines)
         try:
             # Every leaf becomes a Tensor of a new level, and the function runs on those.
-            entered, given = [], []
+            given, nodes = [], []
             for i, leaf in enumerate(leaves):
                 if type(leaf) is float and not holomorphic:
                     x = recorded(leaf, level)
-                    given.append(x)
                 else:
                     x = enter(leaf, level, options, lambda: arguments.place(i, structure, args))
-                    given.append(handed(x))
-                entered.append(x)
+                given.append(x)
+                nodes.append(x.node if type(x) is Tensor else None)
             new_args, new_kwargs = arguments.replaced(args, kwargs, tree.unflatten(structure, given))
             out = fun(*new_args, **new_kwargs)
 
@@ -197,15 +195,15 @@ def _value_and_grad(
                 value = leave(out, level)
 
             # Back from the node of the result to those of the leaves.
-            cotangents = {}
+            cotangents: dict = {}
             if value is not out:  # else it does not depend on the leaves
                 root = [out.node]
                 del out  # Nothing here may hold on to the graph, which is freed as the backward pass goes along.
                 cotangents = backward(root.pop(), _ONE if type(value) is np.float64 else one_like(value))
             gradients = []
-            for x in entered:
-                g = cotangents.pop(x.node, None) if type(x) is Tensor else None
-                gradients.append(g if type(g) is float else gradient_for(x, g))
+            for leaf, node in zip(leaves, nodes):
+                g = cotangents.pop(node, None)
+                gradients.append(g if type(g) is float else gradient_for(leaf, node, level, g))
         except Exception as error:
             explain(error)
             find_line(error, lambda: _value_and_grad(fun, arguments, options, has_aux, True)(*args, **kwargs))
@@ -274,10 +272,9 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     options = Options("vjp", allow_int=True)
     level = Level(notes_lines=True)  # the function cannot be run again later, as `find_line` does
     try:
-        entered = [
-            enter(leaf, level, options, lambda: every.place(i, structure, primals)) for i, leaf in enumerate(leaves)
-        ]
-        out = fun(*tree.unflatten(structure, [handed(x) for x in entered]))
+        given = [enter(leaf, level, options, lambda: every.place(i, structure, primals)) for i, leaf in enumerate(leaves)]
+        nodes = [x.node if type(x) is Tensor else None for x in given]
+        out = fun(*tree.unflatten(structure, given))
         aux = None
         if has_aux:
             out, aux = split_aux(out)
@@ -315,11 +312,11 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
                     f"unexpected shape or dtype of the cotangent{tree.keystr(path)}: got {dtype_of(g)}{list(np.shape(g))}, "
                     f"but expected {dtype}{list(shape)}, that of the value of {name_of(fun)}"
                 )
-        cotangents = {} if root is None else backward(root, given)
+        cotangents: dict = {} if root is None else backward(root, given)
         found_gradients = []
-        for x in entered:
-            g = cotangents.pop(x.node, None) if type(x) is Tensor else None
-            found_gradients.append(gradient_for(x, g))
+        for leaf, node in zip(leaves, nodes):
+            g = cotangents.pop(node, None)
+            found_gradients.append(gradient_for(leaf, node, level, g))
         return tree.unflatten(structure, found_gradients)
 
     out = tree.unflatten(out_structure, out_leaves)

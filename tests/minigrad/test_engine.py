@@ -947,6 +947,18 @@ def raised(function):
         return error
 
 
+@pytest.mark.parametrize("gradients", [
+    lambda f, *args: grad(lambda *args: f(*args).sum(), (0, 1, 2))(*args),
+    lambda f, *args: vjp(f, *args)[1](np.ones(3)),
+])
+def test_gradients_share_memory_with_nothing(gradients):
+    found = gradients(lambda a, b, c: np.exp(a + b + c), np.zeros(3), np.zeros(3), np.zeros(3))
+    for i, g in enumerate(found):
+        np.testing.assert_array_equal(g, np.ones(3))
+        g *= 10.0 + i
+    np.testing.assert_array_equal(found, np.repeat([[10.0], [11.0], [12.0]], 3, axis=1))
+
+
 # ---- Rules of one's own ---------------------------------------------------------------------------------------------
 
 
