@@ -503,8 +503,6 @@ WORKLOADS |= {
 POINTS = [100, 10_000, 100_000]
 PARTS = ["steps", "growth", "memory"]
 
-REPEATS = 7
-
 # ---- Measuring ------------------------------------------------------------------------------------------------------
 
 
@@ -517,9 +515,11 @@ def work(workload: str, engine: str, size: int) -> Any:
     step, numbers = WORKLOADS[workload][engine](size)
     timer = timeit.Timer(step, "import gc; gc.enable()")  # which timeit would turn off
     step()
-    count, seconds = timer.autorange() if size < 10**6 else (1, 1.0)  # how many steps take 0.2 seconds
-    times = timer.repeat(REPEATS if seconds < 1 else 1, count)
-    # The least, because whatever else the machine does can only add to it.
+    count, seconds = timer.autorange() if size < 10**6 else (1, 1.0)
+    per_step = seconds / count
+    # The least of many short measurements: other tenants of a machine come and go, and can only add to a time.
+    count = max(1, int(0.05 / per_step))
+    times = timer.repeat(max(1, int(4 / (count * per_step))), count)
     return {"us": 1e6 * min(times) / count, "first": [float(number) for number in numbers[:3]]}
 
 
@@ -567,7 +567,7 @@ def print_conditions(engines: list[str], rounds: int) -> None:
     limits = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.endswith("_NUM_THREADS")]
     threads = " ".join(limits) or "no limit set"
     print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, threads: {threads}")
-    print(f"float64; medians of {rounds} rounds, each the least of {REPEATS} measurements in a process of its own")
+    print(f"float64; medians of {rounds} rounds, each the best 50 ms of 4 s in a process of its own")
 
 
 def print_steps(engines: list[str], rows: dict[str, tuple[str, int]], times: Times) -> None:
