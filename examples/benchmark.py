@@ -469,10 +469,10 @@ def _resident_now() -> float:
 
 
 def import_times() -> tuple[float, float]:
-    """The milliseconds of `import numpy` and of `import minigrad`, each in processes of its own: medians of 11."""
+    """The milliseconds of `import numpy` and of `import minigrad`, each in processes of its own: medians of 31."""
     times: dict[str, list[float]] = {"numpy": [], "minigrad": []}
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    for _ in range(11):
+    for _ in range(31):
         for package in times:
             code = f"import time; start = time.perf_counter(); import {package}; print(time.perf_counter() - start)"
             done = subprocess.run([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE)
