@@ -515,7 +515,7 @@ def work(workload: str, engine: str, size: int) -> Any:
     step, numbers = WORKLOADS[workload][engine](size)
     timer = timeit.Timer(step, "import gc; gc.enable()")  # which timeit would turn off
     step()
-    count, seconds = timer.autorange() if size < 10**6 else (1, 1.0)
+    count, seconds = timer.autorange() if size < 10**6 else (1, 1.0)  # which takes about that
     per_step = seconds / count
     # The least of many short measurements: other tenants of a machine come and go, and can only add to a time.
     count = max(1, int(0.05 / per_step))

@@ -311,15 +311,14 @@ def gradient_for(leaf: Any, node: Node | None, level: Level, g: Any) -> Any:
     the caller, and the argument of getrefcount.
     """
     if node is None:
-        return None if kind_of(leaf) == "O" else np.zeros(np.shape(leaf), float0)
-    shape, dtype = node.shape, node.dtype
-    is_number = isinstance(dtype, type)
+        return None if kind_of(leaf) == "O" else zero_cotangent(plain(leaf))
+    dtype = node.dtype
     if isinstance(g, Tensor) and g.level is level:
         raise TypeError("a rule uses a value that is being differentiated and is not one of its arguments")
-    if is_number and type(leaf) is not Tensor and isinstance(g, Tensor) and dtype_of(g) != np.dtype(dtype):
+    if type(leaf) is not Tensor and isinstance(dtype, type) and isinstance(g, Tensor) and dtype_of(g) != np.dtype(dtype):
         g = g.astype(dtype)  # like a Python number, it was weak, but it leaves as what it is
     if g is None:  # the result does not depend on this leaf
-        g = dtype(0) if is_number else np.zeros(shape, dtype)
+        g = zero_cotangent(plain(leaf))
     elif isinstance(g, Tensor):
         array = strip(g)
         g = np.positive(g) if type(array) is ndarray and not array.flags.writeable else same(g)
@@ -328,6 +327,14 @@ def gradient_for(leaf: Any, node: Node | None, level: Level, g: Any) -> Any:
     if isinstance(leaf, ndarray) and not isinstance(g, Tensor):
         return g if type(g) is ndarray and g.dtype == dtype else np.array(g, dtype)
     return g[()] if isinstance(leaf, np.generic) and type(g) is ndarray else g
+
+
+def zero_cotangent(value: Any) -> Any:
+    """The cotangent of a value that nothing depends on."""
+    shape, dtype = describe(value)
+    if kind_of(value) not in "fc":
+        return np.zeros(shape, float0)
+    return dtype(0) if isinstance(dtype, type) else np.zeros(shape, dtype)
 
 
 # ---- Errors ---------------------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ class Edge:
 # Counts downwards: the newest node has the smallest number, and comes first out of a heap.
 node_numbers = count(0, -1)
 FLOAT64 = np.dtype(float64)
-BORROWED = object()  # in place of the VJP that a leaf does not have: its value is still the user's own array
+BORROWED = object()  # in place of the VJP that a leaf does not have: its value is the user's own array. See `settled`
 MARK = "__is_part_of_minigrad__"  # in the globals of all its modules: what they call, the user has called
 
 

@@ -37,6 +37,7 @@ from .boundary import (
     plain,
     split_aux,
     wraps,
+    zero_cotangent,
 )
 from .engine import Level, backward, describe
 from .tensor import Tensor, node_of, recorded
@@ -363,7 +364,7 @@ def linearize(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     """
     out, vjp_fun, *aux = vjp(fun, *primals, has_aux=has_aux)
     # From cotangent to cotangents, vjp_fun is linear: its own VJP, wherever it is taken, is the way back.
-    _, transposed = vjp(vjp_fun, tree.map(_zero_cotangent, out))
+    _, transposed = vjp(vjp_fun, tree.map(zero_cotangent, out))
     expected, structure = tree.flatten(tree.map(plain, primals))
     form = [(np.shape(leaf), _tangent_dtype(leaf)) for leaf in expected]
 
@@ -383,13 +384,6 @@ def linearize(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
         return transposed(tree.unflatten(structure, given))[0]
 
     return out, jvp_fun, *aux
-
-
-def _zero_cotangent(leaf: Any) -> Any:
-    shape, dtype = describe(leaf)
-    if kind_of(leaf) not in "fc":
-        return np.zeros(shape, float0)
-    return dtype(0) if isinstance(dtype, type) else np.zeros(shape, dtype)
 
 
 def _tangent_dtype(leaf: Any) -> np.dtype:
@@ -509,7 +503,7 @@ def jacrev(
         out_leaves, out_structure = tree.flatten(out)
         for leaf in out_leaves:
             check_output_dtype(leaf, options)
-        zeros = [_zero_cotangent(leaf) for leaf in out_leaves]
+        zeros = [zero_cotangent(leaf) for leaf in out_leaves]
         jacobians = []
         for i, leaf in enumerate(out_leaves):
             rows = []
@@ -573,7 +567,7 @@ def jacfwd(
         if holomorphic:
             for leaf in out_leaves:
                 check_output_dtype(leaf, options)
-        zeros = [_zero_cotangent(leaf) for leaf in in_leaves]
+        zeros = [zero_cotangent(leaf) for leaf in in_leaves]
         by_argument = []  # for each leaf of the argument, the columns of each leaf of the result
         for i, leaf in enumerate(in_leaves):
             columns = []

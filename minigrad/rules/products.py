@@ -26,7 +26,10 @@ _DOT_REPORTS = np.lib.NumpyVersion(np.__version__) >= "2.4.0"
 
 
 def matmul_operator(a, b):
-    """a @ b; of a small matrix and a vector in half the time, with the same result to the bit."""
+    """a @ b; of a small matrix and a vector in half the time.
+
+    With the same result to the bit: so not for a single row or a view, for which matmul may add up in another order.
+    """
     if type(a) is type(b) is np.ndarray and b.ndim == 1 and a.ndim == 2 and a.size <= 1_000 and len(a) > 1:
         if a.dtype is FLOAT64 and a.base is b.base is None and _DOT_REPORTS:
             try:

@@ -8,8 +8,11 @@ import functools
 import inspect
 import math
 import operator
+import subprocess
+import sys
 from collections import OrderedDict, deque, defaultdict, namedtuple
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 
 import jax
@@ -921,3 +924,11 @@ def test_no_tensor_is_left_over():
     result = value_and_grad(f, has_aux=True)({"a": np.ones(2), "b": 2.0})
     assert isinstance(seen[0], Tensor)
     assert not any(isinstance(leaf, Tensor) for leaf in jax.tree.leaves(result))
+
+
+def test_the_import_loads_nothing_but_numpy_and_small_modules_of_python():
+    program = "import sys, numpy; before = {*sys.modules}; import minigrad; print(*{*sys.modules} - before)"
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
+    packages = {name.partition(".")[0] for name in done.stdout.split()} - {"minigrad", "numpy"}
+    assert packages <= sys.stdlib_module_names and "dataclasses" not in packages
