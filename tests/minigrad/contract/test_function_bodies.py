@@ -1,4 +1,4 @@
-"""Contract A12: Python's control flow, conversions, NumPy's functions, indexing and mutation, inside a function."""
+"""Contract A12: what the body of a function may do: Python's control flow, conversions, NumPy's functions, indexing, mutation."""
 
 import copy
 import functools

@@ -1,4 +1,4 @@
-"""Contract A21: signatures, long and wide graphs, mixed dtypes, and rows that fit nowhere else."""
+"""Contract A21: arguments and signatures, long and wide graphs, mixed dtypes, and the kinds of results."""
 
 import inspect
 from typing import Any, Callable
