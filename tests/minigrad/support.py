@@ -8,10 +8,13 @@ floats, complex numbers, or arrays of either are differentiated, all together. `
 - minigrad's second derivatives, JAX's, and finite differences of minigrad's gradient.
 
 A result that is an array is made a number by adding up its elements, each with a weight of its own.
+
+The last part has small helpers of other tests.
 """
 
 from __future__ import annotations
 
+import inspect
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterator
@@ -410,3 +413,44 @@ def assert_close(actual: Any, expected: Any, rtol: float, what: str = "") -> Non
         sizes = np.abs(np.asarray(other))
         largest = float(np.max(sizes, initial=1, where=np.isfinite(sizes)))
         np.testing.assert_allclose(one, other, rtol=rtol, atol=rtol * largest, err_msg=what)
+
+
+# ---- Helpers of other tests -----------------------------------------------------------------------------------------
+
+
+class Counted:
+    """A function that counts its calls."""
+
+    def __init__(self, fun: Callable) -> None:
+        self.fun = fun
+        self.calls = 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.calls += 1
+        return self.fun(*args, **kwargs)
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """The same array, which can no longer be written into."""
+    array.flags.writeable = False
+    return array
+
+
+def place(fun: Callable, mark: str = "# here") -> str:
+    """Where the marked line of a function is (the only one of a lambda), as a note names it."""
+    lines, first = inspect.getsourcelines(fun)
+    numbers = [i for i, line in enumerate(lines) if mark in line] or [0]
+    assert len(numbers) == 1, f"{mark} is in {fun} several times"
+    return f"{inspect.getsourcefile(fun)}, line {first + numbers[0]}, in {fun.__name__}"
+
+
+def notes(call: Callable, *args: Any, error: type[BaseException] = Exception) -> list[str]:
+    """The notes of the error that a call raises."""
+    with pytest.raises(error) as caught:
+        call(*args)
+    return list(getattr(caught.value, "__notes__", []))
+
+
+def note(*places: str) -> list[str]:
+    """The notes that name these places."""
+    return [f"This is an error in the backward pass, at an operation that was recorded in {p}" for p in places]

@@ -1,0 +1,327 @@
+"""Rules of the user's own, for primitives and ufuncs: what they can name, what they may return, and what is refused."""
+
+import weakref
+
+import numpy as np
+import pytest
+
+from minigrad import defvjp, grad, primitive, value_and_grad, vjp
+from minigrad.engine import sequence
+
+from .support import cases, read_only
+
+
+@primitive
+def power(x, n=2, *, scale=1.0):
+    """scale * x ** n"""
+    return scale * np.asarray(x) ** n if isinstance(x, np.ndarray) else scale * x**n
+
+
+defvjp(power, x=lambda g, x, n=2, scale=1.0: g * scale * n * x ** (n - 1))
+
+
+@cases({
+    "default": (lambda x: power(x), 6.0, 2.0),
+    "by position": (lambda x: power(x, 3), 27.0, 18.0),
+    "by keyword": (lambda x: power(x, n=3), 27.0, 18.0),
+    "keyword-only": (lambda x: power(x, 3, scale=2.0), 54.0, 36.0),
+    "all by keyword": (lambda x: power(scale=2.0, n=3, x=x), 54.0, 36.0),
+    "an array": (lambda x: power(x * np.ones(2), 3).sum(), 54.0, 36.0),
+})
+def test_a_rule_honours_the_keywords_that_it_names(case):
+    fun, first, second = case
+    assert grad(fun)(3.0) == first
+    assert grad(grad(fun))(3.0) == second
+
+
+def test_a_primitive_is_an_ordinary_function_elsewhere():
+    assert power(3.0, 3, scale=2.0) == 54.0
+    assert power.__name__ == "power" and power.__doc__ == "scale * x ** n"
+
+
+def test_a_residual_that_the_call_leaves_out_has_the_default_of_the_function():
+    @primitive
+    def scaled(x, factor=5.0):
+        return x * factor
+
+    defvjp(scaled, x=lambda g, factor: g * factor)
+    assert grad(scaled)(1.0) == 5.0
+    assert grad(lambda x: scaled(x, 7.0))(1.0) == 7.0
+
+
+def test_a_keyword_that_the_rule_does_not_name_is_refused_before_anything_is_computed():
+    @primitive
+    def plain(x, extra=None):
+        calls.append(extra)
+        return x * 1.0
+
+    calls = []
+    defvjp(plain, x=lambda g: g)
+    assert grad(plain)(1.0) == 1.0
+    assert grad(lambda x: plain(x, extra=None))(1.0) == 1.0
+    calls.clear()
+    with pytest.raises(NotImplementedError, match="plain.*extra"):
+        grad(lambda x: plain(x, extra=3))(1.0)
+    assert not calls
+
+
+@cases({
+    "out": lambda x, o: np.add(x, 1.0, out=o),
+    "out in a tuple": lambda x, o: np.multiply(x, 2.0, out=(o,)),
+    "out by position": lambda x, o: np.sin(x, o),
+    "out of sum": lambda x, o: np.sum(np.stack([x, x]), axis=0, out=o),
+    "order of a ufunc": lambda x, o: np.add(x, 1.0, order="F"),
+    "casting of a ufunc": lambda x, o: np.add(x, 1.0, casting="unsafe"),
+    "+= into an array": lambda x, o: o.__iadd__(x),
+    "@= into an array": lambda x, o: np.ones((2, 2)).__imatmul__(np.stack([x, x])),
+})
+def test_keywords_of_numpy_that_no_rule_honours_are_refused(case):
+    o = np.zeros(2)
+    with pytest.raises(NotImplementedError, match="out|order|casting"):
+        grad(lambda x: case(x, o).sum())(np.ones(2))
+    np.testing.assert_array_equal(o, np.zeros(2), "nothing was computed before it was refused")
+
+
+@cases({
+    "no such argument": (lambda: defvjp(power, z=lambda g: g), "no argument z.*x, n, scale"),
+    "no such residual": (lambda: defvjp(power, x=lambda g, q: g), "can name .*x.*but not q"),
+    "no such keyword": (lambda: defvjp(power, x=lambda g, x, q=3: g), "but not q"),
+    "too few for a ufunc": (lambda: defvjp(np.frompyfunc(max, 2, 1), a=lambda g: g), "2 arguments"),
+})
+def test_a_rule_that_does_not_fit_its_function_is_refused(case):
+    define, message = case
+    with pytest.raises(TypeError, match=message):
+        define()
+    assert grad(power)(3.0) == 6.0
+
+
+def test_the_rules_of_operators_cannot_be_changed():
+    with pytest.raises(ValueError, match="np.add"):
+        defvjp(np.add, a=lambda g: g * 2, b=lambda g: g)
+    assert grad(lambda x: x + 1.0)(1.0) == 1.0
+
+
+def test_a_rule_for_a_ufunc_of_ones_own():
+    triple = np.frompyfunc(lambda a: 3 * a, 1, 1)
+    with pytest.raises(NotImplementedError, match="defvjp"):
+        grad(lambda x: triple(x))(2.0)
+    defvjp(triple, x=lambda g: 3 * g)
+    assert grad(lambda x: triple(x))(2.0) == 3.0
+
+
+def test_none_is_the_rule_of_an_argument_without_derivative():
+    @primitive
+    def choose(x, which):
+        return x * 2.0 if which > 0 else x * 3.0
+
+    defvjp(choose, x=lambda g, which: g * (2.0 if which > 0 else 3.0), which=None)
+    assert grad(choose, (0, 1))(1.0, -1.0) == (3.0, 0.0)
+    assert grad(lambda w: choose(1.0, w))(1.0) == 0.0
+
+
+def test_a_rule_that_nothing_would_ever_use_is_refused():
+    """Without `primitive`, a plain function is not one operation, but all of those inside it."""
+
+    def plain(x):
+        return x * 2.0
+
+    with pytest.raises(TypeError, match="primitive"):
+        defvjp(plain, x=lambda g: g * 100.0)
+    assert grad(plain)(1.0) == 2.0
+
+
+def test_an_argument_without_rule_is_refused():
+    @primitive
+    def product(a, b):
+        return a * b
+
+    defvjp(product, a=lambda g, b: g * b)
+    assert grad(product)(2.0, 3.0) == 3.0
+    with pytest.raises(NotImplementedError, match="product.*'b'"):
+        grad(product, 1)(2.0, 3.0)
+
+
+def test_a_rule_for_a_sequence_of_arrays():
+    @primitive
+    def total(arrays, weight=1.0):
+        return weight * sum(np.sum(a) for a in arrays)
+
+    defvjp(total, arrays=sequence(
+        lambda g, arrays_shape, weight=1.0: [g * weight * np.ones(shape) for shape in arrays_shape]))
+    x, c = np.ones(2), np.ones(3)
+    for fun, expected in (
+        (lambda x: total([x, c, x]), 2.0),
+        (lambda x: total((c, x * 2.0), weight=3.0), 6.0),
+        (lambda x: total([x[0], x[1], 5.0]), 1.0),
+        (lambda x: total(arrays=[x]), 1.0),
+        (lambda x: total(x), 1.0),
+    ):
+        np.testing.assert_array_equal(grad(fun)(x), np.full(2, expected))
+        np.testing.assert_array_equal(grad(lambda y: grad(fun)(y * y).sum())(x), np.zeros(2))
+
+
+def test_a_rule_with_variadic_arguments():
+    @primitive
+    def product(first, *others, scale=1.0):
+        return scale * first * np.prod(others)
+
+    defvjp(
+        product,
+        first=lambda g, others, scale=1.0: g * scale * np.prod(np.stack(others)),
+        others=sequence(lambda g, first, others, scale=1.0: [
+            g * scale * first * np.prod(np.stack([1.0, *others[:i], *others[i + 1:]])) for i in range(len(others))]),
+    )
+    for args in ((2.0, 3.0, 5.0), (2.0, 3.0)):
+        every = tuple(range(len(args)))
+        plain = grad(lambda *p: np.prod(np.stack(p)), every)(*args)
+        np.testing.assert_allclose(grad(product, every)(*args), plain)
+        np.testing.assert_allclose(grad(lambda *p: product(*p, scale=2.0), every)(*args), 2 * np.array(plain))
+
+
+def test_a_rule_for_one_of_several_results():
+    @primitive
+    def both(x):
+        return x * 2.0, x * 3.0
+
+    defvjp(both, x=lambda g: 2.0 * g[0] + 3.0 * g[1])
+    assert grad(lambda x: both(x)[0])(1.0) == 2.0
+    assert grad(lambda x: both(x)[1])(1.0) == 3.0
+    assert grad(lambda x: both(x)[0] * both(x)[1])(1.0) == 12.0
+
+    def f(x):
+        a, b = both(x)
+        return a * b * b
+
+    assert grad(f)(1.0) == 54.0
+    assert grad(grad(f))(1.0) == 108.0
+
+
+def test_shapes_are_available_without_keeping_arrays(no_collector):
+    alive = []
+
+    @primitive
+    def total(x):
+        return np.sum(x)
+
+    defvjp(total, x=lambda g, x_shape: g * np.ones(x_shape))
+
+    def f(x):
+        a = x * 1.0
+        ref = weakref.ref(a.value)
+        result = total(a)
+        del a
+        alive.append(ref() is not None)
+        return result
+
+    np.testing.assert_array_equal(grad(f)(np.ones((2, 3))), np.ones((2, 3)))
+    assert alive == [False]
+
+
+@primitive
+def tripled(x):
+    return x * 3.0
+
+
+WRONG = {
+    "shape": (lambda g: np.ones(7), ValueError, r"shape \(7,\).*shape \(2,\)"),
+    "too few axes": (lambda g: 1.0, ValueError, r"shape \(\).*shape \(2,\)"),
+    "None": (lambda g: None, TypeError, "None"),
+    "str": (lambda g: "text", TypeError, "text|str"),
+    "error": (lambda g: 1 // 0, ZeroDivisionError, "zero"),
+}
+
+
+@cases(WRONG)
+def test_a_rule_that_returns_no_cotangent(case):
+    vjp, error, message = case
+    defvjp(tripled, x=vjp)
+    with pytest.raises(error, match=message):
+        grad(lambda x: tripled(x).sum())(np.ones(2))
+
+
+@cases({
+    "int": (lambda g: 3, 3.0),
+    "float": (lambda g: 3.0, 3.0),
+    "np.float32": (lambda g: np.float32(3), 3.0),
+    "complex": (lambda g: 3.0 + 2.0j, 3.0),
+    "0-d array": (lambda g: np.array(3.0), 3.0),
+    "an array to sum up": (lambda g: np.ones((2, 3)) / 2, 3.0),
+    "bool": (lambda g: True, 1.0),
+})
+@pytest.mark.parametrize("leaf", [2.0, np.float64(2), np.float32(2), np.array(2.0), np.array(2, np.float32), 2.0 + 0j],
+                         ids=["float", "np.float64", "np.float32", "0-d", "0-d float32", "complex"])
+def test_a_cotangent_is_made_to_fit_its_value(case, leaf):
+    vjp, expected = case
+    defvjp(tripled, x=vjp)
+    for fun in (tripled, lambda x: tripled(x * 1.0), lambda x: tripled(np.stack([x])[0])):
+        gradient = grad(lambda x: fun(x).real)(leaf)
+        assert type(gradient) is type(leaf)
+        assert getattr(gradient, "dtype", None) == getattr(leaf, "dtype", None)
+        assert gradient.real == expected
+
+
+SHARED = np.array([1.0, 2.0, 3.0])
+
+
+@primitive
+def multiplied(x, w):
+    return x * w
+
+
+def test_a_gradient_that_nobody_else_holds_is_not_copied():
+    addresses = []
+
+    def vjp_x(g, w):
+        share = g * w
+        addresses.append(share.ctypes.data)
+        return share
+
+    defvjp(multiplied, x=vjp_x, w=None)
+    w = np.arange(3.0)
+    gradient = grad(lambda x: np.sum(multiplied(x, w)))(np.ones(3))
+    (cotangent,) = vjp(lambda x: multiplied(x, w), np.ones(3))[1](np.ones(3))
+    assert [gradient.ctypes.data, cotangent.ctypes.data] == addresses
+    np.testing.assert_array_equal([gradient, cotangent], [w, w])
+
+
+@cases({
+    "the cotangent": lambda g, w: g,
+    "the result": lambda g, y: y,
+    "the argument": lambda g, x: x,
+    "a constant": lambda g, w: w,
+    "an array of its own": lambda g: SHARED,
+    "a view": lambda g, w: w[::-1],
+    "a read-only array": lambda g, w: read_only(g * w),
+})
+def test_a_gradient_never_aliases_what_a_rule_returned(case):
+    defvjp(multiplied, x=case, w=None)
+    x, w = np.array([3.0, 4.0, 5.0]), np.array([1.0, 2.0, 3.0])
+
+    def f(p):
+        y = multiplied(p["a"], w)
+        return (y + multiplied(p["b"], w)).sum() + p["c"].sum(), y
+
+    (value, aux), gradient = value_and_grad(f, has_aux=True)({"a": x, "b": x.copy(), "c": x})
+    arrays = [x, w, SHARED, aux, *gradient.values()]
+    for i, array in enumerate(arrays):
+        assert not any(np.may_share_memory(array, other) for other in arrays[:i] if other is not array or i > 3)
+        assert array.flags.writeable
+
+
+def test_a_result_of_a_kind_that_cannot_be_recorded_is_refused():
+    @primitive
+    def boxed(x):
+        return {"a": x}
+
+    defvjp(boxed, x=lambda g: g)
+    with pytest.raises(TypeError):
+        grad(lambda x: boxed(x)["a"] * 1.0)(3.0)
+
+
+def test_integer_results_are_plain():
+    @primitive
+    def signs(x):
+        return np.sign(x).astype(int)
+
+    defvjp(signs, x=lambda g: g)
+    np.testing.assert_array_equal(grad(lambda x: (x * signs(x)).sum())(np.array([-2.0, 3.0])), [-1.0, 1.0])
