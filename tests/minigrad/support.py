@@ -9,7 +9,8 @@ floats, complex numbers, or arrays of either are differentiated, all together. `
 
 A result that is an array is made a number by adding up its elements, each with a weight of its own.
 
-The last part has small helpers of other tests.
+A file of such tests starts with ``from .support import *``. ``test_float32 = for_each(CASES, check_precision, np.float32,
+1e-6)`` makes a test of a table and a checker. The last part has small helpers of other tests.
 """
 
 from __future__ import annotations
@@ -27,6 +28,14 @@ import pytest
 from minigrad import grad, transforms, value_and_grad
 from minigrad.rules.indexing import getitem, replace, scatter
 from minigrad.rules.shaping import astype
+
+# What the tests of rules import with a star. The names of other helpers are written out where they are used.
+__all__ = (
+    *("Case", "case", "program", "each", "rows", "cases", "for_each", "array", "complex_array", "positive"),
+    *("check", "check_precision", "check_special_point", "check_special_point_in_jax", "check_gradient_in_jax"),
+    *("gradient_of", "jax_gradient_of", "weighted", "bent", "along", "dot", "differences", "random_like"),
+    *("assert_identical", "assert_alike", "assert_close"),
+)
 
 # ---- Cases ----------------------------------------------------------------------------------------------------------
 
@@ -132,6 +141,23 @@ def rows(table: list[tuple]) -> pytest.MarkDecorator:
 def cases(table: dict[str, Any]) -> pytest.MarkDecorator:
     """Parametrize by a dict, whose keys are the names of the cases."""
     return pytest.mark.parametrize("case", table.values(), ids=table.keys())
+
+
+def for_each(table: list, checker: Callable, *args: Any, **options: Any) -> Callable:
+    """A test that runs a checker for each case of a table, or for each row: a case, and its gradients."""
+    if isinstance(table[0], tuple):
+
+        @rows(table)
+        def test(case: Case, expected: list) -> None:
+            checker(case, expected, *args, **options)
+
+    else:
+
+        @each(table)
+        def test(case: Case) -> None:
+            checker(case, *args, **options)
+
+    return test
 
 
 def array(shape: tuple, seed: int = 0) -> np.ndarray:
@@ -296,6 +322,11 @@ def check_special_point_in_jax(case: Case, expected: list) -> None:
     gradients, _ = jax.grad(weighted(case, weights, jnp), has_aux=True)(case.parameters)
     for gradient, wanted in zip(gradients.values(), expected, strict=True):
         np.testing.assert_allclose(gradient, wanted, rtol=1e-14)
+
+
+def check_gradient_in_jax(case: Case, tolerance: float) -> None:
+    """Hold the gradients against those of JAX, where it differentiates only once."""
+    assert_close(gradient_of(case), jax_gradient_of(case), tolerance)
 
 
 def gradient_of(case: Case) -> dict[str, Any]:

@@ -5,20 +5,7 @@ import pytest
 
 from minigrad import grad
 
-from .support import (
-    array,
-    assert_close,
-    case,
-    check,
-    check_precision,
-    check_special_point,
-    complex_array,
-    each,
-    gradient_of,
-    jax_gradient_of,
-    program,
-    rows,
-)
+from .support import *
 
 # ---- Interpolation --------------------------------------------------------------------------------------------------
 
@@ -114,35 +101,16 @@ IN_JAX = [*INTERP, *DIFF, *GRADIENT]
 ONLY_IN_NUMPY = [*_COMPLEX, *SECOND_ORDER_EDGES, *EMPTY]
 CASES = [*IN_JAX, *ONLY_IN_NUMPY, *NOT_ALONE]
 
+test_value_and_derivatives = for_each(IN_JAX, check)
+test_value_and_derivatives_of_what_jax_does_not_have = for_each(ONLY_IN_NUMPY, check, against_jax=False)
+test_gradient_of_what_is_not_handed_over_alone = for_each(NOT_ALONE, check_gradient_in_jax, 1e-13)
 
-@each(IN_JAX)
-def test_value_and_derivatives(case):
-    check(case)
-
-
-@each(ONLY_IN_NUMPY)
-def test_value_and_derivatives_of_what_jax_does_not_have(case):
-    check(case, against_jax=False)
-
-
-@each(NOT_ALONE)
-def test_gradient_of_what_is_not_handed_over_alone(case):
-    assert_close(gradient_of(case), jax_gradient_of(case), 1e-13)
-
-
-@each(
-    [
-        program("values beyond the knots", lambda xp, x, v: xp.interp(x, _XP, _FP + 0 * v[0], v[0], v[1]),
-                np.array([-0.5, 0.2, 3.5]), array((2,))),
-    ]
-)
-def test_derivatives_of_what_is_not_handed_over_alone(case):
-    check(case)
-
-
-@each([*IN_JAX, *ONLY_IN_NUMPY])
-def test_float32(case):
-    check_precision(case, np.float32, 2e-5)
+TRACED_WITH_OTHERS = [
+    program("values beyond the knots", lambda xp, x, v: xp.interp(x, _XP, _FP + 0 * v[0], v[0], v[1]),
+            np.array([-0.5, 0.2, 3.5]), array((2,))),
+]
+test_derivatives_of_what_is_not_handed_over_alone = for_each(TRACED_WITH_OTHERS, check)
+test_float32 = for_each([*IN_JAX, *ONLY_IN_NUMPY], check_precision, np.float32, 2e-5)
 
 
 # ---- Special points -------------------------------------------------------------------------------------------------
@@ -163,10 +131,7 @@ SPECIAL = [
     (case(np.interp, 1.0, [0, 1, 1], np.array([0.0, 1.0, 3.0])), 0.0, [0.0, 0.0, 1.0]),
 ]
 
-
-@rows(SPECIAL)
-def test_special_points(case, expected):
-    check_special_point(case, expected)
+test_special_points = for_each(SPECIAL, check_special_point)
 
 
 # ---- What has no derivative -----------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import pytest
 from minigrad import Tensor, grad
 from minigrad.rules.compositions import COMPOSITIONS, looked_up
 
-from .support import Case, assert_identical, case, check, check_precision, each
+from .support import *
 
 RNG = np.random.default_rng(0)
 A = RNG.uniform(0.2, 1, (2, 3, 4))
@@ -72,20 +72,12 @@ IN_NUMPY = [
     case(np.emath.power, BEYOND, [2, -3, 1]),
 ]
 
-
-@each(IN_JAX)
-def test_derivatives(case):
-    check(case)
+test_derivatives = for_each(IN_JAX, check)
+test_derivatives_of_what_jax_lacks = for_each(IN_NUMPY, check, against_jax=False)
 
 
-@each(IN_NUMPY)
-def test_derivatives_of_what_jax_lacks(case):
-    check(case, against_jax=False)
-
-
-@each([case for case in IN_JAX + IN_NUMPY if "histogram" not in case.fun.__name__])
-def test_float32(case):
-    check_precision(case, np.float32, 1e-4)
+NO_HISTOGRAMS = [case for case in IN_JAX + IN_NUMPY if "histogram" not in case.fun.__name__]
+test_float32 = for_each(NO_HISTOGRAMS, check_precision, np.float32, 1e-4)
 
 
 def test_a_histogram_of_float32_has_a_gradient_of_float32():

@@ -9,27 +9,7 @@ import pytest
 
 from minigrad import grad
 
-from .support import (
-    Case,
-    along,
-    array,
-    assert_close,
-    bent,
-    case,
-    check,
-    check_precision,
-    check_special_point,
-    check_special_point_in_jax,
-    complex_array,
-    differences,
-    dot,
-    each,
-    gradient_of,
-    program,
-    random_like,
-    rows,
-    weighted,
-)
+from .support import *
 from .test_rules_linalg import BATCH, COMPLEX, EMPTY, ONE, SQUARE, TALL, WIDE
 
 nan = np.nan
@@ -130,15 +110,8 @@ CASES = [
     _case(linalg.pinv, COMPLEX, hermitian=True),
 ]
 
-
-@each(CASES)
-def test_value_and_derivatives(case):
-    check(case)
-
-
-@each(CASES)
-def test_float32(case):
-    check_precision(case, np.float32, 2e-3)
+test_value_and_derivatives = for_each(CASES, check)
+test_float32 = for_each(CASES, check_precision, np.float32, 2e-3)
 
 
 # ---- What does not depend on what is arbitrary ----------------------------------------------------------------------
@@ -191,14 +164,8 @@ def _first(u, s, vh):
     return u, s, vh[: len(s)]
 
 
-@each(PROGRAMS)
-def test_programs(case):
-    check(case)
-
-
-@each(MORE_PROGRAMS)
-def test_full_matrices(case):
-    check(case, against_jax=False)
+test_programs = for_each(PROGRAMS, check)
+test_full_matrices = for_each(MORE_PROGRAMS, check, against_jax=False)
 
 
 ARBITRARY = {
@@ -271,15 +238,8 @@ SPECIAL_POINTS = [
     (program("singular vectors", lambda np, a: np.linalg.svd(a)[0], EYE), np.full((2, 2), nan)),
 ]
 
-
-@rows(SPECIAL_POINTS)
-def test_special_points(case, expected):
-    check_special_point(case, expected)
-
-
-@rows(SPECIAL_POINTS)
-def test_special_points_in_jax(case, expected):
-    check_special_point_in_jax(case, expected)
+test_special_points = for_each(SPECIAL_POINTS, check_special_point)
+test_special_points_in_jax = for_each(SPECIAL_POINTS, check_special_point_in_jax)
 
 
 def test_eigenvectors_of_repeated_eigenvalues_in_part_of_a_batch():

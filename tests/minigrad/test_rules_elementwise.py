@@ -10,21 +10,7 @@ import pytest
 from minigrad import grad, value_and_grad
 from minigrad.rules.elementwise import clip_method
 
-from .support import (
-    Case,
-    assert_alike,
-    assert_close,
-    assert_identical,
-    case,
-    check,
-    check_precision,
-    check_special_point,
-    check_special_point_in_jax,
-    each,
-    gradient_of,
-    program,
-    rows,
-)
+from .support import *
 
 inf, nan = np.inf, np.nan
 
@@ -128,15 +114,8 @@ IN_NUMPY = [
     case(np.nan_to_num, ANY, nan=0.5, posinf=3.5, neginf=-2.5),
 ]
 
-
-@each(CASES)
-def test_value_and_derivatives(case):
-    check(case)
-
-
-@each(IN_NUMPY)
-def test_value_and_derivatives_where_jax_differs(case):
-    check(case, against_jax=False)
+test_value_and_derivatives = for_each(CASES, check)
+test_value_and_derivatives_where_jax_differs = for_each(IN_NUMPY, check, against_jax=False)
 
 
 @pytest.mark.parametrize("kind", [float, complex])
@@ -169,14 +148,8 @@ def test_numbers_in_place_of_nan_and_infinity(kind):
                 assert_alike(actual, number)
 
 
-@each(CASES)
-def test_float32(case):
-    check_precision(case, np.float32, 3e-6)
-
-
-@each([case for case in CASES if not any(map(np.iscomplexobj, case.args))])
-def test_float16(case):
-    check_precision(case, np.float16, 3e-2)
+test_float32 = for_each(CASES, check_precision, np.float32, 3e-6)
+test_float16 = for_each([case for case in CASES if not any(map(np.iscomplexobj, case.args))], check_precision, np.float16, 3e-2)
 
 
 def test_arccosh_left_of_the_imaginary_axis():
@@ -356,10 +329,7 @@ UNLIKE_JAX = [
     (case(np.hypot, X([inf, 1.0]), X([1.0, -inf])), [nan, 0], [0, nan]),
 ]
 
-
-@rows(LIKE_JAX + UNLIKE_JAX)
-def test_special_points(case, expected):
-    check_special_point(case, expected)
+test_special_points = for_each(LIKE_JAX + UNLIKE_JAX, check_special_point)
 
 
 @rows(LIKE_JAX)

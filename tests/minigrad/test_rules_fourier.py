@@ -6,7 +6,7 @@ import pytest
 
 from minigrad import grad
 
-from .support import Case, array, assert_close, check, check_precision, complex_array, each
+from .support import *
 
 
 def _case(name, *args, **kwargs):
@@ -93,20 +93,9 @@ ONLY_IN_NUMPY = [
     for kwargs in [{"axes": (0, 0)}, {"s": (5, 2, 4), "axes": (1, 1, 2)}, {"s": (2, -1), "axes": (0, 1)}]
 ]
 
-
-@each(CASES)
-def test_value_and_derivatives(case):
-    check(case)
-
-
-@each(ONLY_IN_NUMPY)
-def test_value_and_derivatives_of_what_is_only_in_numpy(case):
-    check(case, against_jax=False)
-
-
-@each(CASES)
-def test_float32(case):
-    check_precision(case, np.float32, 1e-6)
+test_value_and_derivatives = for_each(CASES, check)
+test_value_and_derivatives_of_what_is_only_in_numpy = for_each(ONLY_IN_NUMPY, check, against_jax=False)
+test_float32 = for_each(CASES, check_precision, np.float32, 1e-6)
 
 
 @pytest.mark.parametrize("name", ALL_AXES)

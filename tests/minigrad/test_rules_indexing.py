@@ -6,9 +6,9 @@ import pytest
 from minigrad import grad, value_and_grad
 from minigrad.rules.indexing import getitem, replace, scatter
 
-from .support import case, check, check_precision, each, program
+from .support import *
 
-A = np.random.default_rng(0).uniform(-2, 2, (2, 3, 4))
+A = array((2, 3, 4))
 TABLE = A[:, :, 0]
 ROW = TABLE[0]
 COMPLEX = TABLE + 1j * A[:, :, 1]
@@ -122,15 +122,8 @@ PROGRAMS += [
     program("iterated", lambda np, x: sum(row[0] * row for row in x), TABLE),
 ]
 
-
-@each(PROGRAMS + CASES)
-def test_value_and_derivatives(case):
-    check(case)
-
-
-@each(PROGRAMS + CASES)
-def test_float32(case):
-    check_precision(case, np.float32, 1e-6)
+test_value_and_derivatives = for_each(PROGRAMS + CASES, check)
+test_float32 = for_each(PROGRAMS + CASES, check_precision, np.float32, 1e-6)
 
 
 @pytest.mark.parametrize("name", INDICES)
@@ -232,15 +225,8 @@ WHERE = [
     program("condition from traced values", lambda np, x: np.where(x > 0, x * x, -x), TABLE),
 ]
 
-
-@each(WHERE)
-def test_where(case):
-    check(case)
-
-
-@each(WHERE)
-def test_where_in_float32(case):
-    check_precision(case, np.float32, 1e-6)
+test_where = for_each(WHERE, check)
+test_where_in_float32 = for_each(WHERE, check_precision, np.float32, 1e-6)
 
 
 def test_where_with_lists():

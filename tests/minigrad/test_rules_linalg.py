@@ -8,19 +8,7 @@ import pytest
 from minigrad import grad
 from minigrad.rules.linalg import cofactors, cofactors_vjp, on_diagonal
 
-from .support import (
-    Case,
-    array,
-    assert_close,
-    case,
-    check,
-    check_precision,
-    check_special_point,
-    check_special_point_in_jax,
-    complex_array,
-    each,
-    rows,
-)
+from .support import *
 
 inf, nan = np.inf, np.nan
 linalg = np.linalg
@@ -231,9 +219,7 @@ def test_value_and_derivatives(case):
     check(case, against_jax=case.fun not in ALIASES and "keepdims" not in case.kwargs)
 
 
-@each([case for case in CASES if "dtype" not in case.kwargs])
-def test_float32(case):
-    check_precision(case, np.float32, 2e-3)
+test_float32 = for_each([case for case in CASES if "dtype" not in case.kwargs], check_precision, np.float32, 2e-3)
 
 
 # ---- Special points -------------------------------------------------------------------------------------------------
@@ -273,15 +259,8 @@ SPECIAL_POINTS = [
     (_case(linalg.matrix_power, ZEROS, 0), ZEROS),
 ]
 
-
-@rows(SPECIAL_POINTS)
-def test_special_points(case, expected):
-    check_special_point(case, expected)
-
-
-@rows(SPECIAL_POINTS)
-def test_special_points_in_jax(case, expected):
-    check_special_point_in_jax(case, expected)
+test_special_points = for_each(SPECIAL_POINTS, check_special_point)
+test_special_points_in_jax = for_each(SPECIAL_POINTS, check_special_point_in_jax)
 
 
 DETERMINANTS = [

@@ -7,23 +7,7 @@ import pytest
 
 from minigrad import grad, value_and_grad
 
-from .support import (
-    Case,
-    array,
-    assert_close,
-    assert_identical,
-    case,
-    check,
-    check_precision,
-    check_special_point,
-    complex_array,
-    each,
-    gradient_of,
-    jax_gradient_of,
-    positive,
-    program,
-    rows,
-)
+from .support import *
 
 
 def _like_numpy(fun, *names):
@@ -158,35 +142,16 @@ IN_JAX = [*COEFFICIENTS, *POLY, *FIT]
 ONLY_IN_NUMPY = [*AT_ZERO, *SHORT, *OF_MATRIX, *ROOTS, *MORE_FIT]
 CASES = [*IN_JAX, *ONLY_IN_NUMPY, *NOT_ALONE]
 
+test_value_and_derivatives = for_each(IN_JAX, check)
+test_value_and_derivatives_of_what_is_not_differentiated_twice_in_jax = for_each(ONLY_IN_NUMPY, check, against_jax=False)
+test_gradient_of_what_jax_differentiates_once = for_each([*ROOTS, *OF_MATRIX], check_gradient_in_jax, 1e-10)
+test_gradient_of_what_is_not_handed_over_alone = for_each(NOT_ALONE, check_gradient_in_jax, 1e-13)
 
-@each(IN_JAX)
-def test_value_and_derivatives(case):
-    check(case)
-
-
-@each(ONLY_IN_NUMPY)
-def test_value_and_derivatives_of_what_is_not_differentiated_twice_in_jax(case):
-    check(case, against_jax=False)
-
-
-@each([*ROOTS, *OF_MATRIX])
-def test_gradient_of_what_jax_differentiates_once(case):
-    assert_close(gradient_of(case), jax_gradient_of(case), 1e-10)
-
-
-@each(NOT_ALONE)
-def test_gradient_of_what_is_not_handed_over_alone(case):
-    assert_close(gradient_of(case), jax_gradient_of(case), 1e-13)
-
-
-@each(
-    [
-        program("constants of integration", lambda xp, k: xp.polyint(array((3,)) + 0 * k[0], 2, k), array((2,))),
-        program("one constant of integration", lambda xp, k: xp.polyint(array((3,)) + 0 * k, 3, k), 1.5),
-    ]
-)
-def test_derivatives_of_what_is_not_handed_over_alone(case):
-    check(case)
+TRACED_WITH_OTHERS = [
+    program("constants of integration", lambda xp, k: xp.polyint(array((3,)) + 0 * k[0], 2, k), array((2,))),
+    program("one constant of integration", lambda xp, k: xp.polyint(array((3,)) + 0 * k, 3, k), 1.5),
+]
+test_derivatives_of_what_is_not_handed_over_alone = for_each(TRACED_WITH_OTHERS, check)
 
 
 @each([*IN_JAX, *ONLY_IN_NUMPY])
@@ -205,10 +170,7 @@ SPECIAL = [
     (case(np.poly, np.array([])), []),
 ]
 
-
-@rows(SPECIAL)
-def test_special_points(case, expected):
-    check_special_point(case, expected)
+test_special_points = for_each(SPECIAL, check_special_point)
 
 
 def test_zeros_of_a_real_polynomial():

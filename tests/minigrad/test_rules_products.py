@@ -7,19 +7,7 @@ import pytest
 from minigrad import grad, value_and_grad
 from minigrad.rules import products
 
-from .support import (
-    Case,
-    array,
-    assert_alike,
-    assert_close,
-    assert_identical,
-    case,
-    check,
-    check_precision,
-    complex_array,
-    each,
-    gradient_of,
-)
+from .support import *
 
 
 # Vectors, matrices, and stacks of matrices that are broadcast: either operand, both, along new axes and those of size 1
@@ -299,9 +287,7 @@ CASES += [*VECDOT, *MATVEC, *CROSS, *OUTER, *TENSORDOT, *KRON, *CONVOLVE, *EINSU
 # ---- All of them -----------------------------------------------------------------------------------------------------
 
 
-@each(CASES)
-def test_value_and_derivatives(case):
-    check(case)
+test_value_and_derivatives = for_each(CASES, check)
 
 
 @each(CASES)

@@ -6,21 +6,7 @@ import pytest
 from minigrad import grad, value_and_grad
 from minigrad.tensor import TensorConversionError
 
-from .support import (
-    assert_alike,
-    assert_close,
-    assert_identical,
-    case,
-    check,
-    check_precision,
-    check_special_point,
-    check_special_point_in_jax,
-    each,
-    gradient_of,
-    jax_gradient_of,
-    program,
-    rows,
-)
+from .support import *
 
 inf, nan = np.inf, np.nan
 SUMS = [np.sum, np.mean, np.prod]
@@ -157,9 +143,7 @@ def test_value_and_derivatives(case):
     check(case, against_jax=not other_name)
 
 
-@each(IN_NUMPY)
-def test_value_and_derivatives_where_jax_differs(case):
-    check(case, against_jax=False)
+test_value_and_derivatives_where_jax_differs = for_each(IN_NUMPY, check, against_jax=False)
 
 
 def test_edges_that_change_afterwards():
@@ -178,14 +162,10 @@ def test_complex_numbers_in_a_real_dtype(case):
     check(case, against_jax=False)
 
 
-@each([case for case in IN_NUMPY if "complex" not in repr(case) and case.fun is not np.bincount])
-def test_histograms_in_float32(case):
-    check_precision(case, np.float32, 2e-5)
-
-
-@each([case for case in CASES[: -len(IN_NUMPY)] if "dtype" not in case.kwargs])
-def test_float32(case):
-    check_precision(case, np.float32, 2e-5)
+REAL_HISTOGRAMS = [case for case in IN_NUMPY if "complex" not in repr(case) and case.fun is not np.bincount]
+NO_DTYPE = [case for case in CASES[: -len(IN_NUMPY)] if "dtype" not in case.kwargs]
+test_histograms_in_float32 = for_each(REAL_HISTOGRAMS, check_precision, np.float32, 2e-5)
+test_float32 = for_each(NO_DTYPE, check_precision, np.float32, 2e-5)
 
 
 # ---- dtypes ---------------------------------------------------------------------------------------------------------
@@ -320,10 +300,7 @@ EMPTY = [
 EMPTY += [case(fun, np.zeros((0, 3)), axis=1) for fun in EXTREMES + [np.mean, np.var, np.std]]
 EMPTY += [case(fun, np.zeros((0, 3)), axis=0, initial=2.0) for fun in [np.sum, np.prod]]
 
-
-@each(EMPTY)
-def test_empty_arrays(case):
-    check(case)
+test_empty_arrays = for_each(EMPTY, check)
 
 
 @each([case(fun, np.zeros((0, 3)), axis=0, initial=2.0) for fun in EXTREMES])

@@ -7,9 +7,9 @@ import pytest
 from minigrad import grad
 from minigrad.tensor import TensorConversionError
 
-from .support import Case, assert_close, case, check, check_precision, each, program
+from .support import *
 
-A = np.random.default_rng(0).uniform(-2, 2, (2, 3, 4))
+A = array((2, 3, 4))
 TABLE = A[:, :, 0]
 ROW = A[0, 0]
 COMPLEX = TABLE + 1j * A[:, :, 1]
@@ -86,20 +86,9 @@ IN_NUMPY = [
 ]
 CASES = IN_JAX + IN_NUMPY
 
-
-@each(IN_JAX)
-def test_value_and_derivatives(case):
-    check(case)
-
-
-@each(IN_NUMPY)
-def test_value_and_derivatives_where_jax_differs(case):
-    check(case, against_jax=False)
-
-
-@each([case for case in CASES if "cumsum" not in repr(case)])
-def test_float32(case):
-    check_precision(case, np.float32, 2e-6)
+test_value_and_derivatives = for_each(IN_JAX, check)
+test_value_and_derivatives_where_jax_differs = for_each(IN_NUMPY, check, against_jax=False)
+test_float32 = for_each([case for case in CASES if "cumsum" not in repr(case)], check_precision, np.float32, 2e-6)
 
 
 # ---- How they meet --------------------------------------------------------------------------------------------------

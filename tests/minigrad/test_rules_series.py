@@ -7,18 +7,7 @@ import numpy as np
 from minigrad import grad
 from minigrad.rules.series import bessel_i, sinc_derivative
 
-from .support import (
-    Case,
-    array,
-    assert_close,
-    case,
-    check,
-    check_precision,
-    check_special_point,
-    complex_array,
-    each,
-    rows,
-)
+from .support import *
 
 
 def _jax_sinc(x, k):
@@ -39,15 +28,8 @@ CASES = [
     Case(bessel_i, (np.array([0.6, -1.9]), 0), in_jax=lambda x, n: jax.scipy.special.i0(x)),
 ]
 
-
-@each(CASES)
-def test_value_and_derivatives(case):
-    check(case)
-
-
-@each(CASES)
-def test_float32(case):
-    check_precision(case, np.float32, 2e-5)
+test_value_and_derivatives = for_each(CASES, check)
+test_float32 = for_each(CASES, check_precision, np.float32, 2e-5)
 
 
 # ---- Special points -------------------------------------------------------------------------------------------------
@@ -60,10 +42,7 @@ SPECIAL = [
     (case(bessel_i, 0.0, 0), 0.0),
 ]
 
-
-@rows(SPECIAL)
-def test_special_points(case, expected):
-    check_special_point(case, expected)
+test_special_points = for_each(SPECIAL, check_special_point)
 
 
 def test_second_derivative_of_sinc_at_and_near_zero():

@@ -6,23 +6,10 @@ import pytest
 
 from minigrad import grad, value_and_grad
 
-from .support import (
-    Case,
-    assert_alike,
-    assert_close,
-    case,
-    check,
-    check_precision,
-    check_special_point,
-    check_special_point_in_jax,
-    each,
-    gradient_of,
-    program,
-    rows,
-)
+from .support import *
 
 nan = np.nan
-A = np.random.default_rng(0).uniform(-2, 2, (2, 3, 4))
+A = array((2, 3, 4))
 TABLE = A[:, :, 0]
 ROW = A[0].ravel()
 COMPLEX = TABLE + 1j * A[:, :, 1]
@@ -99,20 +86,9 @@ PROGRAMS = [
     program("quantile of the mean", lambda np, x: np.quantile(x * x, 1 / (1 + np.exp(-np.mean(x)))), TABLE),
 ]
 
-
-@each(IN_JAX + PROGRAMS)
-def test_value_and_derivatives(case):
-    check(case)
-
-
-@each(IN_NUMPY)
-def test_value_and_derivatives_where_jax_differs(case):
-    check(case, against_jax=False)
-
-
-@each(CASES)
-def test_float32(case):
-    check_precision(case, np.float32, 5e-6)
+test_value_and_derivatives = for_each(IN_JAX + PROGRAMS, check)
+test_value_and_derivatives_where_jax_differs = for_each(IN_NUMPY, check, against_jax=False)
+test_float32 = for_each(CASES, check_precision, np.float32, 5e-6)
 
 
 # ---- Special points -------------------------------------------------------------------------------------------------
@@ -161,9 +137,7 @@ def test_special_points(case, expected):
     check_special_point(case, expected)
 
 
-@rows(LIKE_JAX)
-def test_special_points_in_jax(case, expected):
-    check_special_point_in_jax(case, expected)
+test_special_points_in_jax = for_each(LIKE_JAX, check_special_point_in_jax)
 
 
 @each([case for case in IN_NUMPY if case.fun in QUANTILES and "method" in case.kwargs and "weights" not in case.kwargs])

@@ -8,7 +8,7 @@ import scipy.special as special
 from minigrad import grad
 from minigrad.rules.special import register
 
-from .support import Case, check, check_precision, check_special_point, each, rows
+from .support import *
 
 register()
 
@@ -90,10 +90,7 @@ SPECIAL = [
     (special_case("huber", 1.0, X([1.0, -1.0, 3.0])), [2], [1, -1, 1]),
 ]
 
-
-@rows(SPECIAL)
-def test_special_points(case, expected):
-    check_special_point(case, expected)
+test_special_points = for_each(SPECIAL, check_special_point)
 
 
 @pytest.mark.parametrize(

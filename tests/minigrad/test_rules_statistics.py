@@ -6,7 +6,7 @@ import pytest
 
 from minigrad import grad
 
-from .support import Case, array, case, check, check_precision, complex_array, each, positive
+from .support import *
 
 
 AVERAGE = [
@@ -72,20 +72,9 @@ IN_JAX = [*AVERAGE, *COV, *OF_DTYPE]
 ONLY_IN_NUMPY = [*BY_AXES, *ONE_VARIABLE]
 CASES = [*IN_JAX, *ONLY_IN_NUMPY]
 
-
-@each(IN_JAX)
-def test_value_and_derivatives(case):
-    check(case)
-
-
-@each(ONLY_IN_NUMPY)
-def test_value_and_derivatives_of_what_jax_does_not_have(case):
-    check(case, against_jax=False)
-
-
-@each([one for one in CASES if "dtype" not in one.kwargs])
-def test_float32(case):
-    check_precision(case, np.float32, 2e-5)
+test_value_and_derivatives = for_each(IN_JAX, check)
+test_value_and_derivatives_of_what_jax_does_not_have = for_each(ONLY_IN_NUMPY, check, against_jax=False)
+test_float32 = for_each([one for one in CASES if "dtype" not in one.kwargs], check_precision, np.float32, 2e-5)
 
 
 def test_numbers_of_observations_have_no_derivative():

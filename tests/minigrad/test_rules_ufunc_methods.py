@@ -10,7 +10,7 @@ import pytest
 from minigrad import Tensor, grad, value_and_grad
 from minigrad.rules.ufunc_methods import accumulate, constant, of_method, reduce, reduceat
 
-from .support import Case, assert_close, assert_identical, case, check, check_precision, each
+from .support import *
 
 A = np.random.default_rng(0).uniform(0.5, 2, (2, 3, 4))
 ROW = A[0, 0]
@@ -101,19 +101,9 @@ for _ufunc in MISTAKEN:
     IN_ORDER += [_in_order(_ufunc, "reduceat", ROW, np.array([1, 3]))]
 
 
-@each(IN_JAX)
-def test_derivatives(case):
-    check(case)
-
-
-@each(CASES + IN_NUMPY + IN_ORDER)
-def test_derivatives_of_what_jax_lacks(case):
-    check(case, against_jax=False)
-
-
-@each(CASES + IN_JAX + IN_NUMPY + IN_ORDER)
-def test_float32(case):
-    check_precision(case, np.float32, 1e-4)
+test_derivatives = for_each(IN_JAX, check)
+test_derivatives_of_what_jax_lacks = for_each(CASES + IN_NUMPY + IN_ORDER, check, against_jax=False)
+test_float32 = for_each(CASES + IN_JAX + IN_NUMPY + IN_ORDER, check_precision, np.float32, 1e-4)
 
 
 # ---- Values ---------------------------------------------------------------------------------------------------------
