@@ -1,174 +1,23 @@
-"""Where a transform meets the user: which arguments, what a leaf may be, what a function may return, what comes back.
+"""Where a transform meets the user: what a leaf may be, what a function may return, what comes back.
 
-None of it is about derivatives. It stands apart so that `transforms` can be read without it.
+Nothing here is about derivatives. It stands apart so that `grad` and `transforms` can be read without it.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
-import operator
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy import ndarray
 
-from . import tree
-from .engine import BORROWED, LACKS_LINE, Level, Node, describe, prime_allocator
-from .tensor import EscapedTensorError, Tensor, TensorConversionError, recorded, same, settled, strip
+from . import guards
+from .graph import Level, Node, describe
+from .tensor import Tensor
+from .views import innermost
 
 # The dtype of what comes back for an integer, which has no derivative: its elements have no bytes. (It is JAX's.)
 float0 = np.dtype([("float0", "V")])
-
-# ---- The function ---------------------------------------------------------------------------------------------------
-
-
-def check_callable(fun: Any) -> None:
-    """Raise if `fun` is not a function that can be differentiated."""
-    if isinstance(fun, staticmethod):
-        raise TypeError(f"staticmethod arguments are not supported, got {fun}")
-    if not callable(fun):
-        raise TypeError(f"Expected a callable value, got {fun}")
-    if inspect.isgeneratorfunction(fun):
-        raise TypeError(f"Expected a function, got a generator function: {fun}")
-
-
-def name_of(fun: Any) -> str:
-    """The name of a function; a partial has that of the function in it."""
-    while isinstance(fun, functools.partial):
-        fun = fun.func
-    return getattr(fun, "__name__", "<unnamed function>")
-
-
-def wraps(fun: Any, doc: str) -> Callable[[Callable], Callable]:
-    """Like `functools.wraps`, with a line before the docstring, in which ``{fun}`` is the function's name."""
-
-    def decorate(wrapper: Callable) -> Callable:
-        functools.update_wrapper(wrapper, fun)
-        wrapper.__name__ = name_of(fun)
-        wrapper.__qualname__ = getattr(fun, "__qualname__", wrapper.__name__)
-        own = f"\n\n{fun.__doc__}" if getattr(fun, "__doc__", None) else ""
-        wrapper.__doc__ = doc.format(fun=wrapper.__name__) + own
-        return wrapper
-
-    return decorate
-
-
-# ---- Which arguments ------------------------------------------------------------------------------------------------
-
-
-class Arguments:
-    """Which arguments of a function a transform differentiates: by position (`argnums`) or by name (`argnames`)."""
-
-    def __init__(self, fun: Callable, argnums: Any, argnames: Any = None) -> None:
-        self.fun = fun
-        self.by_name = argnames is not None
-        if self.by_name and argnums != 0:
-            raise ValueError("give argnums or argnames, not both")
-        if isinstance(argnames, str):
-            self.wanted: Any = argnames
-        elif self.by_name:
-            self.wanted = tuple(argnames) if isinstance(argnames, Iterable) else (argnames,)
-        else:
-            try:
-                self.wanted = int(operator.index(argnums))
-            except TypeError:
-                self.wanted = tuple(int(operator.index(i)) for i in argnums)
-        self.is_one = type(self.wanted) is not tuple
-        self.each: tuple = (self.wanted,) if self.is_one else self.wanted
-        self._check_unique(self.each)
-        if self.by_name:
-            self._check_names()
-
-    def __str__(self) -> str:
-        return f"the argument{'' if self.is_one else 's'} {self.wanted}"
-
-    def _check_unique(self, found: Sequence) -> None:
-        if len(set(found)) < len(found):
-            raise ValueError(f"{'argnames' if self.by_name else 'argnums'}={self.wanted} names an argument twice")
-
-    def _check_names(self) -> None:
-        if not all(isinstance(name, str) for name in self.each):
-            raise TypeError(f"argnames must be a name, or a sequence of names, and is {self.wanted!r}")
-        self.parameters = _parameters(self.fun)
-        self.positional = [p.name for p in self.parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        self.only_positional = [p.name for p in self.parameters if p.kind is p.POSITIONAL_ONLY]
-        self.defaults = {p.name: p.default for p in self.parameters if p.default is not p.empty}
-        takes_any = not self.parameters or any(p.kind is p.VAR_KEYWORD for p in self.parameters)
-        names = [*self.positional, *(p.name for p in self.parameters if p.kind is p.KEYWORD_ONLY)]
-        for name in self.each:
-            if name not in names and not takes_any:
-                raise TypeError(f"{name_of(self.fun)} has no argument {name!r}, only {', '.join(names) or 'none'}")
-
-    def _keys(self, args: tuple, kwargs: dict[str, Any]) -> list[int | str]:
-        """Where the arguments are in a call: an index into args, or a key of kwargs (or, if in neither, its default)."""
-        if not self.each:
-            raise ValueError(f"{'argnames' if self.by_name else 'argnums'} is empty: there is nothing to differentiate with respect to")
-        if self.by_name:
-            given = self.positional[: len(args)]
-            for name in self.each:
-                by_keyword = name in kwargs and name not in self.only_positional
-                if name not in given and not by_keyword and name not in self.defaults:
-                    raise TypeError(f"{name_of(self.fun)} is differentiated with respect to {name!r}, which was not passed")
-            return [self.positional.index(name) if name in given or name in self.only_positional else name for name in self.each]
-        if not all(-len(args) <= i < len(args) for i in self.each):
-            needed = max(i + 1 if i >= 0 else -i for i in self.each)
-            raise (TypeError if max(self.each) >= len(args) else ValueError)(
-                f"differentiating with respect to argnums={self.wanted} requires at least {needed} positional arguments "
-                f"to be passed by the caller, but got only {len(args)} positional arguments. Those passed by keyword, "
-                f"or left at their defaults, do not count: select them by name, with argnames="
-            )
-        keys = [i % len(args) for i in self.each]
-        self._check_unique(keys)
-        return keys  # type: ignore[return-value]
-
-    def selected(self, args: tuple, kwargs: dict[str, Any]) -> Any:
-        """Return the argument of a call, or a tuple of the arguments."""
-        if type(self.wanted) is int and 0 <= self.wanted < len(args):  # the usual case
-            return args[self.wanted]
-        values = []
-        for key in self._keys(args, kwargs):
-            if type(key) is int:
-                values.append(args[key] if key < len(args) else self.defaults[self.positional[key]])
-            else:
-                values.append(kwargs[key] if key in kwargs else self.defaults[key])  # type: ignore[index]
-        return values[0] if self.is_one else tuple(values)
-
-    def replaced(self, args: tuple, kwargs: dict[str, Any], new: Any) -> tuple[list, dict[str, Any]]:
-        """Return the arguments of a call with others in place of those that are differentiated."""
-        new_args = list(args)
-        if type(self.wanted) is int:
-            new_args[self.wanted] = new
-            return new_args, kwargs
-        new_kwargs = dict(kwargs)
-        for key, value in zip(self._keys(args, kwargs), (new,) if self.is_one else new):
-            if type(key) is int:
-                while key >= len(new_args):  # it was left at its default, and cannot be passed by keyword
-                    new_args.append(self.defaults[self.positional[len(new_args)]])
-                new_args[key] = value
-            else:
-                new_kwargs[key] = value  # type: ignore[index]
-        return new_args, new_kwargs
-
-    def place(self, i: int, structure: tree.Structure, args: tuple) -> str:
-        """Where leaf number i is, as the user would write it: ``params['w'][0]``."""
-        path = tree.paths(structure)[i]
-        which, rest = (self.each[0], path) if self.is_one else (self.each[path[0].idx], path[1:])
-        if type(which) is int:
-            names = [p.name for p in _parameters(self.fun) if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-            position = which % len(args)
-            which = names[position] if position < len(names) else f"args[{position}]"
-        return which + tree.keystr(rest)
-
-
-def _parameters(fun: Callable) -> list[inspect.Parameter]:
-    try:
-        return list(inspect.signature(fun).parameters.values())
-    except (TypeError, ValueError):  # some functions written in C do not tell
-        return []
-
 
 # ---- The leaves of the argument -------------------------------------------------------------------------------------
 
@@ -197,30 +46,29 @@ def check_leaf(leaf: Any, options: Options, place: Callable[[], str]) -> str:
         wanted = f"{options.name} requires real- or complex-valued inputs (input dtype that is a sub-dtype of np.inexact)"
         remedy = "Make it a float, pass it in an argument that is not differentiated, or set allow_int=True"
         _refuse_dtype(wanted, leaf, place, remedy)
-    if isinstance(leaf, np.ma.MaskedArray):
-        raise ValueError(f"{place()} is a masked array; use its filled() to convert it to an array")
+    try:
+        guards.refuse_foreign(leaf)
+    except guards.ForeignArrayError as error:
+        raise guards.ForeignArrayError(f"{place()}: {error}") from None
     return kind
 
 
-def enter(leaf: Any, level: Level, options: Options, place: Callable[[], str]) -> Any:
-    """Return the Tensor for a leaf; or the leaf itself, if it has no derivative and that is allowed."""
+def tensor_for(leaf: Any, level: Level, options: Options, place: Callable[[], str]) -> Any:
+    """Return the Tensor for a leaf; or the leaf itself, if it has no derivative and that is allowed.
+
+    The leaf is copied. So it is what it was when the call began, whatever the function does to the array.
+    """
     if check_leaf(leaf, options, place) not in "fc":
         return leaf
-    value = plain(leaf)
-    if type(value) is ndarray:
-        prime_allocator(value)
-        return recorded(value, level, vjp=BORROWED)
-    if type(value) is Tensor:
-        value = same(value)
-    elif not isinstance(leaf, (np.generic, Tensor)):  # also a subclass of float
-        value = float(leaf) if isinstance(leaf, float) else complex(leaf)
-    return recorded(value, level)
+    value = guards.frozen(as_array(leaf))
+    if not isinstance(value, (np.generic, ndarray, Tensor)):  # a Python number, or of a subclass of float
+        value = float(value) if isinstance(value, float) else complex(value)
+    return Tensor(value, Node(value), level)
 
 
-def plain(leaf: Any) -> Any:
-    """A matrix, or an array of another subclass, as an array; anything else as it is."""
-    if isinstance(leaf, np.ma.MaskedArray):
-        raise ValueError("masked arrays cannot be differentiated; use filled() to convert one to an array")
+def as_array(leaf: Any) -> Any:
+    """An array of a subclass as an array; anything else as it is."""
+    guards.refuse_foreign(leaf)
     return leaf.view(ndarray) if isinstance(leaf, ndarray) and type(leaf) is not ndarray else leaf
 
 
@@ -256,12 +104,11 @@ def split_aux(out: Any) -> tuple[Any, Any]:
     return out[0], out[1]
 
 
-def check_scalar(out: Any) -> None:
-    """Raise if a result is not a single number."""
+def check_output(out: Any, options: Options) -> None:
+    """Raise if a result is not a single number, of the dtype that the transform can differentiate."""
     if out is None or isinstance(out, (tuple, list, dict)):
         raise TypeError(f"Gradient only defined for scalar-output functions. Output was {out}.")
-    if isinstance(out, np.ma.MaskedArray):
-        raise ValueError("the function returned a masked array; use its filled() to convert it to an array")
+    guards.refuse_foreign(out)
     if kind_of(out) == "O":
         raise TypeError(f"grad requires a function that returns a number, and it returned {out!r} of type {type(out)}")
     shape = describe(out)[0]
@@ -270,6 +117,7 @@ def check_scalar(out: Any) -> None:
         raise TypeError(
             f"Gradient only defined for scalar-output functions. Output had shape: {shape}. Return {example}"
         )
+    check_output_dtype(out, options)
 
 
 def check_output_dtype(out: Any, options: Options) -> None:
@@ -287,15 +135,13 @@ def check_output_dtype(out: Any, options: Options) -> None:
         )
 
 
-def leave(leaf: Any, level: Level) -> Any:
+def value_of(leaf: Any, level: Level) -> Any:
     """What a Tensor of this level stands for; anything else is itself."""
-    if type(leaf) is not Tensor:
+    if not isinstance(leaf, Tensor):
         return leaf
     if leaf.level is level:
-        value = settled(leaf)
-        return same(value) if type(value) is Tensor else value
-    if not leaf.level.open:
-        raise EscapedTensorError("the function returned a Tensor of a grad call that had ended: it escaped from an inner function")
+        return leaf.value.snapshot() if isinstance(leaf.value, Tensor) else leaf.value
+    guards.check_open(leaf.level)
     return leaf
 
 
@@ -305,28 +151,27 @@ def leave(leaf: Any, level: Level) -> Any:
 def gradient_for(leaf: Any, node: Node | None, level: Level, g: Any) -> Any:
     """Return the gradient for a leaf with that node: of the leaf's own kind, writable, and sharing memory with nothing.
 
-    A leaf without a node is not differentiated. The cotangent that arrives, None where there is none, may be a view (a
-    sum hands out one number for all elements), or be held elsewhere: by another leaf (both operands of an addition
-    receive the same), or by whatever a rule took it from. References tell: here it has three, the variable g, that of
-    the caller, and the argument of getrefcount.
+    The leaf of an integer has no node. There is no cotangent, None, if the result does not depend on the leaf.
     """
     if node is None:
-        return None if kind_of(leaf) == "O" else zero_cotangent(plain(leaf))
-    dtype = node.dtype
+        return None if kind_of(leaf) == "O" else zero_cotangent(as_array(leaf))
     if isinstance(g, Tensor) and g.level is level:
         raise TypeError("a rule uses a value that is being differentiated and is not one of its arguments")
-    if type(leaf) is not Tensor and isinstance(dtype, type) and isinstance(g, Tensor) and dtype_of(g) != np.dtype(dtype):
-        g = g.astype(dtype)  # like a Python number, it was weak, but it leaves as what it is
-    if g is None:  # the result does not depend on this leaf
-        g = zero_cotangent(plain(leaf))
-    elif isinstance(g, Tensor):
-        array = strip(g)
-        g = np.positive(g) if type(array) is ndarray and not array.flags.writeable else same(g)
-    elif type(g) is ndarray and (g.base is not None or not g.flags.writeable or sys.getrefcount(g) > 3):
-        g = g.copy()
-    if isinstance(leaf, ndarray) and not isinstance(g, Tensor):
-        return g if type(g) is ndarray and g.dtype == dtype else np.array(g, dtype)
-    return g[()] if isinstance(leaf, np.generic) and type(g) is ndarray else g
+    if isinstance(g, Tensor):
+        if isinstance(node.dtype, type) and not isinstance(leaf, Tensor) and dtype_of(g) != np.dtype(node.dtype):
+            g = g.astype(node.dtype)  # like a Python number, it was weak, but it leaves as what it is
+        array = innermost(g)
+        is_read_only = isinstance(array, ndarray) and not array.flags.writeable
+        return np.positive(g) if is_read_only else g.snapshot()
+    g = zero_cotangent(as_array(leaf)) if g is None else g
+    if isinstance(leaf, ndarray):
+        return owned(g, node.dtype)
+    return g[()] if isinstance(g, ndarray) and not isinstance(leaf, Tensor) else g
+
+
+def owned(g: Any, dtype: Any) -> ndarray:
+    """A cotangent as an array that belongs to nobody else. It may be a view, or be held by a rule or another leaf."""
+    return np.array(g, dtype)
 
 
 def zero_cotangent(value: Any) -> Any:
@@ -337,13 +182,19 @@ def zero_cotangent(value: Any) -> Any:
     return dtype(0) if isinstance(dtype, type) else np.zeros(shape, dtype)
 
 
+def one_like(value: Any) -> Any:
+    """The derivative of a number with respect to itself, in its own dtype."""
+    dtype = describe(value)[1]
+    return dtype(1) if isinstance(dtype, type) else dtype.type(1)
+
+
 # ---- Errors ---------------------------------------------------------------------------------------------------------
 
 
-def explain(error: Exception) -> None:
+def show_cause(error: Exception) -> None:
     """Raise our own error where NumPy has hidden it behind "setting an array element with a sequence"."""
     ours = error.__cause__
-    if isinstance(ours, TensorConversionError) and str(error).startswith("setting an array element"):
+    if isinstance(ours, guards.TensorConversionError) and str(error).startswith("setting an array element"):
         error.__cause__ = None
         try:
             raise ours.with_traceback(error.__traceback__) from None
@@ -351,18 +202,18 @@ def explain(error: Exception) -> None:
             del ours, error
 
 
-def find_line(error: Exception, run_again: Callable[[], Any]) -> None:
-    """Add to an error of the backward pass the line that recorded the operation, if the operation did not note it.
+def note_line(error: Exception, run_again: Callable[[guards.Lines], Any]) -> None:
+    """Add to an error of the backward pass the line of the user's program that recorded the operation.
 
-    To note them all takes time. So they are noted in a second run, which fails in the same way. Only a function that
-    does not do the same again remains without.
+    To note all lines takes time. So they are noted in a second run, which fails in the same way. Only a function that
+    does not do the same again remains without a note.
     """
-    if not vars(error).pop(LACKS_LINE, False):
-        return
+    lines = guards.Lines()
     try:
-        run_again()
+        run_again(lines)
     except Exception as again:
-        if type(again) is type(error):
-            for note in getattr(again, "__notes__", ()):
-                if note not in getattr(error, "__notes__", ()):
-                    error.add_note(note)
+        note = f"This is an error in the backward pass, at an operation that was recorded in {lines.line}"
+        if type(again) is type(error) and lines.line and note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
+    finally:
+        lines.lines.clear()  # the nodes of the second run may lead back here

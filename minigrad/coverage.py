@@ -16,8 +16,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .engine import rule_of
-from .rules.compositions import COMPOSITIONS
+from .table import rule_of
 from .tensor import Tensor
 
 KINDS = {
@@ -60,9 +59,9 @@ def kind(function: Any) -> str:
     ('differentiable', 'constant', 'refused')
     """
     rule = rule_of(function)
-    if rule.constant:
+    if rule.constant or (rule.vjps and not any(rule.vjps.values())):
         return "constant"
-    if rule.vjps or function in COMPOSITIONS:
+    if rule.vjps or rule.composition:
         return "differentiable"
     return "refused" if function.__name__ in REFUSED else "unknown"
 

@@ -1,4 +1,4 @@
-"""Functions that are one operation of the graph, whatever happens inside: `checkpoint` and `custom_vjp`."""
+"""Derivatives of one's own, and functions that are one operation of the graph, whatever happens inside of them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,84 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from . import tree
-from .boundary import check_callable, float0, kind_of, name_of, wraps
-from .engine import Level
-from .tensor import Tensor, lower, record_call, same, top_level
+from . import guards, table, tree
+from .arguments import check_callable, name_of, wraps
+from .boundary import float0, kind_of
+from .graph import Edge, Level, Node
+from .tensor import Tensor, top_level, unwrap
 from .transforms import vjp
+from .views import innermost
+
+
+# ---- Rules of one's own ---------------------------------------------------------------------------------------------
+
+
+def defvjp(fun: Callable, **vjps: Callable | None) -> None:
+    """Define the derivative of a NumPy function, a ufunc, or a function made by `primitive`.
+
+    Parameters
+    ----------
+    fun : callable
+    **vjps : callable or None
+        For each differentiable argument, under its name, a function ``vjp(g, ...)``: it takes the cotangent `g` of
+        the result to the cotangent of that argument. Its further parameters say what it needs:
+
+        - without a default, an argument of `fun`, ``y`` for its result (unless `fun` has a parameter ``y``), or
+          ``<argument>_shape``. Only what is named is kept until the backward pass.
+        - with a default, a keyword of `fun` that the VJP honours. A call with any other keyword is refused.
+
+        It may leave broadcasting, dtypes and real parts as they come out: the backward pass undoes them. Written
+        with NumPy functions that have rules themselves, it is differentiable, and higher derivatives need no more.
+        None says that the derivative is zero. The parameters of a ufunc have no names: give all its arguments, in
+        order.
+
+    Raises
+    ------
+    TypeError
+        If `fun` is neither a function of NumPy's nor made by `primitive`, or if a VJP is given for, or names,
+        something that is not a parameter of it.
+
+    Examples
+    --------
+    >>> import numpy as np, minigrad
+    >>> @minigrad.primitive
+    ... def softplus(x):
+    ...     return np.logaddexp(x, 0)
+    >>> minigrad.defvjp(softplus, x=lambda g, x: g / (1 + np.exp(-x)))
+    >>> minigrad.grad(softplus)(0.0)
+    0.5
+    """
+    if not isinstance(fun, np.ufunc) and not hasattr(fun, "_implementation") and not hasattr(fun, "is_primitive"):
+        raise TypeError(f"{table.Rule(fun).title} is neither a function of NumPy's nor one made by minigrad.primitive")
+    guards.check_rule(table.Rule(fun, {name: vjp and table.VJP(vjp) for name, vjp in vjps.items()}))
+    table.defvjp(fun, **vjps)
+
+
+primitive = table.primitive
+
+def stop_gradient(x: Any) -> Any:
+    """Return a value without its derivative, as `jax.lax.stop_gradient` does.
+
+    Parameters
+    ----------
+    x : number, array or pytree
+        What is not being differentiated comes back as it is.
+
+    Examples
+    --------
+    >>> from minigrad import grad, stop_gradient
+    >>> grad(lambda x: stop_gradient(x) * x)(3.0)
+    3.0
+    """
+    return tree.map(lambda leaf: _plain(leaf) if isinstance(leaf, Tensor) else leaf, x)
+
+
+def _plain(t: Tensor) -> Any:
+    value = innermost(t)
+    return value.copy() if isinstance(value, ndarray) else value  # a rule may rely on the array itself
+
+
+# ---- Checkpoints ----------------------------------------------------------------------------------------------------
 
 
 def checkpoint(
@@ -57,7 +130,7 @@ def checkpoint(
         level = top_level(leaves)
         if level is None:
             return fun(*args, **kwargs)
-        lowered = [_own_copy(lower(leaf, level)) for leaf in leaves]
+        lowered = [_own_copy(unwrap(leaf, level)) for leaf in leaves]
         new_args, new_kwargs = tree.unflatten(structure, [_own_copy(leaf) for leaf in lowered])
         out_leaves, out_structure = tree.flatten(fun(*new_args, **new_kwargs))
         if _reaches(out_leaves, level):
@@ -74,9 +147,12 @@ def checkpoint(
         def back(g: list) -> list:
             return list(vjp(again, *(lowered[i] for i in traced))[1](tree.unflatten(out_structure, g)))
 
-        return tree.unflatten(out_structure, record_call(out_leaves, [leaves[i] for i in traced], level, back))
+        return tree.unflatten(out_structure, _recorded(fun, args, kwargs, out_leaves, [leaves[i] for i in traced], level, back))
 
     return checkpointed
+
+
+# ---- Derivatives of one's own ----------------------------------------------------------------------------------------
 
 
 class custom_vjp:
@@ -159,7 +235,7 @@ class custom_vjp:
         if level is None:
             return self.fun(*args)
 
-        new = iter(tree.unflatten(structure, [_own_copy(lower(leaf, level)) for leaf in leaves]))
+        new = iter(tree.unflatten(structure, [_own_copy(unwrap(leaf, level)) for leaf in leaves]))
         result = fwd(*(argument if i in static else next(new) for i, argument in enumerate(args)))
         if not isinstance(result, (tuple, list)) or len(result) != 2:
             raise TypeError(f"the forward function of {name} must return a pair, of the value and the residuals, not {result!r}")
@@ -197,15 +273,26 @@ class custom_vjp:
             ]
 
         traced = [leaf for leaf in leaves if type(leaf) is Tensor and leaf.level is level]
-        return tree.unflatten(out_structure, record_call(out_leaves, traced, level, back))
+        return tree.unflatten(out_structure, _recorded(self, args, kwargs, out_leaves, traced, level, back))
 
 
 _OUTSIDE = "{} uses a value from outside that is being differentiated: pass it as an argument"
 
 
+def _recorded(
+    fun: Callable, args: tuple, kwargs: dict[str, Any], results: list, arguments: list[Tensor], level: Any, vjp: Callable
+) -> list:
+    """Record a call as one operation, and return Tensors for its results. `vjp` takes their cotangents to the arguments'."""
+    node = Node(results, [Edge(level.node_of(arguments), vjp, ())])
+    outputs = level.wrapped(results, node)
+    if level.observer:
+        level.observer.recorded(fun, args, kwargs, outputs, node)
+    return outputs
+
+
 def _own_copy(leaf: Any) -> Any:
     """An array or Tensor that the function may write into."""
-    return leaf.copy() if type(leaf) is ndarray else same(leaf) if type(leaf) is Tensor else leaf
+    return leaf.copy() if type(leaf) is ndarray else leaf.snapshot() if type(leaf) is Tensor else leaf
 
 
 def _reaches(leaves: list, level: Level) -> bool:

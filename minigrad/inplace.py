@@ -1,121 +1,40 @@
 """Writing into a Tensor: ``t[i] = v``, ``t += u``, ``np.add.at(t, i, u)`` and ``np.add(a, b, out=t, where=mask)``.
 
-No array is changed by any of them, for rules may have kept it. Instead the Tensor gets a new value, and with it the
-node of the operation that made it: a copy of the old value with other elements at an index (`replace`).
+None of them changes an array, because rules may have kept it. Instead the Tensor gets a new value, and the node of the
+operation that made that value: a copy of the old value with other elements at an index (`replace`).
 
-Arrays can share memory: after ``row = y[0]``, writing into ``row`` writes into ``y``, and the other way round. So a
-Tensor that is a view remembers of what (`View`), and the Tensor that all these views lead to, their root, knows which
-of them are alive. When one of them is written into, the root gets a new value, and then the others do.
+Arrays can share memory. When a Tensor is written into that is a view, or has views (see `views`), the root of them all
+gets a new value first, and then all views of it that are alive.
 """
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
-from weakref import ref
+from typing import Any, Callable
 
 import numpy as np
 from numpy import ndarray
 
-from .engine import title
+from . import guards
 from .rules.indexing import replace, scatter
-
-# ---- Views ----------------------------------------------------------------------------------------------------------
-
-
-class View:
-    """What is known of a Tensor that is a view of another.
-
-    Attributes
-    ----------
-    origin, root : Tensor
-        What it is a view of; and what that is a view of, and so on, to the last.
-    index
-        It is ``origin[index]``, or
-    call : callable or None
-        ``call(origin)``.
-    """
-
-    __slots__ = ("origin", "root", "index", "call", "_places")
-
-    def __init__(self, origin: Any, root: Any, index: Any, call: Any) -> None:
-        self.origin = origin
-        self.root = root
-        self.index = index
-        self.call = call
-        self._places: Any = None
-
-    def of(self, origin: Any) -> Any:
-        """The same view of another value."""
-        return self.call(origin) if self.call else origin[self.index]
-
-    def written(self, view: Any) -> Any:
-        """The value of the origin, with another value of the view in it."""
-        if not self.call:
-            return replace(self.origin, self.index, view)
-        if self._places is None:
-            self._places = self._find_places(innermost(view))
-        return replace(self.origin.ravel(), self._places, view).reshape(self.origin.shape)
-
-    def _find_places(self, view: ndarray) -> ndarray:
-        """Where the view's elements are among those of the origin: NumPy does the same with their numbers."""
-        array = innermost(self.origin)
-        numbers = np.empty_like(array, int)
-        numbers[...] = np.arange(array.size).reshape(array.shape)
-        places = self.call(numbers)
-        if view.dtype != array.dtype or not isinstance(places, ndarray) or places.shape != view.shape:
-            raise NotImplementedError("this view (of a real or imaginary part, or of several arrays) cannot be written into")
-        return places.astype(int)  # astype makes floats of them
-
-
-def note_view(t: Any, origin: Any, index: Any, call: Any = None) -> None:
-    """Remember that a Tensor is a view of another."""
-    family = origin.family
-    root = family.root if type(family) is View else origin
-    views = root.family
-    if views is None:
-        root.family = [ref(t)]
-    else:
-        if len(views) & (len(views) - 1) == 0:  # now and then, forget those that are gone
-            views[:] = [view for view in views if view() is not None]
-        views.append(ref(t))
-    t.family = View(origin, root, index, call)
-
-
-def note_views(results: list, arguments: list, fun: Any, args: tuple, kwargs: dict[str, Any]) -> None:
-    """Remember of the results of a call which of them share memory with which of its arguments."""
-    for i, t in enumerate(results):
-        array = innermost(t)
-        for origin in arguments if type(array) is ndarray else ():
-            its = innermost(origin)
-            if array is its or type(its) is ndarray and array.base is not None and np.shares_memory(array, its):
-                note_view(t, origin, None, partial(call_again, fun, args, kwargs, origin, i if len(results) > 1 else None))
-                break
-
-
-def call_again(fun: Any, args: tuple, kwargs: dict[str, Any], origin: Any, i: int | None, value: Any) -> Any:
-    """Do what has been done to a Tensor to another value."""
-    new_args = [_replaced(argument, origin, value) for argument in args]
-    result = fun(*new_args, **{name: _replaced(argument, origin, value) for name, argument in kwargs.items()})
-    return result if i is None else result[i]
-
-
-def _replaced(argument: Any, origin: Any, value: Any) -> Any:
-    if type(argument) is list or type(argument) is tuple:
-        return type(argument)(_replaced(member, origin, value) for member in argument)
-    return value if argument is origin else argument
-
+from .table import rule_of, ufunc_methods
+from .tensor import Tensor, record
+from .views import View, innermost
 
 # ---- Writing --------------------------------------------------------------------------------------------------------
 
 
 def write(t: Any, index: Any, value: Any) -> None:
     """Do ``t[index] = value``."""
+    index, value = _plain(index), guards.admitted(value)
     array = _writable(t)
     family = getattr(value, "family", None)
     if type(family) is View and family.origin is t and _are_same(family.index, index):
         return  # to Python, y[i] += u is v = y[i]; v += u; y[i] = v: the last of it has been done
     _renew(t, replace(t, index, _fitting(t, array[index], value)))
+
+
+def _plain(index: Any) -> Any:
+    return innermost(index) if isinstance(index, Tensor) else guards.within(index, _plain)
 
 
 def update(t: Any, result: Any) -> Any:
@@ -140,7 +59,7 @@ def _filled(t: Any, result: Any) -> Any:
 
 def update_at(ufunc: np.ufunc, t: Any, index: Any, *operands: Any) -> None:
     """Do ``ufunc.at(t, index, *operands)``: the operation in place, as often as the index names an element."""
-    if not hasattr(t, "node"):
+    if not isinstance(t, Tensor):
         raise NotImplementedError(
             f"np.{ufunc.__name__}.at was to write a value that is being differentiated into a plain array, which would "
             f"drop its derivative; write into np.zeros_like(x, shape=...), where x is being differentiated"
@@ -159,7 +78,7 @@ def update_at(ufunc: np.ufunc, t: Any, index: Any, *operands: Any) -> None:
     _renew(t, flat.reshape(t.shape))
 
 
-def call_ufunc(ufunc: np.ufunc, inputs: tuple, out: Any = None, where: Any = True, dtype: Any = None) -> Any:
+def call_ufunc(ufunc: np.ufunc, *inputs: Any, out: Any = None, where: Any = True, dtype: Any = None, **others: Any) -> Any:
     """Do ``ufunc(*inputs, out=out, where=where, dtype=dtype)``.
 
     Where the condition does not hold, nothing is computed: `out` stays as it is there, and its derivative too.
@@ -169,16 +88,20 @@ def call_ufunc(ufunc: np.ufunc, inputs: tuple, out: Any = None, where: Any = Tru
     NotImplementedError
         If the result would have to be written into a plain array.
     """
+    rule = rule_of(ufunc)
+    if others or ufunc.nout > 1 or ufunc.signature or not (rule.vjps or rule.constant):
+        options = {"out": (out, None), "where": (where, True), "dtype": (dtype, None)}
+        return record(rule, inputs, others | {name: given for name, (given, default) in options.items() if given is not default})
     target = out[0] if isinstance(out, tuple) else out
-    if target is not None and not hasattr(target, "node"):
+    if target is not None and not isinstance(target, Tensor):
         raise NotImplementedError(
-            f"the derivative of {title(ufunc)} does not support out=a, nor a += t, for a plain array a, which cannot hold "
+            f"the derivative of {rule_of(ufunc).title} does not support out=a, nor a += t, for a plain array a, which cannot hold "
             f"a value that is being differentiated; write a = a + t, or begin with a = np.zeros_like(t)"
         )
     if dtype is not None:
         for x in inputs:
             if hasattr(x, "dtype") and not np.can_cast(x.dtype, dtype, "same_kind"):
-                raise TypeError(f"{title(ufunc)} with dtype={np.dtype(dtype)} cannot take a {x.dtype}")
+                raise TypeError(f"{rule_of(ufunc).title} with dtype={np.dtype(dtype)} cannot take a {x.dtype}")
         inputs = tuple(x.astype(dtype) if hasattr(x, "dtype") else x for x in inputs)
     if where is True:
         result = ufunc(*inputs)
@@ -203,13 +126,6 @@ def _turns(numbers: ndarray) -> ndarray:
     turns = np.empty_like(order)
     turns[order] = np.arange(order.size) - np.searchsorted(numbers, numbers[order], sorter=order)
     return turns
-
-
-def innermost(t: Any) -> Any:
-    """The plain value: what is in a Tensor, or in the Tensor in that, and so on."""
-    while hasattr(t, "node"):
-        t = t.value
-    return t
 
 
 def _writable(t: Any) -> ndarray:
@@ -245,10 +161,10 @@ def _layout(array: Any) -> Any:
 
 
 def _renew(t: Any, new: Any) -> None:
-    """Give a Tensor the value and the node of another, and with it its root and all views of that."""
+    """Give a Tensor the value and the node of another, and with it its root and all views of the root."""
     root, value = t, new
     while type(root.family) is View:
-        root, value = root.family.origin, root.family.written(value)
+        root, value = root.family.origin, _written(root.family, value)
     if _layout(innermost(value)) != _layout(innermost(root)):  # it decides what will be a view, and what a copy
         raise NotImplementedError("an array with this layout in memory cannot be written into; write into a copy: t = t + 0")
     changes = {id(root): (root, value)}  # all is computed before anything is changed, lest an error leave half of it
@@ -256,5 +172,44 @@ def _renew(t: Any, new: Any) -> None:
         view = found()
         if view is not None:
             changes[id(view)] = view, view.family.of(changes[id(view.family.origin)][1])
-    for tensor, its in changes.values():
-        tensor.value, tensor.node, tensor.level = its.value, its.node, its.level
+    for tensor, changed in changes.values():
+        tensor.value, tensor.node, tensor.level = changed.value, changed.node, changed.level
+
+
+def _written(view: View, value: Any) -> Any:
+    """The value of a view's origin, with another value of the view in it."""
+    if not view.call:
+        return replace(view.origin, view.index, value)
+    if view.places is None:
+        view.places = _find_places(view, innermost(value))
+    return replace(view.origin.ravel(), view.places, value).reshape(view.origin.shape)
+
+
+def _find_places(view: View, value: ndarray) -> ndarray:
+    """Where the view's elements are among those of the origin: NumPy does the same with their numbers."""
+    array = innermost(view.origin)
+    numbers = np.empty_like(array, int)
+    numbers[...] = np.arange(array.size).reshape(array.shape)
+    places = view.of(numbers)
+    if value.dtype != array.dtype or not isinstance(places, ndarray) or places.shape != value.shape:
+        raise NotImplementedError("this view (of a real or imaginary part, or of several arrays) cannot be written into")
+    return places.astype(int)  # astype makes floats of them
+
+
+# ---- The methods of Tensors -----------------------------------------------------------------------------------------
+
+
+def _in_place(name: str) -> Callable[[Any, Any], Any]:
+    """The method for ``a *= b``, from that for ``a * b``."""
+
+    def method(self: Tensor, other: Any) -> Any:
+        result = getattr(self, f"__{name}__")(other)
+        return result if result is NotImplemented else update(self, result)
+
+    return method
+
+
+Tensor.__setitem__ = write  # type: ignore[attr-defined]
+for _name in "add sub mul truediv floordiv mod pow matmul".split():
+    setattr(Tensor, f"__i{_name}__", _in_place(_name))
+ufunc_methods.update({"__call__": call_ufunc, "at": update_at})

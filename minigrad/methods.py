@@ -1,4 +1,4 @@
-"""The attributes and methods of arrays that say, of a Tensor, what a function of NumPy's does."""
+"""The attributes and methods of arrays: most of them call the NumPy function of that name."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ from typing import Any, Callable, NoReturn
 
 import numpy as np
 
-from .inplace import View, note_view
-from .rules.shaping import astype
+from .table import primitive
+from .views import View, innermost, note_view
+
+
+@primitive
+def astype(x: Any, dtype: Any, casting: Any = "unsafe") -> Any:
+    """The value in another dtype."""
+    return np.asarray(x).astype(dtype, casting=casting)[()]
 
 
 class ArrayMethods:
-    """What `Tensor` inherits. None of it knows how an operation is recorded."""
+    """What `Tensor` inherits. Nothing here knows how an operation is recorded."""
 
     __slots__ = ()
 
@@ -70,6 +76,36 @@ class ArrayMethods:
         """The elements where a condition is true. Same as `numpy.compress`."""
         return np.compress(condition, self, axis=axis)
 
+    def copy(self: Any, order: str = "C") -> Any:
+        """Another Tensor with this value, with memory of its own."""
+        array = innermost(self)
+        is_laid_out = not isinstance(array, np.ndarray) or array.flags.c_contiguous and order == "C"
+        return self.snapshot() if is_laid_out else np.copy(self, order)
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        return self.copy()
+
+    # Its value without the derivative, where that is what the words say
+
+    def item(self, *index: Any) -> Any:
+        """The value (or one element) as a plain Python number, without its derivative."""
+        value = innermost(self)
+        return value.item(*index) if hasattr(value, "item") else value
+
+    def __int__(self) -> int:
+        return int(innermost(self))
+
+    def __round__(self, ndigits: int = 0) -> Any:
+        return round(innermost(self), ndigits)
+
+    def __contains__(self, value: Any) -> bool:
+        return innermost(value) in innermost(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(innermost(self), spec) if spec else str(self)
+
     def choose(self, choices: Any, out: Any = None, mode: str = "raise") -> NoReturn:
         """Refused: the numbers to choose by are integers, which no Tensor holds."""
         raise TypeError("choose() goes by an array of integers, and a Tensor has none; write np.choose(index, choices)")
@@ -88,7 +124,7 @@ def _method(name: str) -> Callable[..., Any]:
 
 
 for _name in (
-    "prod max min var std dot conj conjugate squeeze swapaxes ravel round argmax argmin argsort all any nonzero "
+    "sum mean prod max min var std dot conj conjugate squeeze swapaxes ravel round argmax argmin argsort all any nonzero "
     "clip cumprod cumsum diagonal repeat take trace argpartition searchsorted"
 ).split():
     setattr(ArrayMethods, _name, _method(_name))

@@ -16,21 +16,19 @@ Examples
 
 from __future__ import annotations
 
-from copy import copy as _copy
 from functools import wraps as _wraps
 from types import SimpleNamespace as _Namespace
 from typing import Any
 
 import numpy as _np
 
-from .engine import find_recorded as _find
-from .engine import rule_of as _rule_of
 from .rules import creation as _creation
-from .rules.compositions import apply_along_axis, apply_over_axes  # noqa: F401  (here also of plain arrays)
-from .rules.compositions import stacked as _stacked
+from .rules.composition import apply_along_axis, apply_over_axes  # noqa: F401  (here also of plain arrays)
+from .rules.composition import stacked as _stacked
+from .table import Rule as _Rule
+from .table import find_tensor as _find
+from .table import rule_of as _rule_of
 from .tensor import record as _record
-
-__is_part_of_minigrad__ = True  # as `engine.MARK` says; this module is imported later than those that are marked there
 
 
 def __getattr__(name: str) -> Any:
@@ -48,18 +46,17 @@ def _with_tensors(function: Any, ours: Any) -> Any:
 
 def _everywhere(function: Any) -> Any:
     """A function of NumPy's, looking for Tensors in all its arguments, and taking lists of them for arrays."""
-    rule = _copy(_rule_of(function))
-    bind_arguments = rule.bind
+    rule = _rule_of(function)
 
-    def bind(args, kwargs):
-        given = bind_arguments(args, kwargs)
+    def adapt(given):
         for name, vjp in rule.vjps.items():
-            if isinstance(given.get(name), (list, tuple)) and vjp and not vjp.sequence and _find(given[name]) is not None:
+            if isinstance(given.get(name), (list, tuple)) and vjp and not vjp.of_sequence and _find(given[name]) is not None:
                 given[name] = _stacked(given[name])
-        return given
+        return rule.adapt(given) if rule.adapt else given
 
-    rule.bind, rule.fun = bind, _with_tensors(function, lambda *args, **kwargs: _record(rule, args, kwargs))  # type: ignore
-    return rule.fun
+    ours = _with_tensors(function, lambda *args, **kwargs: _record(everywhere, args, kwargs))
+    everywhere = _Rule(ours, rule.vjps, adapt)
+    return ours
 
 
 def _with(module: Any, **others: Any) -> _Namespace:

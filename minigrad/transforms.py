@@ -1,12 +1,11 @@
-"""grad and its family: from a function to the functions that compute its derivatives.
+"""The family of grad: vjp, linearize, jvp, Jacobians, Hessians.
 
 They have the names, arguments and results of JAX's. Everything rests on one pass backwards over a recorded graph:
 
-1. `grad` and `value_and_grad` record a function of one number, go back once, and drop the graph on the way.
-2. `vjp` keeps the graph, and hands out the pass as a function: from the cotangent of the result to that of the arguments.
-3. That function is linear. Recorded and gone through backwards in its turn, it gives the other direction: `linearize`
-   and `jvp`, from a tangent of the arguments to that of the result.
-4. Jacobians are rows of `vjp` (`jacrev`), or columns of `linearize` (`jacfwd`); a Hessian is one of the other.
+1. `vjp` keeps the graph, and hands out the pass as a function: from the cotangent of the result to the cotangents of the
+   arguments.
+2. That function, g -> J^T g, is linear. Its own VJP is t -> J t, the forward derivative: `linearize` and `jvp`.
+3. Jacobians are rows of `vjp` (`jacrev`), or columns of `linearize` (`jacfwd`). A Hessian is one of the other.
 """
 
 from __future__ import annotations
@@ -18,215 +17,29 @@ import numpy as np
 from numpy import ndarray
 
 from . import tree
+from .arguments import Arguments, check_callable, name_of, wraps
 from .boundary import (
-    Arguments,
     Options,
-    check_callable,
+    as_array,
     check_leaf,
     check_output_dtype,
-    check_scalar,
     dtype_of,
-    enter,
-    explain,
-    find_line,
     float0,
     gradient_for,
     kind_of,
-    leave,
-    name_of,
-    plain,
+    note_line,
+    one_like,
+    show_cause,
     split_aux,
-    wraps,
+    tensor_for,
+    value_of,
     zero_cotangent,
 )
-from .engine import Level, backward, describe
-from .tensor import Tensor, node_of, recorded
+from .grad import grad
+from .graph import Observer, backward, describe
+from .tensor import GradLevel, Tensor, top_level
 
-# ---- 1. The gradient ------------------------------------------------------------------------------------------------
-
-
-def grad(
-    fun: Callable,
-    argnums: int | Sequence[int] = 0,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    allow_int: bool = False,
-    reduce_axes: Sequence = (),
-    *,
-    argnames: str | Sequence[str] | None = None,
-    allow_objects: bool = False,
-) -> Callable[..., Any]:
-    """Return the function that computes the gradient of `fun`. Same as `jax.grad`.
-
-    Parameters
-    ----------
-    fun : callable
-        Written with NumPy. It returns a real number: a Python float, a NumPy scalar, or an array of shape ().
-    argnums : int or sequence of int, default 0
-        Which positional arguments to differentiate with respect to; negative ones count from the end. Each is a
-        float, a complex number, an array of either (any shape, any floating dtype), or a pytree of those.
-    has_aux : bool, default False
-        `fun` returns a pair: the number to differentiate, and anything else, which comes back beside the gradient.
-    holomorphic : bool, default False
-        `fun` is a holomorphic function: arguments and result are complex, and the gradient is its derivative. Without
-        it, the gradient of a real result with respect to z = x + iy is df/dx - i df/dy.
-    allow_int : bool, default False
-        Leaves may be integers or truth values. What comes back for them has the dtype `float0`, and no content.
-    reduce_axes
-        Only there because JAX has it: must be empty.
-    argnames : str or sequence of str, optional
-        In place of `argnums`: the names of the arguments, passed by position, by keyword, or left at their defaults.
-    allow_objects : bool, default False
-        Leaves may be strings and any other objects. They reach `fun` as they are; what comes back for them is None.
-
-    Returns
-    -------
-    callable
-        Takes the arguments of `fun`, and returns the gradient: a tree like the argument (or, where `argnums` or
-        `argnames` is a sequence, a tuple of them), with leaves of the same shape, dtype and kind. They are new
-        arrays. With `has_aux`, a pair of the gradient and the auxiliary data.
-
-    Raises
-    ------
-    TypeError
-        Here, if `fun` is not callable, `argnums` are not integers, or it has no argument of such a name; in the call,
-        if a leaf cannot be differentiated, or the result is not a real number.
-    ValueError
-        If an argument is selected twice, or none.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from minigrad import grad
-    >>> grad(np.sin)(0.0)
-    1.0
-    >>> def loss(params, x):
-    ...     return np.sum((params['w'] * x + params['b']) ** 2)
-    >>> grad(loss)({'w': 2.0, 'b': np.array([0.0, 1.0])}, np.array([1.0, 2.0]))
-    {'b': array([ 4., 10.]), 'w': 24.0}
-    >>> grad(loss, argnames='x')({'w': 2.0, 'b': 0.0}, x=np.array([1.0, 2.0]))
-    array([ 8., 16.])
-    """
-    value_and_gradient = value_and_grad(
-        fun, argnums, has_aux, holomorphic, allow_int, reduce_axes, argnames=argnames, allow_objects=allow_objects
-    )
-
-    @wraps(fun, f"Compute the gradient of {{fun}} with respect to {Arguments(fun, argnums, argnames)}.")
-    def gradient(*args: Any, **kwargs: Any) -> Any:
-        value, gradients = value_and_gradient(*args, **kwargs)
-        return (gradients, value[1]) if has_aux else gradients
-
-    return gradient
-
-
-def value_and_grad(
-    fun: Callable,
-    argnums: int | Sequence[int] = 0,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    allow_int: bool = False,
-    reduce_axes: Sequence = (),
-    *,
-    argnames: str | Sequence[str] | None = None,
-    allow_objects: bool = False,
-) -> Callable[..., Any]:
-    """Return the function that computes both `fun` and its gradient. Same as `jax.value_and_grad`.
-
-    Parameters
-    ----------
-    fun, argnums, has_aux, holomorphic, allow_int, reduce_axes, argnames, allow_objects
-        As for `grad`.
-
-    Returns
-    -------
-    callable
-        Takes the arguments of `fun`, and returns a pair of its value and the gradient; with `has_aux`, the value is
-        itself the pair that `fun` returned.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `grad`.
-
-    Examples
-    --------
-    >>> from minigrad import value_and_grad
-    >>> value_and_grad(lambda x, y: x * y ** 2, argnums=(0, 1))(2.0, 3.0)
-    (18.0, (9.0, 12.0))
-    """
-    check_callable(fun)
-    if reduce_axes:
-        raise NotImplementedError("reduce_axes is not supported")
-    options = Options("grad", holomorphic, allow_int, allow_objects)
-    return _value_and_grad(fun, Arguments(fun, argnums, argnames), options, has_aux)
-
-
-def _value_and_grad(
-    fun: Callable, arguments: Arguments, options: Options, has_aux: bool, notes_lines: bool = False
-) -> Callable[..., Any]:
-    """`value_and_grad`; with `notes_lines`, every operation notes which line of the user's program it came from."""
-    holomorphic = options.holomorphic
-
-    @wraps(fun, f"Compute the value of {{fun}}, and its gradient with respect to {arguments}.")
-    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
-        leaves, structure = tree.flatten(arguments.selected(args, kwargs))
-        level = Level(notes_lines)
-        try:
-            # Every leaf becomes a Tensor of a new level, and the function runs on those.
-            given, nodes = [], []
-            for i, leaf in enumerate(leaves):
-                if type(leaf) is float and not holomorphic:
-                    x = recorded(leaf, level)
-                else:
-                    x = enter(leaf, level, options, lambda: arguments.place(i, structure, args))
-                given.append(x)
-                nodes.append(x.node if type(x) is Tensor else None)
-            new_args, new_kwargs = arguments.replaced(args, kwargs, tree.unflatten(structure, given))
-            out = fun(*new_args, **new_kwargs)
-
-            aux = None
-            if has_aux:
-                out, aux = split_aux(out)
-                aux = tree.map(lambda leaf: leave(leaf, level), aux)
-            if type(out) is Tensor and type(out.value) in _NUMBERS and out.level is level and not holomorphic:
-                value = out.value  # the usual case
-            else:
-                check_scalar(out)
-                check_output_dtype(out, options)
-                value = leave(out, level)
-
-            # Back from the node of the result to those of the leaves.
-            cotangents: dict = {}
-            if value is not out:  # else it does not depend on the leaves
-                root = [out.node]
-                del out  # Nothing here may hold on to the graph, which is freed as the backward pass goes along.
-                cotangents = backward(root.pop(), _ONE if type(value) is np.float64 else one_like(value))
-            gradients = []
-            for leaf, node in zip(leaves, nodes):
-                g = cotangents.pop(node, None)
-                gradients.append(g if type(g) is float else gradient_for(leaf, node, level, g))
-        except Exception as error:
-            explain(error)
-            find_line(error, lambda: _value_and_grad(fun, arguments, options, has_aux, True)(*args, **kwargs))
-            raise
-        finally:
-            level.close()
-        return ((value, aux) if has_aux else value), tree.unflatten(structure, gradients)
-
-    return value_and_gradient
-
-
-_ONE = np.float64(1)
-_NUMBERS = (np.float64, float)
-
-
-def one_like(value: Any) -> Any:
-    """The derivative of a number with respect to itself, in its own dtype."""
-    kind = describe(value)[1]
-    return kind(1) if isinstance(kind, type) else kind.type(1)
-
-
-# ---- 2. The backward pass as a function -----------------------------------------------------------------------------
+# ---- 1. The backward pass as a function -----------------------------------------------------------------------------
 
 
 def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
@@ -269,41 +82,20 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     """
     check_callable(fun)
     leaves, structure = tree.flatten(primals)
-    every = Arguments(fun, range(len(primals)))
-    options = Options("vjp", allow_int=True)
-    level = Level(notes_lines=True)  # the function cannot be run again later, as `find_line` does
-    try:
-        given = [enter(leaf, level, options, lambda: every.place(i, structure, primals)) for i, leaf in enumerate(leaves)]
-        nodes = [x.node if type(x) is Tensor else None for x in given]
-        out = fun(*tree.unflatten(structure, given))
-        aux = None
-        if has_aux:
-            out, aux = split_aux(out)
-            aux = tree.map(lambda leaf: _safe(leave(leaf, level)), aux)
-        out_leaves, out_structure = tree.flatten(out)
-        for leaf in out_leaves:
-            if kind_of(leaf) == "O":
-                raise TypeError(f"the function returned {leaf!r} of type {type(leaf)}, which cannot be differentiated")
-        root = node_of(out_leaves, level)
-        out_leaves = [_safe(leave(leaf, level)) for leaf in out_leaves]
-    except ValueError as error:
-        explain(error)
-        raise
-    finally:
-        level.close()
+    level, nodes, root, out, aux = _forward(fun, primals, has_aux)
+    out_leaves, out_structure = tree.flatten(out)
     expected = [(kind_of(leaf), np.shape(leaf), dtype_of(leaf)) for leaf in out_leaves]
 
     def vjp_fun(*cotangent: Any) -> tuple:
         if len(cotangent) != 1:
             raise TypeError(
                 f"the function returned by vjp for {name_of(fun)} takes one argument, the cotangent of the value "
-                f"(a tree, if that is one), and got {len(cotangent)}"
+                f"(a tree, if the value is a tree), and got {len(cotangent)}"
             )
-        given, its_structure = tree.flatten(cotangent[0])
-        given = list(map(plain, given))
-        if its_structure != out_structure:
+        given, form = tree.flatten(tree.map(as_array, cotangent[0]))
+        if form != out_structure:
             raise ValueError(
-                f"unexpected tree structure: the value of {name_of(fun)} has {out_structure}, and the cotangent {its_structure}"
+                f"unexpected tree structure: the value of {name_of(fun)} has {out_structure}, and the cotangent {form}"
             )
         for g, (kind, shape, dtype), path in zip(given, expected, tree.paths(out_structure)):
             if kind_of(g) == "O":
@@ -311,17 +103,47 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
             if kind in "fc" and (np.shape(g), dtype_of(g)) != (shape, dtype):
                 raise ValueError(
                     f"unexpected shape or dtype of the cotangent{tree.keystr(path)}: got {dtype_of(g)}{list(np.shape(g))}, "
-                    f"but expected {dtype}{list(shape)}, that of the value of {name_of(fun)}"
+                    f"but expected {dtype}{list(shape)}, as the value of {name_of(fun)} has"
                 )
-        cotangents: dict = {} if root is None else backward(root, given)
-        found_gradients = []
-        for leaf, node in zip(leaves, nodes):
-            g = cotangents.pop(node, None)
-            found_gradients.append(gradient_for(leaf, node, level, g))
-        return tree.unflatten(structure, found_gradients)
+        try:
+            cotangents = backward(root, given) if root else {}
+        except Exception as error:
+            note_line(error, lambda lines: backward(_forward_again(fun, primals, has_aux, lines)[2], given, lines))
+            raise
+        gradients = [gradient_for(leaf, node, level, cotangents.pop(node, None)) for leaf, node in zip(leaves, nodes)]
+        return tree.unflatten(structure, gradients)
 
-    out = tree.unflatten(out_structure, out_leaves)
     return (out, vjp_fun, aux) if has_aux else (out, vjp_fun)
+
+
+def _forward(fun: Callable, primals: tuple, has_aux: bool, observer: Observer | None = None) -> tuple:
+    """Run the function on Tensors. Return the level, the nodes of the leaves and of the result, the result, and aux."""
+    leaves, structure = tree.flatten(primals)
+    every, options = Arguments(fun, range(len(primals))), Options("vjp", allow_int=True)
+    level = GradLevel(observer)
+    try:
+        inputs = [tensor_for(leaf, level, options, lambda: every.place(i, structure, primals)) for i, leaf in enumerate(leaves)]
+        nodes = [x.node if isinstance(x, Tensor) else None for x in inputs]
+        out = fun(*tree.unflatten(structure, inputs))
+        out, aux = split_aux(out) if has_aux else (out, None)
+        results = tree.leaves(out)
+        for leaf in results:
+            if kind_of(leaf) == "O":
+                raise TypeError(f"the function returned {leaf!r} of type {type(leaf)}, which cannot be differentiated")
+        root = level.node_of(results) if top_level(results) is level else None
+        out, aux = (tree.map(lambda leaf: _safe(value_of(leaf, level)), result) for result in (out, aux))
+        return level, nodes, root, out, aux
+    except ValueError as error:
+        show_cause(error)
+        raise
+    finally:
+        level.close()
+
+
+def _forward_again(*args: Any) -> tuple:
+    """Run it once more. It went well the first time, so NumPy's errors, which may be switched on by now, stay off."""
+    with np.errstate(all="ignore"):
+        return _forward(*args)
 
 
 def _safe(value: Any) -> Any:
@@ -329,7 +151,7 @@ def _safe(value: Any) -> Any:
     return value.copy() if type(value) is ndarray else value
 
 
-# ---- 3. Forwards ----------------------------------------------------------------------------------------------------
+# ---- 2. Forwards ----------------------------------------------------------------------------------------------------
 
 
 def linearize(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
@@ -363,14 +185,14 @@ def linearize(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     (array([2., 0.]), array([2., 4.]))
     """
     out, vjp_fun, *aux = vjp(fun, *primals, has_aux=has_aux)
-    # From cotangent to cotangents, vjp_fun is linear: its own VJP, wherever it is taken, is the way back.
+    # vjp_fun is linear, g -> J^T g, so its own VJP is t -> J t, wherever it is taken.
     _, transposed = vjp(vjp_fun, tree.map(zero_cotangent, out))
-    expected, structure = tree.flatten(tree.map(plain, primals))
+    expected, structure = tree.flatten(tree.map(as_array, primals))
     form = [(np.shape(leaf), _tangent_dtype(leaf)) for leaf in expected]
 
     def jvp_fun(*tangents: Any) -> Any:
         given, its_structure = tree.flatten(tangents)
-        given = list(map(plain, given))
+        given = list(map(as_array, given))
         if its_structure != structure:
             raise TypeError(f"the primals have the structure {structure}, and the tangents {its_structure}")
         for t, (shape, dtype), path in zip(given, form, tree.paths(structure)):
@@ -430,7 +252,7 @@ def jvp(fun: Callable, primals: Sequence, tangents: Sequence, has_aux: bool = Fa
             f"the primals and tangents of jvp must be tuples or lists; found {type(primals).__name__} and "
             f"{type(tangents).__name__}"
         )
-    primals, tangents = tree.map(plain, primals), tree.map(plain, tangents)
+    primals, tangents = tree.map(as_array, primals), tree.map(as_array, tangents)
     (leaves, structure), (directions, its_structure) = tree.flatten(primals), tree.flatten(tangents)
     if structure != its_structure:
         raise TypeError(f"the primals of jvp have the structure {structure}, and the tangents {its_structure}")
@@ -448,7 +270,7 @@ def jvp(fun: Callable, primals: Sequence, tangents: Sequence, has_aux: bool = Fa
     return out, jvp_fun(*tangents), *aux
 
 
-# ---- 4. All rows, or all columns ------------------------------------------------------------------------------------
+# ---- 3. All rows, or all columns ------------------------------------------------------------------------------------
 
 
 def jacrev(
@@ -601,7 +423,7 @@ def _restricted(
         new_args, new_kwargs = arguments.replaced(args, kwargs, new)
         return fun(*new_args, **new_kwargs)
 
-    return of_argument, tree.map(plain, argument)
+    return of_argument, tree.map(as_array, argument)
 
 
 def _units(leaf: Any) -> list:

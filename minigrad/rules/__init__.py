@@ -2,7 +2,7 @@
 
 from . import (  # noqa: F401
     calculus,
-    compositions,
+    composition,
     decompositions,
     elementwise,
     fourier,
@@ -15,6 +15,7 @@ from . import (  # noqa: F401
     series,
     shaping,
     sorting,
+    special,
     statistics,
     ufunc_methods,
 )

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..engine import defvjp, sequence
-from .composed import Composed, defcomposed
+from ..table import defvjp, sequence
+from .composition import StandIn, defstandin
 
 # ---- Differences ----------------------------------------------------------------------------------------------------
 
@@ -29,8 +29,8 @@ def _ediff1d(ary, to_end=None, to_begin=None):
     return np.concatenate([np.ravel(part) for part in parts if part is not None])
 
 
-defcomposed(np.diff, _diff, "a", "prepend", "append")
-defcomposed(np.ediff1d, _ediff1d, "ary", "to_end", "to_begin")
+defstandin(np.diff, _diff, "a", "prepend", "append")
+defstandin(np.ediff1d, _ediff1d, "ary", "to_end", "to_begin")
 defvjp(np.unwrap, p=lambda g, discont=None, axis=-1, period=None: g)  # what it adds are whole periods
 
 # ---- Integrals ------------------------------------------------------------------------------------------------------
@@ -44,7 +44,7 @@ def _trapezoid(y, x=None, dx=1.0, axis=-1):
     return np.sum(dx * ((_part(y, axis, 1) + _part(y, axis, 0, -1)) / 2), axis=axis)
 
 
-defcomposed(np.trapezoid, _trapezoid, "y", "x", "dx")
+defstandin(np.trapezoid, _trapezoid, "y", "x", "dx")
 
 # ---- Slopes ---------------------------------------------------------------------------------------------------------
 # Between two points the slope is diff(f) / d, where d is their distance. At a point it is the mean of the slopes on
@@ -75,7 +75,7 @@ def _slopes(f, along, axis, edge_order):
     return np.moveaxis(np.concatenate([first, inner, last], axis=-1), -1, axis)
 
 
-defvjp(np.gradient, f=Composed(_gradient, "f"), varargs=sequence(Composed(_gradient, "varargs")))
+defvjp(np.gradient, f=StandIn(_gradient, "f"), varargs=sequence(StandIn(_gradient, "varargs")))
 
 # ---- Interpolation --------------------------------------------------------------------------------------------------
 # At a knot the slope is that of the interval to the right; at the last one, of that to the left; outside it is 0.
@@ -98,4 +98,4 @@ def _interp(x, xp, fp, left=None, right=None, period=None):
     return np.where(x > xp[-1], fp[-1] if right is None else right, y)
 
 
-defcomposed(np.interp, _interp, "x", "xp", "fp", "left", "right")
+defstandin(np.interp, _interp, "x", "xp", "fp", "left", "right")

@@ -6,9 +6,9 @@ choice.
 
 import numpy as np
 
-from ..engine import find_recorded
-from .compositions import stacked
-from .shaping import astype
+from ..methods import astype
+from ..table import find_tensor
+from .composition import stacked
 
 
 def array(object, dtype=None, *, copy=True, order=None, subok=False, ndmin=0, device=None, like=None):
@@ -49,7 +49,7 @@ def full(shape, fill_value, dtype=None, order="C", **options):
 
 def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, **options):
     """The same, in the form of an array."""
-    if find_recorded(fill_value) is None:
+    if find_tensor(fill_value) is None:
         return np.full_like(a, fill_value, dtype, order, subok, shape, **options)
     return full(np.shape(a) if shape is None else shape, fill_value, np.result_type(a) if dtype is None else dtype, **options)
 
@@ -62,7 +62,7 @@ class Joined:
 
     def __getitem__(self, key):
         parts = key if isinstance(key, tuple) else (key,)
-        if find_recorded(parts) is None:
+        if find_tensor(parts) is None:
             return self.plain[key]
         if any(isinstance(part, str) for part in parts):
             raise NotImplementedError("r_ and c_ of Tensors take no directives; write np.concatenate or np.stack")

@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from ..engine import defconstant, defvjp
-from .composed import unused
+from ..table import defconstant, defvjp
+from .composition import unused
 from .matrices import H, T, as_diagonal, column, conj, eye, product, require_zero, row
 
 # ---- Hermitian matrices ---------------------------------------------------------------------------------------------

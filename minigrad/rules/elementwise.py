@@ -5,11 +5,10 @@ where there is no derivative, the convention is JAX's; a comment names it where 
 """
 
 import inspect
-import math
 
 import numpy as np
 
-from ..engine import FLOAT64, Scaled, defconstant, defvjp, takes_scaled, unchanged
+from ..table import defconstant, defvjp
 
 LN2, LN10, PI = float(np.log(2)), float(np.log(10)), float(np.pi)
 
@@ -21,15 +20,8 @@ def _whole_quotient(a, b):
     return np.where(np.isinf(b), np.floor_divide(a, b), np.floor(a / b))
 
 
-def _twice_times(g, x):
-    """2 g x. A mean hands one number to all its elements, and then there is no hurry to multiply."""
-    if type(g) is type(x) is np.ndarray and type(g.base) is np.float64 and x.dtype is FLOAT64 and math.isfinite(g.base):
-        return Scaled(x, 2 * g.base)
-    return (g + g) * x
-
-
-defvjp(np.add,       a=unchanged,                b=unchanged)
-defvjp(np.subtract,  a=unchanged,                b=lambda g: -g)
+defvjp(np.add,       a=lambda g: g,              b=lambda g: g)
+defvjp(np.subtract,  a=lambda g: g,              b=lambda g: -g)
 defvjp(np.multiply,  a=lambda g, b: g * b,       b=lambda g, a: g * a)
 defvjp(np.divide,    a=lambda g, b: g / b,       b=lambda g, b, y: -g * y / b)
 defvjp(np.remainder, a=lambda g: g,              b=lambda g, a, b: -g * _whole_quotient(a, b))
@@ -38,33 +30,9 @@ defvjp(np.divmod,    a=lambda g: g[1],           b=lambda g, a, b: -g[1] * _whol
 
 defvjp(np.negative,   x=lambda g: -g)
 defvjp(np.positive,   x=lambda g: g)
-defvjp(np.square,     x=_twice_times)
+defvjp(np.square,     x=lambda g, x: 2 * g * x)
 defvjp(np.reciprocal, x=lambda g, y: -g * y * y)
 defvjp(np.conjugate,  x=lambda g: np.conjugate(g))
-
-
-_BLOCK = 10_000
-
-
-def sum_of_products(g, array):
-    """The cotangent of a number that multiplied an array: one pass over both, and no array of the products."""
-    if type(g) is Scaled:
-        return g.factor * sum_of_products(g.array, array)
-    if type(g) is not np.ndarray or g.shape != array.shape:
-        return g * array
-    if g.ndim != 1:
-        g, array = g.ravel(), array.ravel()
-    if g.size <= _BLOCK:
-        return g.dot(array)
-    if g.dtype.kind == "c":  # of which vecdot takes the conjugate
-        return g * array
-    # BLAS deals longer vectors out to threads, and waits long for them when the processor is busy.
-    blocks = g.size // _BLOCK
-    n = blocks * _BLOCK
-    return np.vecdot(g[:n].reshape(blocks, _BLOCK), array[:n].reshape(blocks, _BLOCK)).sum() + g[n:].dot(array[n:])
-
-
-takes_scaled.add(sum_of_products)
 
 
 def _sloped(g, x):

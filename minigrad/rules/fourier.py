@@ -7,7 +7,7 @@ that are the conjugates of others.
 
 import numpy as np
 
-from ..engine import defvjp
+from ..table import defvjp
 
 fft = np.fft
 

@@ -2,13 +2,9 @@
 
 import numpy as np
 
-from ..engine import Parts, copied, defconstant, defvjp, primitive, sequence
-
-
-@primitive
-def getitem(a, index):
-    """``a[index]``"""
-    return (a if hasattr(a, "shape") else np.asarray(a))[index]
+from ..guards import copied
+from ..table import defconstant, defvjp, primitive, sequence
+from ..views import getitem
 
 
 @primitive
@@ -52,7 +48,7 @@ def _may_repeat(index):
     )
 
 
-defvjp(getitem, a=lambda g, index, a_shape: Parts(g, index, a_shape, scatter))
+defvjp(getitem, a=lambda g, index, a_shape: scatter([g], [index], a_shape))
 defvjp(scatter, values=sequence(lambda g, indices, shape: [getitem(g, index) for index in indices]))
 defvjp(replace, a=lambda g, index: replace(g, index, 0), value=_replace_value)
 

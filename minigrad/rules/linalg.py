@@ -9,11 +9,11 @@ import math
 
 import numpy as np
 
-from ..engine import defvjp, primitive, sequence
-from .composed import defcomposed, through
+from ..methods import astype
+from ..table import defvjp, primitive, sequence
+from .composition import defstandin, through
 from .matrices import H, T, as_diagonal, column, conj, eye, row, scalar
 from .products import cross_a, cross_b, matmul_a, matmul_b, tensordot_a, tensordot_b, vecdot_a, vecdot_b
-from .shaping import astype
 
 # ---- Diagonals and triangles ----------------------------------------------------------------------------------------
 
@@ -108,7 +108,7 @@ def _matrix_power(a, n):
     return y
 
 
-defcomposed(np.linalg.matrix_power, _matrix_power, "a")
+defstandin(np.linalg.matrix_power, _matrix_power, "a")
 
 # ---- Inverses and linear equations ----------------------------------------------------------------------------------
 
@@ -149,8 +149,8 @@ def _tensorsolve(a, b, axes=None):
     return np.reshape(x, np.shape(a)[np.ndim(b):])
 
 
-defcomposed(np.linalg.tensorinv,   _tensorinv,   "a")
-defcomposed(np.linalg.tensorsolve, _tensorsolve, "a", "b")
+defstandin(np.linalg.tensorinv,   _tensorinv,   "a")
+defstandin(np.linalg.tensorsolve, _tensorsolve, "a", "b")
 
 # ---- Least squares --------------------------------------------------------------------------------------------------
 
@@ -166,7 +166,7 @@ def _lstsq(a, b, y, rcond=None):
     return x, np.reshape(squares, np.shape(y[1])) if np.size(y[1]) else 0.0, 0, np.linalg.svdvals(a)
 
 
-defcomposed(np.linalg.lstsq, _lstsq, "a", "b")
+defstandin(np.linalg.lstsq, _lstsq, "a", "b")
 
 # ---- Determinants ---------------------------------------------------------------------------------------------------
 # The derivative of a determinant is the matrix of cofactors: for a matrix with an inverse, det(a) inv(a).T, but it
@@ -288,4 +288,4 @@ def _cond(x, p=None):
 defvjp(np.linalg.norm,        x=_norm_x)
 defvjp(np.linalg.vector_norm, x=_vector_norm_x)
 defvjp(np.linalg.matrix_norm, x=_matrix_norm_x)
-defcomposed(np.linalg.cond, _cond, "x")
+defstandin(np.linalg.cond, _cond, "x")

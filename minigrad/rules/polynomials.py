@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from ..engine import defvjp
-from .composed import defcomposed
+from ..table import defvjp
+from .composition import defstandin
 from .products import convolve_a, summed_to
 
 # ---- Values ---------------------------------------------------------------------------------------------------------
@@ -71,7 +71,7 @@ def _polydiv(u, v, y):
 defvjp(np.polyadd, a1=lambda g, a1_shape: _shared(g, a1_shape), a2=lambda g, a2_shape: _shared(g, a2_shape))
 defvjp(np.polysub, a1=lambda g, a1_shape: _shared(g, a1_shape), a2=lambda g, a2_shape: -_shared(g, a2_shape))
 defvjp(np.polymul, a1=_polymul_a1, a2=lambda g, a1, a2_shape: _polymul_a1(g, a2_shape, a1))
-defcomposed(np.polydiv, _polydiv, "u", "v")
+defstandin(np.polydiv, _polydiv, "u", "v")
 
 # ---- Derivatives and integrals --------------------------------------------------------------------------------------
 
@@ -90,8 +90,8 @@ def _polyint(p, m=1, k=None):
     return p
 
 
-defcomposed(np.polyder, _polyder, "p")
-defcomposed(np.polyint, _polyint, "p", "k")
+defstandin(np.polyder, _polyder, "p")
+defstandin(np.polyint, _polyint, "p", "k")
 
 # ---- Zeros ----------------------------------------------------------------------------------------------------------
 
@@ -121,7 +121,7 @@ def _roots_p(g, p, y):
     return np.reshape(_polyval_p(-g / slope, (len(coefficients),), y), np.shape(p))
 
 
-defcomposed(np.poly, _poly, "seq_of_zeros")
+defstandin(np.poly, _poly, "seq_of_zeros")
 defvjp(np.roots, p=_roots_p)
 
 # ---- Fitting --------------------------------------------------------------------------------------------------------
@@ -149,4 +149,4 @@ def _polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
     return c, (inverse if np.ndim(y) == 1 else inverse[:, :, None]) * size
 
 
-defcomposed(np.polyfit, _polyfit, "x", "y", "w")
+defstandin(np.polyfit, _polyfit, "x", "y", "w")

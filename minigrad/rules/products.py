@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from ..engine import C_FUNCTIONS, FLOAT64, defvjp, rule_of, sequence
-from .composed import defcomposed
+from ..table import C_FUNCTIONS, defvjp, sequence
+from .composition import defstandin
 
 # For matrices y = a @ b the rules are g @ b.T for a, and a.T @ g for b. In NumPy a vector counts as one row on the
 # left, or as one column on the right, and y lacks that axis. With more axes, all but the last two are a batch.
@@ -15,47 +15,23 @@ def _transposed(matrices):
     return matrices.T if matrices.ndim == 2 else np.swapaxes(matrices, -1, -2)
 
 
-def _product(a, b):
-    """a @ b. (For small plain matrices, `numpy.ndarray.dot` is the same in half the time. It clears the result first.)"""
-    is_small = type(a) is type(b) is np.ndarray and a.ndim <= 2 and b.ndim <= 2 and a.size <= 1_000 and b.size <= 1_000
-    return a.dot(b) if is_small else np.matmul(a, b)
-
-
-# Since NumPy 2.4, dot reports an overflow as matmul does.
-_DOT_REPORTS = np.lib.NumpyVersion(np.__version__) >= "2.4.0"
-
-
-def matmul_operator(a, b):
-    """a @ b; of a small matrix and a vector in half the time.
-
-    With the same result to the bit: so not for a single row or a view, for which matmul may add up in another order.
-    """
-    if type(a) is type(b) is np.ndarray and b.ndim == 1 and a.ndim == 2 and a.size <= 1_000 and len(a) > 1:
-        if a.dtype is FLOAT64 and a.base is b.base is None and _DOT_REPORTS:
-            try:
-                return a.dot(b)
-            except ValueError:  # they do not fit; matmul says it in its own words
-                pass
-    return np.matmul(a, b)
-
-
 # In g, the axis that a vector lacks is missing too: where g has fewer axes than one operand, the other is a vector.
 
 
 def matmul_a(g, b):
     if b.ndim == 1:
-        return g * b if g.ndim == 0 else _product(g[..., None], b[None])
+        return g * b if g.ndim == 0 else np.matmul(g[..., None], b[None])
     if g.ndim < b.ndim:
         return np.matmul(b, g[..., None])[..., 0]
-    return _product(g, _transposed(b))
+    return np.matmul(g, _transposed(b))
 
 
 def matmul_b(g, a):
     if a.ndim == 1:
-        return g * a if g.ndim == 0 else _product(a[:, None], g[..., None, :])
+        return g * a if g.ndim == 0 else np.matmul(a[:, None], g[..., None, :])
     if g.ndim < a.ndim:
-        return _product(g, a) if a.ndim == 2 else np.matmul(g[..., None, :], a)[..., 0, :]
-    return _product(_transposed(a), g)
+        return np.matmul(g, a) if a.ndim == 2 else np.matmul(g[..., None, :], a)[..., 0, :]
+    return np.matmul(_transposed(a), g)
 
 
 defvjp(np.matmul, a=matmul_a, b=matmul_b)
@@ -219,7 +195,7 @@ def _kron(a, b):
     return np.reshape(a * b, [m * n for m, n in zip(a_shape, b_shape)])
 
 
-defcomposed(np.kron, _kron, "a", "b")
+defstandin(np.kron, _kron, "a", "b")
 
 # ---- Convolution ----------------------------------------------------------------------------------------------------
 # The full convolution of m and n numbers has m + n - 1. Its cotangent, convolved with one operand backwards, and
@@ -270,8 +246,9 @@ defvjp(np.correlate, a=_correlate_a, v=_correlate_v)
 _FROM_26_FIRST = np.lib.NumpyVersion(np.__version__) < "2.3.0"
 
 
-def _einsum_bind(args, kwargs):
-    """The arguments of a call by name, with the operands in that form."""
+def _in_one_form(given):
+    """The arguments of a call, with the operands in that form."""
+    args = given["operands"]
     if isinstance(args[0], str):
         terms, arrow, output = args[0].replace(" ", "").partition("->")
         operands, inputs = args[1:], [_labels(term) for term in terms.split(",")]
@@ -282,7 +259,7 @@ def _einsum_bind(args, kwargs):
         result = list(args[end]) if end < len(args) else None
     used = [label for labels in inputs for label in labels if label is not Ellipsis]
     if result is None:
-        moved = _FROM_26_FIRST and not isinstance(args[0], str) and kwargs.get("optimize", False) is not False
+        moved = _FROM_26_FIRST and not isinstance(args[0], str) and given.get("optimize", False) is not False
         single = [label for label in used if used.count(label) == 1]
         result = [Ellipsis, *sorted(single, key=lambda label: (moved and label < 26, label))]
     # An ellipsis stands for the axes that have no label. It gets as many as it needs, aligned at the last.
@@ -290,7 +267,7 @@ def _einsum_bind(args, kwargs):
     longest = max(counts, default=0)
     free = [label for label in range(52) if label not in used][:longest]
     inputs = [_expanded(labels, free[longest - n:]) for labels, n in zip(inputs, counts)]
-    return {"operands": [*(x for pair in zip(operands, inputs) for x in pair), _expanded(result, free)], **kwargs}
+    return {**given, "operands": [*(x for pair in zip(operands, inputs) for x in pair), _expanded(result, free)]}
 
 
 def _labels(term):
@@ -342,5 +319,4 @@ def _einsum_operands(g, operands, optimize=False, dtype=None, order="K", casting
     return _Shares(g, operands, optimize)
 
 
-defvjp(np.einsum, operands=_einsum_operands)
-rule_of(np.einsum).bind = _einsum_bind  # type: ignore[method-assign]
+defvjp(np.einsum, _in_one_form, operands=_einsum_operands)

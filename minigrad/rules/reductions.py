@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from ..engine import C_FUNCTIONS, defvjp
-from .shaping import astype
+from ..table import C_FUNCTIONS, defvjp
+from ..methods import astype
 
 
 def reduced_axes(axis, ndim):
@@ -25,8 +25,6 @@ def _keep(r, shape, axis):
 
 def _spread(g, shape, axis, where=True):
     """The cotangent of an array that was summed: g, for every element that took part."""
-    if type(g) is np.float64 and where is True:  # most losses end so, and broadcast_to takes its time to do the same
-        return np.ndarray(shape, np.float64, g, 0, (0,) * len(shape))
     return _masked(np.broadcast_to(_keep(g, shape, axis), shape), where)
 
 
@@ -60,8 +58,6 @@ def _sum_initial(g, axis=None, dtype=None, keepdims=False, where=True):
 
 
 def _mean_a(g, a_shape, axis=None, dtype=None, keepdims=False, where=True):
-    if type(g) is np.float64 and where is True:  # the same with fewer calls, for the mean of all that most losses end in
-        return _spread(g / math.prod(a_shape), a_shape, axis)
     return _spread(_divided(g, a_shape, axis, where), a_shape, axis, where)
 
 

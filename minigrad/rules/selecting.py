@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from ..engine import defvjp, sequence
+from ..table import defvjp, sequence
+from .composition import through
 from .indexing import scatter
 from .shaping import put_back
 
@@ -71,8 +72,6 @@ defvjp(np.select, choicelist=_select_choicelist, default=_select_default)
 
 def _piecewise_x(g, x, condlist, funclist, args):
     """Each function is called again, and differentiated; where several conditions hold, the last has the say."""
-    from ..transforms import vjp
-
     conditions = np.asarray(condlist, bool)
     if conditions.ndim == 0 or conditions.ndim == 1 and np.ndim(x) > 0:
         conditions = conditions[None]
@@ -88,7 +87,7 @@ def _piecewise_x(g, x, condlist, funclist, args):
                 return np.broadcast_to(function(part, *args), np.shape(part)).astype(np.result_type(part))
 
             last = np.where(np.any(conditions[i + 1:], axis=0), 0, g)
-            shares.append(vjp(piece, x[condition])[1](last[condition])[0])
+            shares.append(through(piece, x[condition], last[condition]))
         else:
             shares.append(np.zeros(np.count_nonzero(condition), np.result_type(g)))
     return np.reshape(scatter(shares, list(conditions), np.shape(x)), shape)

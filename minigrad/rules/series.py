@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..engine import defvjp, primitive
+from ..table import defvjp, primitive
 
 @primitive
 def sinc_derivative(x, k):

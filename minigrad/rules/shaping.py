@@ -5,8 +5,10 @@ from typing import Literal
 
 import numpy as np
 
-from ..engine import VJP, find_recorded, defconstant, defvjp, primitive, rule_of, sequence
-from .indexing import getitem, scatter
+from ..methods import astype
+from ..table import defconstant, defvjp, find_tensor, primitive, sequence
+from .composition import defstandin
+from .indexing import scatter
 
 # ---- One array ------------------------------------------------------------------------------------------------------
 
@@ -44,24 +46,14 @@ def in_memory(a, order):
 defconstant(in_memory)
 
 
-def _with_order_in_words(rule):
-    """Make a rule know the orders A and K."""
-    bind = rule.bind
-
-    def bind_order(args, kwargs):
-        given = bind(args, kwargs)
-        order = given.get("order")
-        if isinstance(order, str) and order.upper() in ("A", "K"):
-            given["order"] = in_memory(given["a"], order)
-        return given
-
-    rule.bind = bind_order
+def _order_in_words(given):
+    """The arguments of a call, without the orders A and K."""
+    order = given.get("order")
+    return given | {"order": in_memory(given["a"], order)} if isinstance(order, str) and order.upper() in ("A", "K") else given
 
 
-defvjp(np.reshape,      a=_reshape_a)
-defvjp(np.ravel,        a=_ravel_a)
-_with_order_in_words(rule_of(np.reshape))
-_with_order_in_words(rule_of(np.ravel))
+defvjp(np.reshape, _order_in_words, a=_reshape_a)
+defvjp(np.ravel,   _order_in_words, a=_ravel_a)
 defvjp(np.squeeze,      a=lambda g, a_shape, axis=None: np.reshape(g, a_shape))
 defvjp(np.expand_dims,  a=lambda g, a_shape, axis: np.reshape(g, a_shape))
 defvjp(np.transpose,    a=lambda g, axes=None: np.transpose(g, None if axes is None else _inverse(axes)))
@@ -88,12 +80,6 @@ defvjp(np.fliplr,   m=lambda g: np.fliplr(g))
 defvjp(np.flipud,   m=lambda g: np.flipud(g))
 defvjp(np.rot90,    m=lambda g, k=1, axes=(0, 1): np.rot90(g, -k, axes))
 defvjp(np.roll,     a=lambda g, shift, axis=None: np.roll(g, _minus(shift), axis))
-
-
-@primitive
-def astype(x, dtype, casting="unsafe"):
-    """The value in another dtype."""
-    return np.asarray(x).astype(dtype, casting=casting)[()]
 
 
 defvjp(astype, x=lambda g, dtype, casting="unsafe": g)
@@ -177,31 +163,6 @@ defvjp(np.trim_zeros, filt=_trim_zeros_filt)
 # But for the simplest case, the derivative is that of a composition: one axis is padded after the other.
 
 
-def _pad_array(
-    g, array, pad_width, mode="constant", stat_length=None, end_values=0, reflect_type="even", constant_values=0
-):
-    if mode in ("constant", "empty"):
-        widths = _pairs(array, pad_width)
-        return getitem(g, tuple(slice(before, before + n) for n, (before, _) in zip(np.shape(array), widths)))
-    from ..transforms import vjp
-
-    return vjp(lambda array: _padded(array, pad_width, mode, stat_length, end_values, reflect_type), array)[1](g)[0]
-
-
-def _pad_values(g, array, pad_width, mode, values):
-    from ..transforms import vjp
-
-    return vjp(lambda values: _padded(array, pad_width, mode, None, values), values)[1](g)[0]
-
-
-def _pad_constant_values(g, array, pad_width, mode="constant", constant_values=0):
-    return _pad_values(g, array, pad_width, mode, constant_values)
-
-
-def _pad_end_values(g, array, pad_width, mode="constant", end_values=0):
-    return _pad_values(g, array, pad_width, mode, end_values)
-
-
 def _pairs(array, pad_width):
     """How many elements are added before and after, along each axis."""
     ndim = np.ndim(array)
@@ -214,11 +175,15 @@ def _pairs(array, pad_width):
 _STATISTICS = {"maximum": np.amax, "minimum": np.amin, "mean": np.mean, "median": np.median}
 
 
-def _padded(array, pad_width, mode, stat_length, values, reflect_type="even"):
+def _padded(
+    array, pad_width, mode="constant", stat_length=None, constant_values=0, end_values=0, reflect_type="even"
+):
     if callable(mode):
         raise NotImplementedError("np.pad has no derivative if mode= is a function; join the parts with np.concatenate")
     if np.size(array) == 0 and mode != "constant":  # there is nothing to extend
         return np.pad(array, pad_width)
+    mode = "constant" if mode == "empty" else mode
+    values = constant_values if mode == "constant" else end_values
     values = np.broadcast_to(astype(values, np.result_type(array)), (np.ndim(array), 2))
     lengths = np.broadcast_to(stat_length, (np.ndim(array), 2))
     for axis, widths in enumerate(_pairs(array, pad_width)):
@@ -259,14 +224,7 @@ def _weighted(weights, rows):
     return np.reshape(weights, (-1, *[1] * (np.ndim(rows) - 1))).astype(np.result_type(rows)) * rows
 
 
-defvjp(np.pad, array=None)
-_pad = rule_of(np.pad)
-_pad.names += ["stat_length", "constant_values", "end_values", "reflect_type"]  # NumPy's signature hides them: **kwargs
-_pad.vjps = {
-    "array": VJP(_pad_array, _pad),
-    "constant_values": VJP(_pad_constant_values, _pad),
-    "end_values": VJP(_pad_end_values, _pad),
-}
+defstandin(np.pad, _padded, "array", "constant_values", "end_values")
 
 # ---- Several arrays -------------------------------------------------------------------------------------------------
 
@@ -360,17 +318,15 @@ def _flattened(blocks, into):
     return len(into) - 1
 
 
-def _block_bind(args, kwargs):
-    arrays = [*args, *kwargs.values()][0]
-    if find_recorded(arrays) is None:
-        return {"arrays": arrays}
+def _in_one_list(given):
+    """The arguments of a call, with all blocks in one list, and with what tells how they were nested."""
+    if find_tensor(given["arrays"]) is None:
+        return given
     blocks = []
-    nesting = _flattened(arrays, blocks)
-    return {"arrays": blocks, "nesting": nesting}
+    return {"nesting": _flattened(given["arrays"], blocks), "arrays": blocks}
 
 
-defvjp(np.block, arrays=_block_arrays)
-rule_of(np.block).bind = _block_bind  # type: ignore[method-assign]
+defvjp(np.block, _in_one_list, arrays=_block_arrays)
 
 # ---- Results that are several arrays --------------------------------------------------------------------------------
 
@@ -423,7 +379,11 @@ if hasattr(np, "unstack"):  # since NumPy 2.1
 
 # ---- Arrays made of few numbers -------------------------------------------------------------------------------------
 
-defvjp(np.full_like, a=None, fill_value=lambda g, dtype=None, order="K", shape=None: g)
+# Their derivatives are zero. But they are Tensors, into which other Tensors can be written.
+defvjp(np.zeros_like, a=None)
+defvjp(np.ones_like,  a=None)
+defvjp(np.empty_like, prototype=None)
+defvjp(np.full_like,  a=None, fill_value=lambda g, dtype=None, order="K", shape=None: g)
 
 # With t between 0 and 1, linspace is (1 - t) start + t stop; geomspace, and logspace of the base, are powers with such
 # exponents: start**(1-t) stop**t, and base**((1 - t) start + t stop).
@@ -483,7 +443,7 @@ defvjp(np.logspace,  start=_logspace_start,  stop=_logspace_stop, base=_logspace
 
 # ---- Not about values -----------------------------------------------------------------------------------------------
 
-defconstant(np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.empty_like, np.iscomplexobj, np.isrealobj,
+defconstant(np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj,
             np.result_type, np.array_repr, np.array_str, np.array2string, np.can_cast, np.may_share_memory, np.ix_,
             np.common_type, np.min_scalar_type, np.shares_memory, np.einsum_path, np.diag_indices_from,
             np.tril_indices_from, np.triu_indices_from, np.ravel_multi_index, np.unravel_index)

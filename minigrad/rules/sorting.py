@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from ..engine import defconstant, defvjp, describe
+from ..graph import describe
+from ..methods import astype
+from ..table import defconstant, defvjp
 from .indexing import scatter
 from .reductions import reduced_axes
-from .shaping import along, astype
+from .shaping import along
 
 # Elements that are equal are in the order in which they stand in the array.
 

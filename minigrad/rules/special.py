@@ -9,8 +9,8 @@ import sys
 
 import numpy as np
 
-from ..engine import defvjp
-from .shaping import astype
+from ..methods import astype
+from ..table import defvjp, late_rules
 
 PI, LN10 = float(np.pi), float(np.log(10))
 ROOT_PI, ROOT_2, ROOT_2PI = PI**0.5, 2**0.5, (2 * PI) ** 0.5
@@ -24,7 +24,6 @@ def register():
     special = sys.modules.get("scipy.special")
     if _registered or special is None or not hasattr(special, "xlogy"):
         return
-    _registered = True
     for name, vjps in _table(special).items():
         ufunc = getattr(special, name, None)
         if isinstance(ufunc, np.ufunc):
@@ -33,6 +32,10 @@ def register():
     if isinstance(zeta, np.ufunc):
         # DLMF 25.11.17
         defvjp(zeta, x=_refused("zeta", "x"), q=lambda g, x, q: -g * x * zeta(np.add(x, 1.0), q))
+    _registered = True
+
+
+late_rules.append(register)
 
 
 def _refused(fun, name):

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from .composed import defcomposed
+from .composition import defstandin
 
 # ---- Means ----------------------------------------------------------------------------------------------------------
 
@@ -22,7 +22,7 @@ def _average(a, axis=None, weights=None, returned=False, keepdims=False):
     return (y, np.broadcast_to(total, np.shape(y))) if returned else y
 
 
-defcomposed(np.average, _average, "a", "weights")
+defstandin(np.average, _average, "a", "weights")
 
 # ---- Covariances ----------------------------------------------------------------------------------------------------
 
@@ -61,5 +61,5 @@ def _corrcoef(x, y=None, rowvar=True, dtype=None):
     return c / deviations[:, None] / deviations
 
 
-defcomposed(np.cov, _cov, "m", "y", "aweights")
-defcomposed(np.corrcoef, _corrcoef, "x", "y")
+defstandin(np.cov, _cov, "m", "y", "aweights")
+defstandin(np.corrcoef, _corrcoef, "x", "y")

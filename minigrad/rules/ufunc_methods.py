@@ -10,11 +10,12 @@ from typing import Any, Callable
 
 import numpy as np
 
-from ..engine import defconstant, defvjp, describe, primitive, rule_of
+from ..graph import describe
+from ..methods import astype
+from ..table import defconstant, defvjp, primitive, rule_of, ufunc_methods
 from .elementwise import log_of_part
 from .indexing import scatter
 from .reductions import recurrence, reduced_axes
-from .shaping import astype
 
 
 def of_method(ufunc: np.ufunc, method: str) -> Callable[..., Any]:
@@ -35,7 +36,8 @@ def of_method(ufunc: np.ufunc, method: str) -> Callable[..., Any]:
     def call(*inputs: Any, **kwargs: Any) -> Any:
         # What is given by name, NumPy hands over twice.
         again = ("array", "indices")[:len(inputs)]
-        return function(*inputs, **{name: value for name, value in kwargs.items() if name not in again})
+        given = {name: value for name, value in kwargs.items() if name not in again and (name == "axis" or value is not None)}
+        return function(*inputs, **given)
 
     return call
 
@@ -121,14 +123,16 @@ def _parts(indices, n):
 def _slope(ufunc, name, a, b, y):
     """The derivative of ufunc(a, b), element by element."""
     vjp = rule_of(ufunc).vjps[name]
-    return np.zeros_like(y) if vjp is None else vjp.fun(np.ones_like(y), *vjp.pick(a, b, y))
+    before, after = rule_of(ufunc).vjps
+    known = {before: a, after: b, "y": y}
+    return np.zeros_like(y) if vjp is None else vjp.fun(np.ones_like(y), *(known[name] for name in vjp.residuals))
 
 
 def _accumulate_rows(g, ufunc, rows, y):
     """The cotangent of the rows: each has a part in its own result, which has a part in all that come later."""
     if len(rows) == 0:
         return np.zeros(np.shape(rows), np.result_type(g))
-    before, after = rule_of(ufunc).names
+    before, after = rule_of(ufunc).vjps
     late = recurrence(g, _slope(ufunc, before, y[:-1], rows[1:], y[1:]))
     return np.concatenate([late[:1], late[1:] * _slope(ufunc, after, y[:-1], rows[1:], y[1:])])
 
@@ -208,3 +212,11 @@ _FUNCTIONS: dict[tuple, Callable] = {
     (np.add, "accumulate"): lambda array, axis=0, dtype=None, out=None: np.cumsum(array, axis, dtype, out),
     (np.multiply, "accumulate"): lambda array, axis=0, dtype=None, out=None: np.cumprod(array, axis, dtype, out),
 }
+
+
+def _call(method: str, ufunc: np.ufunc, *inputs: Any, **kwargs: Any) -> Any:
+    return of_method(ufunc, method)(*inputs, **kwargs)
+
+
+for _method in _METHODS:
+    ufunc_methods[_method] = partial(_call, _method)

@@ -16,8 +16,10 @@ A file of such tests starts with ``from .support import *``. ``test_float32 = fo
 from __future__ import annotations
 
 import inspect
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, Callable, Iterator
 
 import jax
@@ -25,9 +27,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from minigrad import grad, transforms, value_and_grad
-from minigrad.rules.indexing import getitem, replace, scatter
-from minigrad.rules.shaping import astype
+from minigrad import grad, value_and_grad
+from minigrad.graph import Observer
+from minigrad.methods import astype
+from minigrad.rules.indexing import replace, scatter
+from minigrad.views import getitem
 
 # What the tests of rules import with a star. The names of other helpers are written out where they are used.
 __all__ = (
@@ -36,6 +40,11 @@ __all__ = (
     *("gradient_of", "jax_gradient_of", "weighted", "bent", "along", "dot", "differences", "random_like"),
     *("assert_identical", "assert_alike", "assert_close"),
 )
+
+# Whether the fast way is left out. Some tests of time and memory are for the fast way only.
+PLAIN = os.environ.get("MINIGRAD_PLAIN", "0") not in ("", "0")
+
+grad_module = import_module("minigrad.grad")  # which the function of that name hides
 
 # ---- Cases ----------------------------------------------------------------------------------------------------------
 
@@ -260,35 +269,28 @@ def check_precision(case: Case, dtype: Any, tolerance: float) -> None:
         assert {_precision(seen) for seen in cotangents} <= {None, dtype}
 
 
+class Watcher(Observer):
+    """An observer that collects all cotangents: as they reach the VJPs, and as they come out of them."""
+
+    def __init__(self) -> None:
+        self.cotangents: list = []
+
+    def visited(self, node: Any, g: Any) -> None:
+        self.cotangents += _leaves(g)
+
+    def handed_back(self, node: Any, parent: Any, share: Any, total: Any) -> None:
+        self.cotangents += _leaves((share, total))
+
+
 @contextmanager
 def watched_cotangents() -> Iterator[list]:
-    """Collect all cotangents: as they reach the VJPs, and as they come out of them."""
-    cotangents: list = []
-    backward = transforms.backward
-
-    def watched(vjp: Callable) -> Callable:
-        def watched_vjp(g: Any, *residuals: Any) -> Any:
-            share = vjp(g, *residuals)
-            cotangents.extend(_leaves((g, share)))
-            return share
-
-        return watched_vjp
-
-    def watched_backward(root: Any, g: Any) -> Any:
-        seen, pending = {root}, [root]
-        while pending:
-            node = pending.pop()
-            parents = {edge.parent for edge in node.edges} - seen
-            seen |= parents
-            pending += parents
-            for edge in node.edges:
-                edge.vjp = watched(edge.vjp)
-        return backward(root, g)
-
+    """Collect the cotangents of all calls of `grad`."""
+    watcher = Watcher()
+    differentiate = grad_module.differentiate
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transforms, "backward", watched_backward)
-        yield cotangents
-    assert cotangents, "nothing was seen"
+        patch.setattr(grad_module, "differentiate", lambda *args: differentiate(*args, watcher))
+        yield watcher.cotangents
+    assert watcher.cotangents, "nothing was seen"
 
 
 def _cast(leaf: Any, dtype: Any) -> Any:

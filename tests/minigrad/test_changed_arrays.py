@@ -98,8 +98,8 @@ def test_a_change_between_two_uses_counts_however_small(case, n):
 
 
 @pytest.mark.parametrize("n", [3, 30_000])
-def test_an_argument_that_is_also_used_as_a_constant(n):
-    """Operations take what is in the array then, as NumPy's do, and JAX's; rules keep what it was."""
+def test_an_argument_is_what_it_was_when_the_call_began(n):
+    """Only where the array itself is used, as a constant, is it what it is by then."""
     a = np.ones(n)
 
     def f(x):
@@ -108,13 +108,15 @@ def test_an_argument_that_is_also_used_as_a_constant(n):
         return y.sum() + 10.0 * (x * a).sum() + 100.0 * (x * x).sum()
 
     value, gradient = value_and_grad(f)(a)
-    assert value == n * (1.0 + 40.0 + 400.0)
-    np.testing.assert_array_equal(gradient, np.full(n, 1.0 + 20.0 + 400.0))
+    assert value == n * (1.0 + 20.0 + 100.0)
+    np.testing.assert_array_equal(gradient, np.full(n, 1.0 + 20.0 + 200.0))
 
 
 @pytest.mark.parametrize("n", [3, 30_000])
-def test_an_argument_that_changes_between_operations_is_as_in_jax(n):
-    def gradients(engine):
+def test_an_argument_that_changes_between_operations(n):
+    """JAX takes what is in it by then. That would be the derivative of another function at another place."""
+
+    def results(engine):
         a = np.ones(n)
 
         def f(x):
@@ -124,10 +126,9 @@ def test_an_argument_that_changes_between_operations_is_as_in_jax(n):
 
         return engine(f)(a)
 
-    value, gradient = gradients(value_and_grad)
-    expected_value, expected = gradients(jax.value_and_grad)
-    assert value == expected_value == 7.0 * n
-    np.testing.assert_array_equal(gradient, expected)
+    value, gradient = results(value_and_grad)
+    assert value == 4.0 * n and results(jax.value_and_grad)[0] == 7.0 * n
+    np.testing.assert_array_equal(gradient, np.full(n, 5.0))
 
 
 @custom_vjp

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from minigrad import Tensor, coverage, grad
-from minigrad.tensor import TensorConversionError
+from minigrad.guards import TensorConversionError
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "minigrad" / "rules" / "README.md").read_text(encoding="utf-8")

@@ -9,21 +9,25 @@ import numpy as np
 import pytest
 
 import minigrad
-from minigrad import defvjp, grad, primitive
+from minigrad import Tensor, defvjp, grad, primitive
+from minigrad.graph import Node
+from minigrad.guards import Lines
+from minigrad.tensor import GradLevel
 
 from .support import note, notes, place
 
 
-def fail(g, *residuals):
+def fail(g):
     raise KeyError("no derivative")
 
 
+@primitive
 def broken(y):
-    """The same value; but the backward pass fails at the operation that made it."""
-    edge = y.node
-    while edge is not None:
-        edge.vjp, edge = fail, edge.next_edge
-    return y
+    """The same value; but the backward pass fails here."""
+    return y + 0.0
+
+
+defvjp(broken, y=fail)
 
 
 @primitive
@@ -107,11 +111,19 @@ OPERATIONS = [
 ]
 
 
+def noted_lines(case, x):
+    """What is noted of the operations of a function, at a level that notes lines."""
+    lines = Lines()
+    level = GradLevel(lines)
+    case(Tensor(x, Node(x), level))
+    level.close()
+    return set(lines.lines.values())
+
+
 @pytest.mark.parametrize("case", OPERATIONS, ids=lambda f: inspect.getsource(f).strip().rstrip(",")[10:])
 @pytest.mark.parametrize("x", [np.array([0.8, 1.7])], ids=["array"])
-def test_the_note_names_the_line_of_the_operation(case, x):
-    found = notes(grad(lambda x: broken(case(x)).sum() * 1.0), x, error=KeyError)
-    assert found == note(place(case))
+def test_the_line_of_an_operation_is_noted(case, x):
+    assert noted_lines(case, x) == {place(case)}
 
 
 SCALAR_OPERATIONS = [
@@ -130,9 +142,9 @@ SCALAR_OPERATIONS = [
 
 
 @pytest.mark.parametrize("case", SCALAR_OPERATIONS, ids=lambda f: inspect.getsource(f).strip().rstrip(",")[10:])
-def test_the_note_names_the_line_of_an_operation_on_numbers(case):
+def test_the_line_of_an_operation_on_numbers_is_noted(case):
     for x in (0.8, np.float64(0.8), np.array(0.8)):
-        assert notes(grad(lambda x: broken(case(x)) * 1.0), x, error=KeyError) == note(place(case))
+        assert noted_lines(case, x) == {place(case)}
 
 
 def several_lines(x):
@@ -183,6 +195,6 @@ def test_the_note_names_the_line_and_function_in_longer_programs():
 
 def test_a_file_beside_minigrad_whose_name_begins_like_it_is_the_user_s():
     filename = inspect.getsourcefile(minigrad).replace("__init__.py", "").rstrip("\\/") + "_example.py"
-    names = {"np": np, "broken": broken}
+    names = {"np": np, "broken": broken, "__name__": "minigrad_example"}
     exec(compile("def f(x):\n    return broken(np.stack([x, x])).sum()\n", filename, "exec"), names)
     assert notes(grad(names["f"]), np.ones(2)) == note(f"{filename}, line 2, in f")

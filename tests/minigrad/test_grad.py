@@ -338,7 +338,6 @@ def test_a_gradient_is_of_the_kind_of_its_leaf(case):
     "longdouble": (np.arange(3, dtype=np.longdouble), np.array([0, 2, 4], np.longdouble)),
     "big-endian": (np.arange(3, dtype=">f8"), np.array([0, 2, 4], ">f8")),
     "float subclass": (type("Meters", (float,), {})(3.0), 6.0),
-    "matrix": (np.array([[1.0, 2.0]]).view(np.matrix), np.array([[2.0, 4.0]])),
     "array subclass": (np.arange(3.0).view(type("Named", (np.ndarray,), {})), np.array([0.0, 2.0, 4.0])),
     "read-only": (read_only(np.arange(3.0)), np.array([0.0, 2.0, 4.0])),
 })

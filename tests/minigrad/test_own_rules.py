@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from minigrad import defvjp, grad, primitive, value_and_grad, vjp
-from minigrad.engine import sequence
+from minigrad.table import enter, rules, sequence
+from minigrad.views import getitem
 
-from .support import cases, read_only
+from .support import PLAIN, cases, read_only
 
 
 @primitive
@@ -95,10 +96,57 @@ def test_a_rule_that_does_not_fit_its_function_is_refused(case):
     assert grad(power)(3.0) == 6.0
 
 
-def test_the_rules_of_operators_cannot_be_changed():
-    with pytest.raises(ValueError, match="np.add"):
-        defvjp(np.add, a=lambda g: g * 2, b=lambda g: g)
-    assert grad(lambda x: x + 1.0)(1.0) == 1.0
+@pytest.mark.parametrize("use", [lambda x, y: x + y, np.add, lambda x, y: y + x, lambda x, y: x + 1.0 * y, lambda x, y: 1.0 * y + x])
+def test_a_rule_that_is_defined_anew_takes_effect_at_once(use):
+    """Also where an operator or a function goes by it; and so does the old one, when it is put back."""
+    first = rules[np.add]
+    for arguments in ((1.0, 2.0), (np.ones(2), np.full(2, 2.0)), (np.ones(2), 2.0)):
+        loss = lambda x, y: np.sum(use(x, y))
+        before = grad(loss, (0, 1))(*arguments)
+        try:
+            defvjp(np.add, a=lambda g: g * 2, b=lambda g: g * 2)
+            after = grad(loss, (0, 1))(*arguments)
+        finally:
+            enter(first)
+        again = grad(loss, (0, 1))(*arguments)
+        for one, two, three in zip(before, after, again):
+            np.testing.assert_array_equal(two, np.multiply(one, 2.0))
+            np.testing.assert_array_equal(three, one)
+
+
+@cases({
+    "sum": (np.sum, np.sum),
+    "t.sum()": (np.sum, lambda x: x.sum()),
+    "t.mean()": (np.mean, lambda x: x.mean()),
+    "exp": (np.exp, np.exp),
+    "square": (np.square, np.square),
+    "x ** 2": (np.power, lambda x: x**2),
+    "x ** 3": (np.power, lambda x: x**3),
+    "x[0]": (getitem, lambda x: x[0]),
+    "x[:]": (getitem, lambda x: x[:]),
+    "x[[0, 1]]": (getitem, lambda x: x[[0, 1]]),
+    "abs(x)": (np.absolute, abs),
+    "-x": (np.negative, lambda x: -x),
+    "x @ x": (np.matmul, lambda x: x @ x),
+    "2 - x": (np.subtract, lambda x: 2.0 - x),
+    "hypot": (np.hypot, lambda x: np.hypot(x, 1.0)),
+    "cumsum": (np.cumsum, lambda x: x.cumsum()),
+})
+def test_every_way_to_call_a_function_goes_by_its_newest_rule(case):
+    fun, use = case
+    first, x = rules[fun], np.array([0.7, 1.3])
+    loss = lambda x: np.max(np.stack([use(x)]))
+    before = grad(loss)(x)
+    also = ", index" if fun is getitem else ""
+    nothing = {name: eval(f"lambda g, {name}_shape{also}: np.zeros({name}_shape)", {"np": np}) for name in first.vjps}
+    try:
+        defvjp(fun, **nothing)
+        after = grad(loss)(x)
+    finally:
+        enter(first)
+    assert before.any()
+    np.testing.assert_array_equal(after, np.zeros(2))
+    np.testing.assert_array_equal(grad(loss)(x), before)
 
 
 def test_a_rule_for_a_ufunc_of_ones_own():
@@ -280,7 +328,8 @@ def test_a_gradient_that_nobody_else_holds_is_not_copied():
     w = np.arange(3.0)
     gradient = grad(lambda x: np.sum(multiplied(x, w)))(np.ones(3))
     (cotangent,) = vjp(lambda x: multiplied(x, w), np.ones(3))[1](np.ones(3))
-    assert [gradient.ctypes.data, cotangent.ctypes.data] == addresses
+    if not PLAIN:  # else every gradient is copied
+        assert [gradient.ctypes.data, cotangent.ctypes.data] == addresses
     np.testing.assert_array_equal([gradient, cotangent], [w, w])
 
 

@@ -5,9 +5,9 @@ import warnings
 import numpy as np
 import pytest
 
-from minigrad import Tensor, engine, grad, stop_gradient
-from minigrad.engine import title
-from minigrad.rules.compositions import looked_up
+from minigrad import Tensor, grad, stop_gradient, table
+from minigrad.guards import check_rule
+from minigrad.rules.composition import looked_up
 from minigrad.rules.shaping import in_memory
 
 from . import (
@@ -28,7 +28,16 @@ from . import (
 )
 from .support import assert_identical
 
-RULES = {fun: engine.rule_of(fun) for fun in list(engine._rules) if title(fun).startswith(("np.", "minigrad.rules."))}
+
+
+def title(fun):
+    return table.rule_of(fun).title
+
+
+RULES = {
+    fun: rule for fun, rule in list(table.rules.items())
+    if rule.title.startswith(("np.", "minigrad.rules.", "minigrad.views.", "minigrad.methods.")) and not rule.composition
+}
 # The methods of ufuncs are tested as methods, with many ufuncs each, in test_rules_ufunc_methods.
 RULES = {fun: rule for fun, rule in RULES.items() if not title(fun).startswith("minigrad.rules.ufunc_methods.")}
 
@@ -56,12 +65,14 @@ CASES = [
     *test_rules_sorting.IN_JAX,
     *test_rules_sorting.IN_NUMPY,
 ]
-# Where the derivative is None because NumPy takes only whole numbers, or truth values.
+# Where the derivative is None because NumPy takes only whole numbers, or truth values; or no values at all.
 NOT_FLOATING = {(np.ldexp, "b"), (np.where, "condition")}
+TO_WRITE_INTO = {np.zeros_like, np.ones_like, np.empty_like}  # constant until something is written into them
 # What some versions of NumPy call the shape= of reshape, if they have it at all.
 OTHER_NAMES = {"newshape"}
 LINES = [
-    (fun, name, vjp) for fun, rule in RULES.items() for name, vjp in rule.vjps.items() if (fun, name) not in NOT_FLOATING
+    (fun, name, vjp) for fun, rule in RULES.items() for name, vjp in rule.vjps.items()
+    if (fun, name) not in NOT_FLOATING and fun not in TO_WRITE_INTO
 ]
 
 
@@ -81,8 +92,13 @@ def test_every_derivative_is_in_a_table(fun, name, vjp):
     """For each argument that has a derivative, there is a case; and for each keyword that this derivative honours."""
     calls = list(_calls(fun, name))
     assert calls, "a case in the tables"
-    honoured = [name for name in (vjp.keywords if vjp else ()) if name in RULES[fun].names and name not in OTHER_NAMES]
+    honoured = [name for name in (vjp.keywords if vjp else ()) if name in RULES[fun].parameters and name not in OTHER_NAMES]
     assert [keyword for keyword in honoured if not any(keyword in call for call in calls)] == []
+
+
+@pytest.mark.parametrize("fun", RULES, ids=title)
+def test_every_rule_fits_its_function(fun):
+    check_rule(RULES[fun])
 
 
 # ---- Constants ------------------------------------------------------------------------------------------------------
@@ -112,7 +128,6 @@ CONSTANTS = {
         )
     },
 }
-TO_WRITE_INTO = (np.zeros_like, np.ones_like)  # constant until something is written into them
 UNPREDICTABLE = {np.empty_like: (X,)}  # what is in it is not known
 OF_DTYPES = {np.can_cast: (np.float32, np.float64)}  # no value goes into it
 
@@ -153,7 +168,7 @@ def test_constants_with_options_are_plain(call):
 
 
 def test_every_constant_function_is_tested():
-    constant = {fun for fun, rule in RULES.items() if rule.constant}
+    constant = {fun for fun, rule in RULES.items() if rule.constant} | TO_WRITE_INTO
     assert constant == CONSTANTS.keys() | UNPREDICTABLE.keys() | OF_DTYPES.keys() | WITH_OPTIONS.keys()
 
 

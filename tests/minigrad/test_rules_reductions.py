@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minigrad import grad, value_and_grad
-from minigrad.tensor import TensorConversionError
+from minigrad.guards import TensorConversionError
 
 from .support import *
 

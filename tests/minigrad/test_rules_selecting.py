@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from minigrad import grad
-from minigrad.tensor import TensorConversionError
+from minigrad.guards import TensorConversionError
 
 from .support import *
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from minigrad import grad, value_and_grad
-from minigrad.rules.shaping import astype, in_memory
-from minigrad.tensor import TensorConversionError
+from minigrad.methods import astype
+from minigrad.rules.shaping import in_memory
+from minigrad.guards import TensorConversionError
 
 from .support import *
 

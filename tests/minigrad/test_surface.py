@@ -17,7 +17,7 @@ import pytest
 
 import minigrad.numpy as mnp
 from minigrad import Tensor, grad
-from minigrad.tensor import TensorConversionError
+from minigrad.guards import TensorConversionError
 
 from .support import Case, check, check_precision
 

@@ -427,7 +427,7 @@ def test_it_is_no_array_and_no_number(inside):
     for kind in (np.ndarray, float, np.generic):
         assert inside(lambda t: isinstance(t, kind), 2.0) is False
         assert inside(lambda t: isinstance(t, kind), VECTOR) is False
-    for name in ("__array_interface__", "__array_struct__", "__array_priority__", "__index__", "__len_hint__"):
+    for name in ("__array_interface__", "__array_struct__", "__index__", "__len_hint__"):
         assert inside(lambda t: hasattr(t, name), VECTOR) is False
 
 

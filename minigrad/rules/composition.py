@@ -1,14 +1,85 @@
-"""Functions that are made of others, which have rules: on Tensors, they run as they are written here.
+"""Functions that are made of others: two ways to say so.
 
-What is only looked up (which bin a number is in, which numbers another array has) is asked of NumPy, without derivative.
+A *composition* takes the place of a function: on Tensors, the function runs as it is written here. A *stand-in* has the
+derivative of a function whose value NumPy computes: it runs in the backward pass, and is differentiated there. Where a
+function is a short program of other functions, that program is the best way to say what its derivative is.
 """
 
-from typing import Any, Callable
+import inspect
+from functools import cached_property
 
 import numpy as np
 
-from ..engine import defconstant, primitive
-from .shaping import astype
+from .. import graph, tensor
+from ..methods import astype
+from ..table import defcomposition, defconstant, defvjp, primitive
+
+# ---- Stand-ins ------------------------------------------------------------------------------------------------------
+
+
+def through(fun, x, g):
+    """Return the cotangent of x, from the cotangent of ``fun(x)``. Either may be a list of arrays."""
+    several = isinstance(x, (list, tuple))
+    level = tensor.GradLevel()
+    given = [tensor.Tensor(value, graph.Node(value), level) if _is_inexact(value) else value for value in (x if several else [x])]
+    try:
+        y = fun(given if several else given[0])
+        if tensor.top_level(y) is not level:
+            found = {}
+        elif isinstance(y, (list, tuple)):
+            y = [0.0 if unused(one) else value for value, one in zip(y, g)]
+            found = graph.backward(level.node_of(y), list(g))
+        else:
+            found = graph.backward(y.node, graph.fit(g, y.node))
+    finally:
+        level.close()
+    shares = [found.get(t.node, _zeros(t)) if isinstance(t, tensor.Tensor) else None for t in given]
+    return shares if several else shares[0]
+
+
+def _is_inexact(value):
+    return np.result_type(value).kind in "fc"
+
+
+def _zeros(leaf):
+    return np.zeros(leaf.shape, leaf.dtype) if leaf.shape else 0.0
+
+
+def unused(g):
+    """Whether a cotangent is all zeros, of a result that was not used. (What is traced may change, and is used.)"""
+    return type(g) is np.ndarray and not g.any()
+
+
+class StandIn:
+    """The VJP for one argument of a function, by way of a stand-in that takes the same arguments.
+
+    It keeps that argument, and those for which the stand-in has no default. It honours the others as keywords.
+    """
+
+    def __init__(self, fun, name):
+        self.fun = fun
+        self.name = name
+
+    @cached_property
+    def __signature__(self):
+        given = inspect.signature(self.fun).parameters.values()
+        kept = [p.replace(default=p.empty) for p in given if p.default is p.empty or p.name == self.name]
+        keywords = [p for p in given if p.default is not p.empty and p.name != self.name]
+        g = inspect.Parameter("g", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        return inspect.Signature([g, *kept, *keywords])
+
+    def __call__(self, g, *residuals, **keywords):
+        arguments = dict(zip(list(self.__signature__.parameters)[1:], residuals)) | keywords
+        return through(lambda x: self.fun(**{**arguments, self.name: x}), arguments[self.name], g)
+
+
+def defstandin(fun, standin, *names):
+    """Define the derivative of a function with respect to some arguments as the derivative of a stand-in."""
+    defvjp(fun, **{name: StandIn(standin, name) for name in names})
+
+
+# ---- Compositions ---------------------------------------------------------------------------------------------------
+# What is only looked up (which bin a number is in, which numbers another array has) is asked of NumPy, without derivative.
 
 
 @primitive
@@ -159,21 +230,16 @@ def _power(x, p):
     return np.power(_opened(x, _below_zero), p * 1.0 if negative else p)
 
 
-COMPOSITIONS: dict[Any, Callable] = {
-    np.apply_along_axis: apply_along_axis,
-    np.apply_over_axes: apply_over_axes,
-    np.histogram2d: histogram2d,
-    np.histogramdd: histogramdd,
-    np.union1d: union1d,
-    np.setdiff1d: setdiff1d,
-    np.setxor1d: setxor1d,
-    np.emath.sqrt: _extended(np.sqrt, _below_zero),
-    np.emath.log: _extended(np.log, _below_zero),
-    np.emath.log2: _extended(np.log2, _below_zero),
-    np.emath.log10: _extended(np.log10, _below_zero),
-    np.emath.logn: lambda n, x: np.log(_opened(x, _below_zero)) / np.log(_opened(n, _below_zero)),
-    np.emath.power: _power,
-    np.emath.arccos: _extended(np.arccos, _beyond_one),
-    np.emath.arcsin: _extended(np.arcsin, _beyond_one),
-    np.emath.arctanh: _extended(np.arctanh, _beyond_one),
-}
+defcomposition(np.apply_along_axis, apply_along_axis)
+defcomposition(np.apply_over_axes, apply_over_axes)
+defcomposition(np.histogram2d, histogram2d)
+defcomposition(np.histogramdd, histogramdd)
+defcomposition(np.union1d, union1d)
+defcomposition(np.setdiff1d, setdiff1d)
+defcomposition(np.setxor1d, setxor1d)
+for _fun in (np.sqrt, np.log, np.log2, np.log10):
+    defcomposition(getattr(np.emath, _fun.__name__), _extended(_fun, _below_zero))
+for _name, _fun in (("arccos", np.arccos), ("arcsin", np.arcsin), ("arctanh", np.arctanh)):
+    defcomposition(getattr(np.emath, _name), _extended(_fun, _beyond_one))
+defcomposition(np.emath.logn, lambda n, x: np.log(_opened(x, _below_zero)) / np.log(_opened(n, _below_zero)))
+defcomposition(np.emath.power, _power)

@@ -1,0 +1,157 @@
+"""grad: the function that computes the gradient of a function of one number.
+
+It makes a Tensor of every leaf of the argument, calls the function on those, and goes back over the graph that they
+left. The names, arguments and results are those of JAX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import tree
+from .arguments import Arguments, check_callable, wraps
+from .boundary import Options, check_output, gradient_for, note_line, one_like, show_cause, split_aux, tensor_for, value_of
+from .graph import Observer, backward
+from .tensor import GradLevel, Tensor
+
+
+def grad(
+    fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False,
+    allow_int: bool = False, reduce_axes: Sequence = (), *,
+    argnames: str | Sequence[str] | None = None, allow_objects: bool = False,
+) -> Callable[..., Any]:
+    """Return the function that computes the gradient of `fun`. Same as `jax.grad`.
+
+    Parameters
+    ----------
+    fun : callable
+        Written with NumPy. It returns a real number: a Python float, a NumPy scalar, or an array of shape ().
+    argnums : int or sequence of int, default 0
+        Which positional arguments to differentiate with respect to; negative ones count from the end. Each is a
+        float, a complex number, an array of either (any shape, any floating dtype), or a pytree of those.
+    has_aux : bool, default False
+        `fun` returns a pair: the number to differentiate, and anything else, which comes back beside the gradient.
+    holomorphic : bool, default False
+        `fun` is a holomorphic function: arguments and result are complex, and the gradient is its derivative. Without
+        it, the gradient of a real result with respect to z = x + iy is df/dx - i df/dy.
+    allow_int : bool, default False
+        Leaves may be integers or truth values. What comes back for them has the dtype `float0`, and no content.
+    reduce_axes
+        Only there because JAX has it: must be empty.
+    argnames : str or sequence of str, optional
+        In place of `argnums`: the names of the arguments, passed by position, by keyword, or left at their defaults.
+    allow_objects : bool, default False
+        Leaves may be strings and any other objects. They reach `fun` as they are; what comes back for them is None.
+
+    Returns
+    -------
+    callable
+        Takes the arguments of `fun`, and returns the gradient: a tree like the argument (or, where `argnums` or
+        `argnames` is a sequence, a tuple of them), with leaves of the same shape, dtype and kind. They are new
+        arrays. With `has_aux`, a pair of the gradient and the auxiliary data.
+
+    Raises
+    ------
+    TypeError
+        Here, if `fun` is not callable, `argnums` are not integers, or it has no argument of such a name; in the call,
+        if a leaf cannot be differentiated, or the result is not a real number.
+    ValueError
+        If an argument is selected twice, or none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import grad
+    >>> grad(np.sin)(0.0)
+    1.0
+    >>> def loss(params, x):
+    ...     return np.sum((params['w'] * x + params['b']) ** 2)
+    >>> grad(loss)({'w': 2.0, 'b': np.array([0.0, 1.0])}, np.array([1.0, 2.0]))
+    {'b': array([ 4., 10.]), 'w': 24.0}
+    >>> grad(loss, argnames='x')({'w': 2.0, 'b': 0.0}, x=np.array([1.0, 2.0]))
+    array([ 8., 16.])
+    """
+    value_and_gradient = value_and_grad(
+        fun, argnums, has_aux, holomorphic, allow_int, reduce_axes, argnames=argnames, allow_objects=allow_objects
+    )
+
+    @wraps(fun, f"Compute the gradient of {{fun}} with respect to {Arguments(fun, argnums, argnames)}.")
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, gradients = value_and_gradient(*args, **kwargs)
+        return (gradients, value[1]) if has_aux else gradients
+
+    return gradient
+
+
+def value_and_grad(
+    fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False,
+    allow_int: bool = False, reduce_axes: Sequence = (), *,
+    argnames: str | Sequence[str] | None = None, allow_objects: bool = False,
+) -> Callable[..., Any]:
+    """Return the function that computes both `fun` and its gradient. Same as `jax.value_and_grad`.
+
+    Parameters
+    ----------
+    fun, argnums, has_aux, holomorphic, allow_int, reduce_axes, argnames, allow_objects
+        As for `grad`.
+
+    Returns
+    -------
+    callable
+        Takes the arguments of `fun`, and returns a pair of its value and the gradient; with `has_aux`, the value is
+        itself the pair that `fun` returned.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `grad`.
+
+    Examples
+    --------
+    >>> from minigrad import value_and_grad
+    >>> value_and_grad(lambda x, y: x * y ** 2, argnums=(0, 1))(2.0, 3.0)
+    (18.0, (9.0, 12.0))
+    """
+    check_callable(fun)
+    if reduce_axes:
+        raise NotImplementedError("reduce_axes is not supported")
+    arguments, options = Arguments(fun, argnums, argnames), Options("grad", holomorphic, allow_int, allow_objects)
+
+    @wraps(fun, f"Compute the value of {{fun}}, and its gradient with respect to {arguments}.")
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        return differentiate(fun, arguments, options, has_aux, args, kwargs)
+
+    return value_and_gradient
+
+
+def differentiate(
+    fun: Callable, arguments: Arguments, options: Options, has_aux: bool, args: tuple, kwargs: dict[str, Any],
+    observer: Observer | None = None,
+) -> tuple:
+    """Return the value of a call (with `has_aux`, and what comes beside it), and the gradient."""
+    leaves, structure = tree.flatten(arguments.selected(args, kwargs))
+    level = GradLevel(observer)
+    try:
+        inputs = [tensor_for(leaf, level, options, lambda: arguments.place(i, structure, args)) for i, leaf in enumerate(leaves)]
+        nodes = [x.node if isinstance(x, Tensor) else None for x in inputs]
+        new_args, new_kwargs = arguments.replaced(args, kwargs, tree.unflatten(structure, inputs))
+        out = fun(*new_args, **new_kwargs)
+        out, aux = split_aux(out) if has_aux else (out, None)
+        check_output(out, options)
+        value, aux = value_of(out, level), tree.map(lambda leaf: value_of(leaf, level), aux)
+        root = [] if value is out else [out.node]  # empty if the result does not depend on the leaves
+        del inputs, new_args, new_kwargs, out  # Only the root holds the graph now: it is freed as the pass goes along.
+        try:
+            cotangents = backward(root.pop(), one_like(value), observer) if root else {}
+        except Exception as error:
+            if observer is None:
+                note_line(error, lambda lines: differentiate(fun, arguments, options, has_aux, args, kwargs, lines))
+            raise
+        gradients = [gradient_for(leaf, node, level, cotangents.pop(node, None)) for leaf, node in zip(leaves, nodes)]
+    except ValueError as error:
+        show_cause(error)
+        raise
+    finally:
+        level.close()
+    return (value, aux) if has_aux else value, tree.unflatten(structure, gradients)

@@ -1,0 +1,327 @@
+"""What turns wrong use into an error, and keeps values as they were when they were used.
+
+The core calls these functions where something could go wrong without a word. They say what happened, and what to write
+instead. One who only wants to know how differentiation works can read the core without them.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array as buffer
+from collections import deque
+from typing import Any, Callable, NoReturn
+
+import numpy as np
+from numpy import ndarray
+
+PYTHON_NUMBERS = (float, int, complex, bool)
+
+
+class TensorConversionError(TypeError):
+    """A Tensor was about to become a plain number or array, which would drop its derivative."""
+
+
+class EscapedTensorError(TypeError):
+    """A Tensor was used after the call that it belonged to had ended."""
+
+
+def within(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Return a list, tuple, dict or slice with its members changed, and any other value as it is."""
+    if isinstance(value, dict):
+        return {key: change(member) for key, member in value.items()}
+    if isinstance(value, slice):
+        return slice(change(value.start), change(value.stop), change(value.step))
+    if isinstance(value, (list, tuple)):
+        members = map(change, value)
+        return type(value)(*members) if hasattr(value, "_fields") else type(value)(members)
+    return value
+
+
+# ---- What may take part ---------------------------------------------------------------------------------------------
+
+# Arrays whose operations mean something else, happen later, or are not seen by NumPy: by library, or by type in NumPy.
+FOREIGN = {
+    "pandas": "pandas aligns values by their labels; pass x.to_numpy()",
+    "xarray": "xarray aligns values by their labels; pass x.to_numpy()",
+    "dask": "Dask computes later, when its data may have changed; pass x.compute()",
+    "jax": "JAX's operations are not NumPy's; pass np.asarray(x)",
+    "jaxlib": "JAX's operations are not NumPy's; pass np.asarray(x)",
+    "torch": "PyTorch's operations are not NumPy's; pass x.detach().numpy()",
+    "scipy": "a sparse matrix has operations of its own; pass x.toarray()",
+    "MaskedArray": "a masked array leaves elements out; pass x.filled(), or use where=",
+    "matrix": "np.matrix multiplies matrices with *; pass np.asarray(x), and write @",
+}
+ARRAY_LIKE = (range, buffer, memoryview, deque, np.memmap)
+
+
+class ForeignArrayError(TypeError, ValueError):
+    """An array of a kind that cannot take part in what is being differentiated."""
+
+
+def refuse_foreign(value: Any) -> None:
+    """Raise if a value is an array of another library, or of a subclass of NumPy's with other operations."""
+    for kind in type(value).__mro__:
+        library = kind.__module__.partition(".")[0]
+        remedy = FOREIGN.get(kind.__name__ if library == "numpy" else library)
+        if remedy and (hasattr(kind, "__array__") or "sparse" in kind.__module__):
+            name = f"{type(value).__module__.partition('.')[0]}.{type(value).__name__}"
+            raise ForeignArrayError(f"a {name} cannot take part in what is being differentiated: {remedy}")
+
+
+def admitted(value: Any) -> Any:
+    """Return an argument of an operation with an array in place of whatever NumPy would make an array of."""
+    if type(value) is ndarray or isinstance(value, (np.generic, Guarded)):
+        return value
+    if isinstance(value, (list, tuple, dict, slice)):
+        return within(value, admitted)
+    refuse_foreign(value)
+    if isinstance(value, ndarray) and not isinstance(value, np.memmap):
+        raise ForeignArrayError(f"a {type(value).__name__} cannot take part in what is being differentiated: pass np.asarray(x)")
+    return np.asarray(value) if isinstance(value, ARRAY_LIKE) or hasattr(type(value), "__array__") else value
+
+
+def operand(value: Any) -> Any:
+    """Return what an operator takes for the other operand: a number or array; NotImplemented if it is neither."""
+    value = np.asarray(value) if isinstance(value, (list, tuple)) else admitted(value)
+    return value if isinstance(value, (*PYTHON_NUMBERS, np.number, np.bool_, ndarray, Guarded)) else NotImplemented
+
+
+def as_arrays(rule: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Make arrays of lists where a rule expects an array, and a list of an array where it expects a sequence of arrays."""
+    for name, vjp in rule.vjps.items():
+        value = given.get(name)
+        if vjp and vjp.of_sequence:
+            given[name] = [_as_array(rule, name, member) for member in value]
+        elif isinstance(value, (list, tuple)):
+            given[name] = _as_array(rule, name, value)
+    return given
+
+
+def _as_array(rule: Any, name: str, value: Any) -> Any:
+    try:
+        return np.asarray(value) if isinstance(value, (list, tuple)) else value
+    except TensorConversionError:
+        raise TensorConversionError(
+            f"{rule.title} got a list with Tensors in it for {name!r}, where it takes an array: make it one Tensor "
+            f"first, with np.stack"
+        ) from None
+
+
+def check_call(rule: Any, differentiated: list[str], given: dict[str, Any]) -> None:
+    """Raise if a call has no derivative with respect to one of its arguments, or not with its other arguments."""
+    if not rule.vjps:
+        _refuse_function(rule)
+    for name in differentiated:
+        if name not in rule.vjps:
+            raise NotImplementedError(f"{rule.title} has no derivative with respect to {name!r}")
+        vjp = rule.vjps[name]
+        for other, value in given.items() if vjp else ():
+            if other in vjp.choices and value not in vjp.choices[other]:
+                honoured = f"{other}={value!r}, only {vjp.choices[other]}"
+                raise NotImplementedError(f"the derivative of {rule.title} does not support {honoured}")
+            if other not in rule.vjps and other not in vjp.needs and not _is_default(rule, other, value):
+                remedy = f"write a = {rule.title}(...)" if other == "out" else "leave it out"
+                raise NotImplementedError(f"the derivative of {rule.title} does not support {other}=; {remedy}")
+
+
+def check_out(rule: Any, kwargs: dict[str, Any]) -> None:
+    """Raise if a function without a derivative is to write its result into a Tensor."""
+    if isinstance(kwargs.get("out"), Guarded):
+        raise NotImplementedError(f"{rule.title} cannot write into a Tensor (out=); write t[...] = {rule.title}(...)")
+
+
+def _is_default(rule: Any, name: str, value: Any) -> bool:
+    default = rule.defaults.get(name, {"where": True, "casting": "same_kind", "order": "K", "subok": True}.get(name))
+    return value is default or (isinstance(value, (str, bool)) and value == default)
+
+
+def _refuse_function(rule: Any) -> NoReturn:
+    if rule.fun.__name__ in ("copyto", "put", "place", "putmask", "fill_diagonal", "put_along_axis"):
+        raise TensorConversionError(
+            f"{rule.title} writes into an array, which would drop the derivative of a Tensor; write t[index] = value "
+            f"instead, into a Tensor (np.zeros_like makes one), or build the array with np.stack or np.where"
+        )
+    raise NotImplementedError(
+        f"{rule.title} has no derivative rule, so it cannot be applied to a value that is being differentiated. Add "
+        f"one with minigrad.defvjp({rule.title}, x=lambda g, x: ...), one VJP for each argument that has a "
+        f"derivative; or, if its derivative is not wanted, pass minigrad.stop_gradient(x)"
+    )
+
+
+def check_rule(rule: Any) -> None:
+    """Raise if a rule has a VJP for something that is no argument of its function, or a VJP names something else."""
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in rule.parameters.values())
+    if isinstance(rule.fun, np.ufunc) and not rule.constant and len(rule.vjps) != rule.fun.nin:
+        raise TypeError(f"{rule.title} takes {rule.fun.nin} arguments: give a VJP, or None, for each of them")
+    names = [*rule.parameters, "y"]
+    names += [f"{name}_shape" for name in names]
+    for name, vjp in rule.vjps.items():
+        if name not in rule.parameters and not takes_any:
+            raise TypeError(f"{rule.title} has no argument {name}, it has {', '.join(rule.parameters)}")
+        # A keyword of a NumPy function may be newer than the installed NumPy.
+        for needed in (vjp.residuals if rule.title.startswith("np.") else vjp.residuals + vjp.keywords) if vjp else ():
+            if needed not in names and not takes_any:
+                raise TypeError(f"a rule for {rule.title} can name {', '.join(names)}, but not {needed}")
+
+
+# ---- What comes out -------------------------------------------------------------------------------------------------
+
+
+def check_result(rule: Any, y: Any) -> None:
+    """Raise if the result of an operation is no number or array, nor several of them."""
+    if isinstance(y, (list, tuple)):
+        for member in y:
+            check_result(rule, member)
+    elif np.dtype(getattr(y, "dtype", type(y))).kind not in "fcbiu":
+        raise TypeError(f"{rule.title} returned {y!r} of type {type(y)}, which cannot be differentiated")
+
+
+def check_share(share: Any, shape: Any) -> None:
+    """Raise if what a VJP returned is no cotangent of a value of that shape."""
+    if not isinstance(share, (int, float, complex)) and not hasattr(share, "dtype"):
+        raise TypeError(f"a rule returned {share!r} where a number or an array was expected (x=None defines a zero derivative)")
+    found = np.shape(share)
+    added = len(found) - len(shape)
+    if added < 0 or any(n not in (1, m) for n, m in zip(shape, found[added:])):
+        raise ValueError(
+            f"a rule returned a cotangent of shape {found} for a value of shape {shape}: it has to be of that shape, or "
+            f"of one to which that shape broadcasts"
+        )
+
+
+def check_open(level: Any) -> None:
+    """Raise if the call is over that a Tensor belongs to."""
+    if not level.open:
+        raise EscapedTensorError(
+            "a Tensor was used after the grad call that made it had ended: it escaped through a global, a list "
+            "or an attribute. Return it from the differentiated function instead (has_aux=True)"
+        )
+
+
+class Lines:
+    """An observer that notes which line of the user's program recorded each node, and says so in an error."""
+
+    def __init__(self) -> None:
+        self.lines: dict[Any, str] = {}
+        self.line: str | None = None  # of the node that the backward pass has come to
+
+    def recorded(self, function: Callable, args: tuple, kwargs: dict[str, Any], result: Any, node: Any) -> None:
+        self.lines[node] = user_line()
+
+    def visited(self, node: Any, g: Any) -> None:
+        self.line = self.lines.get(node)
+
+    def handed_back(self, node: Any, parent: Any, share: Any, total: Any) -> None:
+        pass
+
+
+def user_line() -> str:
+    """Return the line of the user's program that is running: the innermost that is neither in minigrad nor in NumPy."""
+    frame: Any = sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in ("minigrad", "numpy"):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}, line {frame.f_lineno}, in {frame.f_code.co_name}"
+
+
+# ---- Values as they were --------------------------------------------------------------------------------------------
+
+
+def frozen(value: Any) -> Any:
+    """Return what a rule can keep of an argument: it stays the same if the user writes into the argument later.
+
+    An array is copied, unless it is read-only and no view. (That a view which was taken before can still change it,
+    is not seen.)
+    """
+    if isinstance(value, ndarray):
+        return value if not value.flags.writeable and value.base is None else copied(value)
+    return value.snapshot() if isinstance(value, Guarded) else within(value, frozen)
+
+
+def copied(array: ndarray) -> ndarray:
+    """Return a copy whose elements come in the same order as the array's, whatever order is asked for.
+
+    The order "A" is Fortran's for an array that lies in memory that way, without gaps. So the copy of an array with
+    gaps must have gaps too. What was broadcast stays so, and read-only.
+    """
+    shape = array.shape
+    if 0 in array.strides and array.size:
+        array = array[tuple([slice(1) if stride == 0 else slice(None) for stride in array.strides])]
+    copy = array.copy("K")
+    if copy.flags.fnc and not array.flags.fnc:
+        copy = np.empty((2, *array.shape), array.dtype, "F")[0]
+        copy[...] = array
+    return copy if copy.shape == shape else np.broadcast_to(copy, shape)
+
+
+def locked(value: Any) -> Any:
+    """Return a value with read-only views of its arrays, for a function that shall not write into them."""
+    if isinstance(value, ndarray):
+        value = value.view()
+        value.flags.writeable = False
+        return value
+    return within(value, locked)
+
+
+# ---- Python's numbers -----------------------------------------------------------------------------------------------
+
+
+def weak(y: Any, operands: Any) -> Any:
+    """Return the result of an operation on Python numbers alone as a Python number, which is as weak as they are."""
+    if not all(type(x) in PYTHON_NUMBERS for x in operands):
+        return y
+    if isinstance(y, tuple):
+        return tuple(weak(member, ()) for member in y)
+    return y.item() if isinstance(y, np.generic) or (isinstance(y, ndarray) and y.ndim == 0) else y
+
+
+def of_python_numbers(ufunc: np.ufunc, operate: Callable) -> Callable:
+    """Return an operator that gives what the ufunc does where Python raises (1 / 0.0) or turns complex ((-8) ** 0.5)."""
+
+    def compute(a: Any, b: Any) -> Any:
+        try:
+            y = operate(a, b)
+        except (ZeroDivisionError, OverflowError):
+            return weak(ufunc(a, b), (a, b))
+        turned_complex = type(y) is complex and complex not in (type(a), type(b))
+        return weak(ufunc(a, b) if turned_complex else y, (a, b))
+
+    return compute
+
+
+# ---- What would leave the derivative behind -------------------------------------------------------------------------
+
+
+def refused(what: str, instead: str) -> Callable[..., NoReturn]:
+    """Return a method that raises, and says what to write instead."""
+
+    def refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TensorConversionError(f"{what} would drop the derivative of a value that is being differentiated; {instead}")
+
+    return refuse
+
+
+class Guarded:
+    """What `Tensor` inherits: an error for each way to leave the derivative behind."""
+
+    __slots__ = ()
+    __array_priority__ = __pandas_priority__ = 10_000  # so that other libraries ask us first
+
+    __array__ = refused(
+        "turning a Tensor into an array",
+        "keep it a Tensor: np.stack([a, b]) instead of np.array([a, b]), np.sin(t) instead of np.sin(np.asarray(t)), "
+        "array = np.zeros_like(t, shape=...) before array[0] = t; and minigrad.stop_gradient(t) where no derivative is wanted",
+    )
+    __float__ = refused(
+        "float()",
+        "write np.sin(t) instead of math.sin(t) or float(t), array = np.zeros_like(t, shape=...) before array[0] = t; "
+        "and t.item() where only the number is wanted",
+    )
+    __complex__ = refused("complex()", "write t + 0j; and t.item() where only the number is wanted")
+    __reduce__ = refused("pickling a Tensor", "pickle what grad returns, or minigrad.stop_gradient(t)")
+    __jax_array__ = refused("a function of JAX's", "write NumPy's function of that name")
+    tolist = refused("tolist()", "write list(t)")
+
+    def __getattr__(self, name: str) -> NoReturn:
+        hint = f"; write np.{name}(t)" if hasattr(ndarray, name) and hasattr(np, name) else ""
+        hint = {"put": "; write t[index] = value", "fill": "; write t[...] = value"}.get(name, hint)
+        raise AttributeError(f"'Tensor' object has no attribute {name!r}{hint}")
