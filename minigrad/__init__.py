@@ -1,5 +1,7 @@
 """minigrad: reverse-mode automatic differentiation of plain NumPy code."""
 
+import os
+
 from . import inplace, rules, tree
 from .boundary import float0
 from .custom import checkpoint, custom_vjp, defvjp, primitive, stop_gradient
@@ -12,3 +14,6 @@ __all__ = [
     "jvp", "linearize", "primitive", "stop_gradient", "tree", "value_and_grad", "vjp",
 ]
 __version__ = "0.1.0"
+
+if os.environ.get("MINIGRAD_PLAIN", "0") in ("", "0"):
+    from . import fast

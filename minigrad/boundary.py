@@ -6,12 +6,14 @@ Nothing here is about derivatives. It stands apart so that `grad` and `transform
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy import ndarray
 
-from . import guards
+from . import guards, tree
+from .arguments import Arguments
 from .graph import Level, Node, describe
 from .tensor import Tensor
 from .views import innermost
@@ -64,6 +66,14 @@ def tensor_for(leaf: Any, level: Level, options: Options, place: Callable[[], st
     if not isinstance(value, (np.generic, ndarray, Tensor)):  # a Python number, or of a subclass of float
         value = float(value) if isinstance(value, float) else complex(value)
     return Tensor(value, Node(value), level)
+
+
+def tensors_for(
+    leaves: list, structure: tree.Structure, level: Level, options: Options, arguments: Arguments, args: tuple
+) -> tuple[list, list]:
+    """Return the Tensors for all leaves of a call's arguments, and their nodes."""
+    inputs = [tensor_for(leaf, level, options, partial(arguments.place, i, structure, args)) for i, leaf in enumerate(leaves)]
+    return inputs, [x.node if isinstance(x, Tensor) else None for x in inputs]
 
 
 def as_array(leaf: Any) -> Any:
@@ -167,6 +177,11 @@ def gradient_for(leaf: Any, node: Node | None, level: Level, g: Any) -> Any:
     if isinstance(leaf, ndarray):
         return owned(g, node.dtype)
     return g[()] if isinstance(g, ndarray) and not isinstance(leaf, Tensor) else g
+
+
+def gradients_for(leaves: list, nodes: list, level: Level, cotangents: dict) -> list:
+    """Return the gradients for all leaves, from the cotangents of their nodes."""
+    return [gradient_for(leaf, node, level, cotangents.get(node)) for leaf, node in zip(leaves, nodes)]
 
 
 def owned(g: Any, dtype: Any) -> ndarray:

@@ -7,13 +7,11 @@ left. The names, arguments and results are those of JAX.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-from . import tree
+from . import boundary, graph, tensor, tree
 from .arguments import Arguments, check_callable, wraps
-from .boundary import Options, check_output, gradient_for, note_line, one_like, show_cause, split_aux, tensor_for, value_of
-from .graph import Observer, backward
-from .tensor import GradLevel, Tensor
 
 
 def grad(
@@ -116,7 +114,7 @@ def value_and_grad(
     check_callable(fun)
     if reduce_axes:
         raise NotImplementedError("reduce_axes is not supported")
-    arguments, options = Arguments(fun, argnums, argnames), Options("grad", holomorphic, allow_int, allow_objects)
+    arguments, options = Arguments(fun, argnums, argnames), boundary.Options("grad", holomorphic, allow_int, allow_objects)
 
     @wraps(fun, f"Compute the value of {{fun}}, and its gradient with respect to {arguments}.")
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
@@ -126,31 +124,31 @@ def value_and_grad(
 
 
 def differentiate(
-    fun: Callable, arguments: Arguments, options: Options, has_aux: bool, args: tuple, kwargs: dict[str, Any],
-    observer: Observer | None = None,
+    fun: Callable, arguments: Arguments, options: boundary.Options, has_aux: bool, args: tuple, kwargs: dict[str, Any],
+    observer: graph.Observer | None = None,
 ) -> tuple:
     """Return the value of a call (with `has_aux`, and what comes beside it), and the gradient."""
     leaves, structure = tree.flatten(arguments.selected(args, kwargs))
-    level = GradLevel(observer)
+    level = tensor.GradLevel(observer)
     try:
-        inputs = [tensor_for(leaf, level, options, lambda: arguments.place(i, structure, args)) for i, leaf in enumerate(leaves)]
-        nodes = [x.node if isinstance(x, Tensor) else None for x in inputs]
+        inputs, nodes = boundary.tensors_for(leaves, structure, level, options, arguments, args)
         new_args, new_kwargs = arguments.replaced(args, kwargs, tree.unflatten(structure, inputs))
         out = fun(*new_args, **new_kwargs)
-        out, aux = split_aux(out) if has_aux else (out, None)
-        check_output(out, options)
-        value, aux = value_of(out, level), tree.map(lambda leaf: value_of(leaf, level), aux)
+        out, aux = boundary.split_aux(out) if has_aux else (out, None)
+        boundary.check_output(out, options)
+        value = boundary.value_of(out, level)
+        aux = tree.map(partial(boundary.value_of, level=level), aux) if has_aux else None
         root = [] if value is out else [out.node]  # empty if the result does not depend on the leaves
         del inputs, new_args, new_kwargs, out  # Only the root holds the graph now: it is freed as the pass goes along.
         try:
-            cotangents = backward(root.pop(), one_like(value), observer) if root else {}
+            cotangents = graph.backward(root.pop(), boundary.one_like(value), observer) if root else {}
         except Exception as error:
             if observer is None:
-                note_line(error, lambda lines: differentiate(fun, arguments, options, has_aux, args, kwargs, lines))
+                boundary.note_line(error, partial(differentiate, fun, arguments, options, has_aux, args, kwargs))
             raise
-        gradients = [gradient_for(leaf, node, level, cotangents.pop(node, None)) for leaf, node in zip(leaves, nodes)]
+        gradients = boundary.gradients_for(leaves, nodes, level, cotangents)
     except ValueError as error:
-        show_cause(error)
+        boundary.show_cause(error)
         raise
     finally:
         level.close()

@@ -65,7 +65,7 @@ class Node:
         A leaf has none.
     """
 
-    __slots__ = ("number", "shape", "dtype", "edges", "__weakref__")
+    __slots__ = ("number", "shape", "dtype", "edges")
 
     def __init__(self, value: Any, edges: Any = ()) -> None:
         self.number = next(node_numbers)

@@ -50,6 +50,8 @@ def record(rule: Rule, args: tuple, kwargs: dict[str, Any], compute: Callable | 
 class GradLevel(Level):
     """A level that records in order to differentiate."""
 
+    frozen = staticmethod(guards.frozen)
+
     def record(self, rule: Rule, args: tuple, kwargs: dict[str, Any], compute: Callable) -> Any:
         """Compute a value, and record how, unless the derivative is zero."""
         if rule.composition:
@@ -69,7 +71,7 @@ class GradLevel(Level):
         guards.check_result(rule, y)
         vjps = {name: rule.vjps[name] for name in differentiated if rule.vjps[name]}  # the others are zero
         kept = {name: given[name] for name in given if any(name in vjp.needs for vjp in vjps.values())}
-        values |= unwrap(guards.frozen(kept), self)
+        values |= unwrap(self.frozen(kept), self)
         edges = [Edge(self.node_of(given[name]), *vjp.prepared(values, {"y": y, **rule.defaults, **values}))
                  for name, vjp in vjps.items()]
         node = Node(y, edges)

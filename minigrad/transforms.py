@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from . import tree
+from . import boundary, graph, tensor, tree
 from .arguments import Arguments, check_callable, name_of, wraps
 from .boundary import (
     Options,
@@ -25,19 +25,17 @@ from .boundary import (
     check_output_dtype,
     dtype_of,
     float0,
-    gradient_for,
     kind_of,
     note_line,
     one_like,
     show_cause,
     split_aux,
-    tensor_for,
     value_of,
     zero_cotangent,
 )
 from .grad import grad
-from .graph import Observer, backward, describe
-from .tensor import GradLevel, Tensor, top_level
+from .graph import Observer, describe
+from .tensor import Tensor, top_level
 
 # ---- 1. The backward pass as a function -----------------------------------------------------------------------------
 
@@ -106,12 +104,11 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
                     f"but expected {dtype}{list(shape)}, as the value of {name_of(fun)} has"
                 )
         try:
-            cotangents = backward(root, given) if root else {}
+            cotangents = graph.backward(root, given) if root else {}
         except Exception as error:
-            note_line(error, lambda lines: backward(_forward_again(fun, primals, has_aux, lines)[2], given, lines))
+            note_line(error, lambda lines: graph.backward(_forward_again(fun, primals, has_aux, lines)[2], given, lines))
             raise
-        gradients = [gradient_for(leaf, node, level, cotangents.pop(node, None)) for leaf, node in zip(leaves, nodes)]
-        return tree.unflatten(structure, gradients)
+        return tree.unflatten(structure, boundary.gradients_for(leaves, nodes, level, cotangents))
 
     return (out, vjp_fun, aux) if has_aux else (out, vjp_fun)
 
@@ -120,10 +117,9 @@ def _forward(fun: Callable, primals: tuple, has_aux: bool, observer: Observer | 
     """Run the function on Tensors. Return the level, the nodes of the leaves and of the result, the result, and aux."""
     leaves, structure = tree.flatten(primals)
     every, options = Arguments(fun, range(len(primals))), Options("vjp", allow_int=True)
-    level = GradLevel(observer)
+    level = tensor.GradLevel(observer)
     try:
-        inputs = [tensor_for(leaf, level, options, lambda: every.place(i, structure, primals)) for i, leaf in enumerate(leaves)]
-        nodes = [x.node if isinstance(x, Tensor) else None for x in inputs]
+        inputs, nodes = boundary.tensors_for(leaves, structure, level, options, every, primals)
         out = fun(*tree.unflatten(structure, inputs))
         out, aux = split_aux(out) if has_aux else (out, None)
         results = tree.leaves(out)
