@@ -52,6 +52,7 @@ FOREIGN = {
     "numpy.matrix": "np.matrix multiplies matrices with *; pass np.asarray(x), and write @",
 }
 ARRAY_LIKE = (range, buffer, memoryview, bytearray, deque, UserList)
+ORDINARY = {ndarray, *PYTHON_NUMBERS, str, bytes, type, type(None), type(...)}  # taken as they are
 
 
 class ForeignArrayError(TypeError, ValueError):
@@ -82,8 +83,12 @@ def admitted(value: Any) -> Any:
     changed in between. What says of itself that its operations are not NumPy's is refused.
     """
     kind = type(value)
-    if kind is ndarray or isinstance(value, (np.generic, Guarded)):
+    if kind in ORDINARY or isinstance(value, (Guarded, np.generic)):
         return value
+    if kind is tuple or kind is list:
+        return kind(map(admitted, value))
+    if kind is dict or kind is slice:
+        return within(value, admitted)
     refuse_foreign(value)
     if hasattr(kind, "__array__"):
         if getattr(kind, "__array_ufunc__", None) is not None and not isinstance(value, np.memmap):
@@ -96,11 +101,13 @@ def admitted(value: Any) -> Any:
 
 def operand(value: Any) -> Any:
     """Return what an operator takes for the other operand: a number or array; NotImplemented if it is neither."""
+    if type(value) is ndarray or isinstance(value, (*PYTHON_NUMBERS, Guarded)):
+        return value
     if getattr(type(value), "__array_ufunc__", True) is None:
         return NotImplemented  # it tells NumPy, and so us, to leave operators to its class
     value = admitted(value)
     value = np.asarray(value) if isinstance(value, (list, tuple)) else value
-    return value if isinstance(value, (*PYTHON_NUMBERS, np.number, np.bool_, ndarray, Guarded)) else NotImplemented
+    return value if isinstance(value, (np.number, np.bool_, *PYTHON_NUMBERS, ndarray)) else NotImplemented
 
 
 def as_arrays(rule: Any, given: dict[str, Any]) -> dict[str, Any]:
