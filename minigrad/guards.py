@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from array import array as buffer
-from collections import deque
+from collections import UserList, deque
 from typing import Any, Callable, NoReturn
 
 import numpy as np
@@ -48,10 +48,11 @@ FOREIGN = {
     "jaxlib": "JAX's operations are not NumPy's; pass np.asarray(x)",
     "torch": "PyTorch's operations are not NumPy's; pass x.detach().numpy()",
     "scipy": "a sparse matrix has operations of its own; pass x.toarray()",
-    "MaskedArray": "a masked array leaves elements out; pass x.filled(), or use where=",
-    "matrix": "np.matrix multiplies matrices with *; pass np.asarray(x), and write @",
+    "numpy.MaskedArray": "a masked array leaves elements out; pass x.filled(), or use where=",
+    "numpy.matrix": "np.matrix multiplies matrices with *; pass np.asarray(x), and write @",
 }
-ARRAY_LIKE = (range, buffer, memoryview, deque, np.memmap)
+ARRAY_LIKE = (range, buffer, memoryview, bytearray, deque, UserList)
+ORDINARY = {ndarray, *PYTHON_NUMBERS, str, bytes, type, type(None), type(...)}  # taken as they are
 
 
 class ForeignArrayError(TypeError, ValueError):
@@ -60,30 +61,53 @@ class ForeignArrayError(TypeError, ValueError):
 
 def refuse_foreign(value: Any) -> None:
     """Raise if a value is an array of another library, or of a subclass of NumPy's with other operations."""
-    for kind in type(value).__mro__:
-        library = kind.__module__.partition(".")[0]
-        remedy = FOREIGN.get(kind.__name__ if library == "numpy" else library)
-        if remedy and (hasattr(kind, "__array__") or "sparse" in kind.__module__):
-            name = f"{type(value).__module__.partition('.')[0]}.{type(value).__name__}"
-            raise ForeignArrayError(f"a {name} cannot take part in what is being differentiated: {remedy}")
+    kind = type(value)
+    if kind is ndarray or not (hasattr(kind, "__array__") or hasattr(kind, "toarray")):
+        return
+    for base in kind.__mro__:
+        library = base.__module__.partition(".")[0]
+        remedy = FOREIGN.get(f"numpy.{base.__name__}" if library == "numpy" else library)
+        if remedy and (hasattr(base, "__array__") or hasattr(base, "toarray")):
+            _refuse_array(value, remedy)
+
+
+def _refuse_array(value: Any, remedy: str) -> NoReturn:
+    name = f"{type(value).__module__.partition('.')[0]}.{type(value).__name__}"
+    raise ForeignArrayError(f"a {name} cannot take part in what is being differentiated: {remedy}")
 
 
 def admitted(value: Any) -> Any:
-    """Return an argument of an operation with an array in place of whatever NumPy would make an array of."""
-    if type(value) is ndarray or isinstance(value, (np.generic, Guarded)):
+    """Return an argument of an operation with an array in place of whatever NumPy would make an array of.
+
+    This is done once, at the door. So an operation and its derivative go by the same numbers, even if the object is
+    changed in between. What says of itself that its operations are not NumPy's is refused.
+    """
+    kind = type(value)
+    if kind in ORDINARY or isinstance(value, (Guarded, np.generic)):
         return value
-    if isinstance(value, (list, tuple, dict, slice)):
+    if kind is tuple or kind is list:
+        return kind(map(admitted, value))
+    if kind is dict or kind is slice:
         return within(value, admitted)
     refuse_foreign(value)
-    if isinstance(value, ndarray) and not isinstance(value, np.memmap):
-        raise ForeignArrayError(f"a {type(value).__name__} cannot take part in what is being differentiated: pass np.asarray(x)")
-    return np.asarray(value) if isinstance(value, ARRAY_LIKE) or hasattr(type(value), "__array__") else value
+    if hasattr(kind, "__array__"):
+        if getattr(kind, "__array_ufunc__", None) is not None and not isinstance(value, np.memmap):
+            _refuse_array(value, "it has operations of its own; pass np.asarray(x)")
+        return np.asarray(value)
+    if isinstance(value, ARRAY_LIKE) or hasattr(value, "__array_interface__") or hasattr(value, "__array_struct__"):
+        return np.asarray(value)
+    return within(value, admitted)
 
 
 def operand(value: Any) -> Any:
     """Return what an operator takes for the other operand: a number or array; NotImplemented if it is neither."""
-    value = np.asarray(value) if isinstance(value, (list, tuple)) else admitted(value)
-    return value if isinstance(value, (*PYTHON_NUMBERS, np.number, np.bool_, ndarray, Guarded)) else NotImplemented
+    if type(value) is ndarray or isinstance(value, (*PYTHON_NUMBERS, Guarded)):
+        return value
+    if getattr(type(value), "__array_ufunc__", True) is None:
+        return NotImplemented  # it tells NumPy, and so us, to leave operators to its class
+    value = admitted(value)
+    value = np.asarray(value) if isinstance(value, (list, tuple)) else value
+    return value if isinstance(value, (np.number, np.bool_, *PYTHON_NUMBERS, ndarray)) else NotImplemented
 
 
 def as_arrays(rule: Any, given: dict[str, Any]) -> dict[str, Any]:
@@ -309,7 +333,8 @@ class Guarded:
     __array__ = refused(
         "turning a Tensor into an array",
         "keep it a Tensor: np.stack([a, b]) instead of np.array([a, b]), np.sin(t) instead of np.sin(np.asarray(t)), "
-        "array = np.zeros_like(t, shape=...) before array[0] = t; and minigrad.stop_gradient(t) where no derivative is wanted",
+        "array = np.zeros_like(t, shape=...) before array[0] = t; x.toarray(), x.to_numpy() or x.filled() in "
+        "place of an operand x of another library; and minigrad.stop_gradient(t) where no derivative is wanted",
     )
     __float__ = refused(
         "float()",
@@ -318,10 +343,11 @@ class Guarded:
     )
     __complex__ = refused("complex()", "write t + 0j; and t.item() where only the number is wanted")
     __reduce__ = refused("pickling a Tensor", "pickle what grad returns, or minigrad.stop_gradient(t)")
-    __jax_array__ = refused("a function of JAX's", "write NumPy's function of that name")
     tolist = refused("tolist()", "write list(t)")
 
     def __getattr__(self, name: str) -> NoReturn:
+        if name in ("variable", "dims"):  # xarray asks its other operand for these first
+            raise ForeignArrayError(f"an array of xarray's cannot take part in what is being differentiated: {FOREIGN['xarray']}")
         hint = f"; write np.{name}(t)" if hasattr(ndarray, name) and hasattr(np, name) else ""
         hint = {"put": "; write t[index] = value", "fill": "; write t[...] = value"}.get(name, hint)
         raise AttributeError(f"'Tensor' object has no attribute {name!r}{hint}")
