@@ -35,6 +35,10 @@ class Options(NamedTuple):
 
 def check_leaf(leaf: Any, options: Options, place: Callable[[], str]) -> str:
     """Return what kind of leaf it is (see `kind_of`), or raise if the transform cannot take it."""
+    try:
+        guards.refuse_foreign(leaf)
+    except guards.ForeignArrayError as error:
+        raise guards.ForeignArrayError(f"{place()}: {error}") from None
     kind = kind_of(leaf)
     if kind == "O" and not options.allow_objects:
         dtype = f" and dtype {leaf.dtype}" if isinstance(leaf, (ndarray, np.generic)) else ""
@@ -48,10 +52,6 @@ def check_leaf(leaf: Any, options: Options, place: Callable[[], str]) -> str:
         wanted = f"{options.name} requires real- or complex-valued inputs (input dtype that is a sub-dtype of np.inexact)"
         remedy = "Make it a float, pass it in an argument that is not differentiated, or set allow_int=True"
         _refuse_dtype(wanted, leaf, place, remedy)
-    try:
-        guards.refuse_foreign(leaf)
-    except guards.ForeignArrayError as error:
-        raise guards.ForeignArrayError(f"{place()}: {error}") from None
     return kind
 
 
@@ -116,9 +116,9 @@ def split_aux(out: Any) -> tuple[Any, Any]:
 
 def check_output(out: Any, options: Options) -> None:
     """Raise if a result is not a single number, of the dtype that the transform can differentiate."""
+    guards.refuse_foreign(out)
     if out is None or isinstance(out, (tuple, list, dict)):
         raise TypeError(f"Gradient only defined for scalar-output functions. Output was {out}.")
-    guards.refuse_foreign(out)
     if kind_of(out) == "O":
         raise TypeError(f"grad requires a function that returns a number, and it returned {out!r} of type {type(out)}")
     shape = describe(out)[0]

@@ -283,6 +283,8 @@ def _recorded(
     fun: Callable, args: tuple, kwargs: dict[str, Any], results: list, arguments: list[Tensor], level: Any, vjp: Callable
 ) -> list:
     """Record a call as one operation, and return Tensors for its results. `vjp` takes their cotangents to the arguments'."""
+    for result in results:
+        guards.refuse_foreign(result)
     node = Node(results, [Edge(level.node_of(arguments), vjp, ())])
     outputs = level.wrapped(results, node)
     if level.observer:

@@ -1,10 +1,12 @@
 """The same in less time.
 
-The core says what is meant. This file does the same faster, and replaces a few names of the core when minigrad is imported
-(`install`, at the end, lists them). The environment variable MINIGRAD_PLAIN=1 leaves it out. The tests run both ways.
+The core says what is meant. This file does the same faster. It replaces a few names of the core when minigrad is imported;
+`install`, at the end, lists them. The environment variable MINIGRAD_PLAIN=1 leaves it out, and the tests run both ways.
 
-Nothing here has a meaning of its own. Whatever is not one of the usual cases is handed to the plain way, and so is every
-level with an observer. What this file keeps of a rule, it keeps in the rule, and a rule that is defined anew is another one.
+Nothing here has a meaning of its own. What is not one of the usual cases is handed on to the plain way, and so is whatever
+belongs to a level with an observer. What this file keeps of a rule, it keeps in that rule: a rule that is defined anew is
+another one, which has nothing kept. Results are those of the plain way to the bit, except where a sum is taken in another
+order: in the cotangents of numbers that multiplied arrays, and in small products of matrices. A test bounds the difference.
 """
 
 from __future__ import annotations
@@ -21,73 +23,59 @@ import numpy as np
 from numpy import float64, ndarray
 
 from . import boundary, custom, graph, guards, table, tensor
-from .graph import Node, describe, fit, node_numbers
-from .guards import PYTHON_NUMBERS, copied, weak
+from .guards import PYTHON_NUMBERS, copied, of_python_numbers, weak
 from .rules import products, reductions
 from .rules.indexing import scatter
 from .table import Rule, rule_of, rules, shape_of
-from .tensor import GradLevel, Tensor
+from .tensor import Tensor
 from .views import View, call_again, getitem, note_view, note_views
 
 FLOAT64 = np.dtype(float64)
-new = object.__new__
+new = object.__new__  # to call a constructor takes longer than to fill in the attributes
 add_reduce = np.add.reduce
+node_numbers = graph.node_numbers
 
-# ---- Nodes ----------------------------------------------------------------------------------------------------------
-# A node of the core, with an edge for each parent in a tuple, is three objects or more. Python's garbage collector goes
-# through all living objects again and again, and a long chain of operations takes twice the time. So a node is its own
-# first edge here, and most nodes have no other.
+# ---- Nodes and levels -----------------------------------------------------------------------------------------------
+# A node of the core, with its edges in a tuple, is three objects or more. Python's garbage collector goes through all
+# living objects again and again, and a long chain of operations takes twice the time. So here a node is its own first
+# edge, and most nodes have no other.
 
 
 class Edge:
-    """One edge; the next one hangs on it."""
+    """One edge. The next one hangs on it."""
 
-    # No constructor: to call one takes longer than to fill these in.
     __slots__ = ("parent", "vjp", "residuals", "next_edge")
-    parent: Any
-    vjp: Any
-    residuals: tuple
-    next_edge: Any
 
 
-class FastNode(Node):
+class FastNode(graph.Node):
     """A node that is its own first edge. A leaf has no parent."""
 
     __slots__ = ("parent", "vjp", "residuals", "next_edge")
-    parent: Any
-    vjp: Any
-    residuals: tuple
-    next_edge: Any
 
     def __init__(self, value: Any, edges: Any = ()) -> None:
         self.number = next(node_numbers)
-        self.shape, self.dtype = describe(value)
-        self.parent = self.vjp = self.next_edge = None
-        self.residuals = ()
+        self.shape, self.dtype = graph.describe(value)
+        next_edge: Any = None
         for parent, vjp, residuals in reversed(edges[1:]):
-            edge = Edge()
-            edge.parent, edge.vjp, edge.residuals, edge.next_edge = parent, vjp, residuals, self.next_edge
-            self.next_edge = edge
-        if edges:
-            self.parent, self.vjp, self.residuals = edges[0]
+            edge: Any = Edge()
+            edge.parent, edge.vjp, edge.residuals, edge.next_edge = parent, vjp, residuals, next_edge
+            next_edge = edge
+        self.parent, self.vjp, self.residuals = edges[0] if edges else (None, None, ())
+        self.next_edge = next_edge
 
     @property
     def edges(self) -> list[graph.Edge]:  # type: ignore[override]
-        """As the core has them."""
-        found, edge = [], None if self.parent is None else self
+        """The edges as the core has them."""
+        found: list = []
+        edge = None if self.parent is None else self
         while edge is not None:
             found.append(graph.Edge(edge.parent, edge.vjp, edge.residuals))
             edge = edge.next_edge
         return found
 
 
-# ---- Levels ---------------------------------------------------------------------------------------------------------
-
-
-class FastLevel(GradLevel):
-    """A level that may take the short ways."""
-
-    is_fast: bool  # the one thing that every short way asks: is the level open, and without an observer?
+class FastLevel(tensor.GradLevel):
+    """A level that may take the short ways: as long as it is open, if it has no observer. Every short way asks `is_fast`."""
 
     def __init__(self, observer: Any = None) -> None:
         self.number = next(graph.level_numbers)
@@ -100,7 +88,7 @@ class FastLevel(GradLevel):
         self.open = self.is_fast = False
 
     def frozen(self, value: Any) -> Any:
-        """As in the core; but an array that is not small is copied once for all its uses, as long as it does not change."""
+        """As in the core, but a large array is copied once for all its uses, as long as it does not change."""
         if type(value) is not ndarray:
             return value.snapshot() if type(value) is Tensor else guards.within(value, self.frozen)
         flags = value.flags
@@ -108,37 +96,24 @@ class FastLevel(GradLevel):
             return value
         if value.nbytes < 16_384:
             return value.copy() if flags.c_contiguous else copied(value)
-        prime_allocator(value)
-        if self.copies is None:
-            self.copies = WeakValueDictionary()
+        if value.nbytes >= 131_072:
+            prime_allocator()
+        self.copies = WeakValueDictionary() if self.copies is None else self.copies
         copy = self.copies.get(id(value))
-        if copy is None or not same_bits(copy, value):
+        if copy is None or copy.dtype != value.dtype or copy.shape != value.shape or copy.tobytes() != value.tobytes():
             copy = self.copies[id(value)] = copied(value)
         return copy
 
 
-def same_bits(a: ndarray, b: ndarray) -> bool:
-    """Whether two arrays are equal to the bit: unlike ==, with NaN equal to itself, and -0.0 not to 0.0."""
-    if a.dtype != b.dtype or a.itemsize > 8:
-        return False
-    bits = f"u{a.itemsize}"
-    return np.array_equal(a.view(bits), b.view(bits))
-
-
-def prime_allocator(array: ndarray) -> None:
-    """Make glibc keep the memory of large arrays for the next ones: once, with the first array of that size.
-
-    It serves blocks above a threshold, at first 128 KiB, with fresh pages from the system, and returns them when they are
-    freed; a gradient step then spends most of its time waiting for pages. The threshold rises to the size of a block that
-    is freed: so one is, whose pages were never touched. Up to twice that size may then stay with the process. Elsewhere it
-    has no effect. The environment variable MINIGRAD_PRIME_ALLOCATOR=0 turns it off.
-    """
-    if array.nbytes >= 131_072:
-        _prime_allocator()
-
-
 @cache
-def _prime_allocator() -> None:
+def prime_allocator() -> None:
+    """Make glibc keep the memory of large arrays for the next ones: once, with the first large array.
+
+    glibc serves blocks above a threshold, at first 128 KiB, with fresh pages from the system, and returns them when they
+    are freed. Then a gradient step spends most of its time waiting for pages. The threshold rises to the size of a block
+    that is freed. So such a block is freed here, whose pages were never touched. Up to twice that size may then stay with
+    the process. Elsewhere it has no effect. The environment variable MINIGRAD_PRIME_ALLOCATOR=0 turns it off.
+    """
     if os.environ.get("MINIGRAD_PRIME_ALLOCATOR") != "0":
         np.empty(16_000_000, np.uint8)
 
@@ -147,10 +122,9 @@ def _prime_allocator() -> None:
 
 
 class Parts:
-    """The cotangent of an array of which elements were taken: shares of those, not added up before all are there.
+    """The cotangent of an array whose elements were taken one by one: their shares, added up when all are there.
 
-    An array with zeros for all other elements, for each of them, would make the time of a loop over the elements grow with
-    the square of their number.
+    An array of zeros for each of the shares would make a loop over the elements take time with the square of their number.
     """
 
     __slots__ = ("shares", "indices", "shape")
@@ -165,15 +139,14 @@ class Parts:
         return self
 
     def total(self) -> Any:
-        """The whole."""
         return scatter(self.shares, self.indices, self.shape)
 
 
 class Scaled:
-    """The cotangent of an array, not multiplied out: `array` times the number `factor`, which is finite.
+    """The cotangent of an array, not multiplied out: `array` times the finite number `factor`.
 
-    Where it ends in a number, as on the way from a mean of squares to the weight of a line, the sum is taken first, and
-    only the sum is multiplied: one pass over the data less.
+    Often it ends in a number, as on the way from a mean of squares to the weight of a line. Then the sum is taken first,
+    and only the sum is multiplied: one pass over the data less.
     """
 
     __slots__ = ("array", "factor")
@@ -185,31 +158,25 @@ class Scaled:
         return Scaled(self.array, -self.factor)
 
     def total(self) -> ndarray:
-        """The product."""
         return self.array * self.factor
 
 
-def fast_fit(share: Any, parent: Any) -> Any:
-    """`graph.fit`, for these too, and with short ways where a number was combined with an array."""
+def fit(share: Any, parent: Any) -> Any:
+    """`graph.fit`, for these cotangents too, and shorter for a number that was combined with an array."""
     shape, dtype = parent.shape, parent.dtype
-    kind = type(share)
-    if kind is dtype or kind is Parts:
+    if type(share) is dtype or type(share) is Parts:
         return share
-    if kind is Scaled:
-        if share.array.shape == shape and share.array.dtype is dtype:
-            return share
+    if type(share) is Scaled:
         share = share.factor * add_reduce(share.array, None) if shape == () else share.total()
     if shape == () and type(share) is ndarray:
         share = add_reduce(share, None)
-    if dtype is float and type(share) is float64:
-        return float(share)
-    return fit(share, parent)
+    return float(share) if dtype is float and type(share) is float64 else graph.fit(share, parent)
 
 
-def fast_add(g: Any, share: Any) -> Any:
-    """`graph.add`, for these too."""
+def add(g: Any, share: Any) -> Any:
+    """`graph.add`, for these cotangents too."""
     if type(g) is dict:
-        g.update(share)  # made by `graph.of_result`, and held by nobody else
+        g.update(share)  # `graph.of_result` made it, and nobody else holds it
         return g
     g = g.total() if type(g) is Scaled else g
     share = share.total() if type(share) is Scaled else share
@@ -226,15 +193,15 @@ plain_backward = graph.backward
 def backward(node: Any, g: Any, observer: Any = None) -> dict[Any, Any]:
     """`graph.backward`. The arrays that it returns belong to nobody else.
 
-    The newest of the pending nodes waits in `ready`, and is put to the others, in a heap, only if a newer one comes. A VJP
+    The newest of the pending nodes waits in `ready`. It is put to the others, in a heap, only if a newer one comes. A VJP
     is called without a star where that is possible, and what fits is not fitted.
     """
     if observer is not None or node.parent is None:
-        return {leaf: own(g) for leaf, g in plain_backward(node, g, observer).items()}
+        return {leaf: g.copy() if type(g) is ndarray else g for leaf, g in plain_backward(node, g, observer).items()}
     of_leaves: dict[Any, Any] = {}
     pending: dict[int, tuple[Any, Any]] = {}  # node number to the node and its cotangent so far
     numbers: list[int] = []  # of the pending nodes, as a heap
-    owned = set()  # leaves with cotangents that were made here, or are known to be new
+    owned = set()  # leaves whose cotangents were made here, or are known to be new arrays
     while True:
         kind = type(g)
         if kind is dict:
@@ -253,19 +220,19 @@ def backward(node: Any, g: Any, observer: Any = None) -> dict[Any, Any]:
                 kind = type(share)
                 if kind is ndarray:
                     if share.shape != parent.shape or share.dtype is not parent.dtype:
-                        share = fast_fit(share, parent)
+                        share = fit(share, parent)
                 elif kind is float64:
                     if parent.dtype is float:
                         share = float(share)
                     elif parent.dtype is not FLOAT64 or parent.shape:
-                        share = fast_fit(share, parent)
+                        share = fit(share, parent)
                 elif kind is Scaled:
-                    if share.array.shape != parent.shape:
-                        share = fast_fit(share, parent)
+                    if share.array.shape != parent.shape or parent.dtype is not FLOAT64:
+                        share = fit(share, parent)
                 elif kind is not parent.dtype:
-                    share = fast_fit(share, parent)
+                    share = fit(share, parent)
             except (ZeroDivisionError, OverflowError):  # of Python's numbers, where NumPy's are infinite
-                share = fit(graph.call(vjp, g, residuals), parent)
+                share = graph.fit(graph.call(vjp, g, residuals), parent)
             edge = edge.next_edge
             if parent.parent is None:
                 total = of_leaves.get(parent)
@@ -276,14 +243,14 @@ def backward(node: Any, g: Any, observer: Any = None) -> dict[Any, Any]:
                 elif parent in owned and type(total) is ndarray and type(share) is ndarray:
                     total += share
                 else:
-                    of_leaves[parent] = fast_add(total, share)
+                    of_leaves[parent] = add(total, share)
                     owned.add(parent)
             elif ready is None and (not numbers or parent.number < numbers[0]):
                 ready, ready_g = parent, share
             elif parent.number in pending:
-                pending[parent.number] = parent, fast_add(pending[parent.number][1], share)
+                pending[parent.number] = parent, add(pending[parent.number][1], share)
             elif parent is ready:
-                ready_g = fast_add(ready_g, share)
+                ready_g = add(ready_g, share)
             else:
                 if ready is not None and parent.number < ready.number:
                     parent, share, ready, ready_g = ready, ready_g, parent, share
@@ -296,79 +263,22 @@ def backward(node: Any, g: Any, observer: Any = None) -> dict[Any, Any]:
         else:
             break
     for leaf, g in of_leaves.items():
-        kind = type(g)
-        if kind is ndarray:
-            if leaf not in owned or g.base is not None:
-                of_leaves[leaf] = g.copy()
-        elif kind is Parts or kind is Scaled:
+        if type(g) is Parts or type(g) is Scaled:
             of_leaves[leaf] = g.total()
+        elif type(g) is ndarray and (leaf not in owned or g.base is not None):
+            of_leaves[leaf] = g.copy()
     return of_leaves
 
 
-def own(g: Any) -> Any:
-    return g.copy() if type(g) is ndarray else g
-
-
-# ---- What users hand in and get back --------------------------------------------------------------------------------
-
-
-def owned(g: Any, dtype: Any) -> ndarray:
-    """`boundary.owned`, of what `backward` returns."""
-    return g if type(g) is ndarray and g.dtype == dtype else np.array(g, dtype)
-
-
-def tensors_for(leaves: list, structure: Any, level: Any, options: Any, arguments: Any, args: tuple) -> tuple[list, list]:
-    """`boundary.tensors_for`, shorter for the usual leaves."""
-    inputs, nodes = [], []
-    for leaf in leaves:
-        kind = type(leaf)
-        if kind is float and not options.holomorphic:
-            t = item(leaf, level, None, None, ())
-        elif kind is ndarray and leaf.dtype is FLOAT64 and not options.holomorphic:
-            t = item(level.frozen(leaf), level, None, None, ())
-        else:
-            t = boundary.tensor_for(leaf, level, options, partial(arguments.place, len(inputs), structure, args))
-        inputs.append(t)
-        nodes.append(t.node if type(t) is Tensor else None)
-    return inputs, nodes
-
-
-def gradients_for(leaves: list, nodes: list, level: Any, cotangents: dict) -> list:
-    """`boundary.gradients_for`, shorter for the usual gradients."""
-    gradients = []
-    for leaf, node in zip(leaves, nodes):
-        g = cotangents.get(node)
-        kind = type(g)
-        if kind is not float and not (kind is type(leaf) is ndarray and g.dtype is leaf.dtype):
-            g = boundary.gradient_for(leaf, node, level, g)
-        gradients.append(g)
-    return gradients
-
-
-def one_like(value: Any) -> Any:
-    """`boundary.one_like`"""
-    return ONE if type(value) is float64 else plain_one_like(value)
-
-
-def check_output(out: Any, options: Any) -> None:
-    """`boundary.check_output`, for the usual results."""
-    if type(out) is not Tensor or type(out.value) not in (float64, float) or options.holomorphic:
-        plain_check_output(out, options)
-
-
-ONE = float64(1)
-plain_one_like, plain_check_output = boundary.one_like, boundary.check_output
-
-
 # ---- VJPs -----------------------------------------------------------------------------------------------------------
-# For some VJPs of the table there is a faster one, which only `backward` above understands, or which would need too many
-# words in the table. For a rule that was defined anew there is none: the function of the table is the key.
+# Some VJPs of the table have a faster one here, which only `backward` understands, or which would need too many words in
+# the table. The key is the function in the table: a rule that was defined anew has no faster one.
 
 BLOCK = 10_000
 
 
 def twice_times(g: Any, x: Any) -> Any:
-    """2 g x, the VJP of a square. A mean hands one number to all its elements, and then there is no hurry to multiply."""
+    """2 g x. A mean hands the same number to all elements of a square, and then there is no hurry to multiply."""
     if type(g) is type(x) is ndarray and type(g.base) is float64 and x.dtype is FLOAT64 and math.isfinite(g.base):
         return Scaled(x, 2 * g.base)
     return 2 * g * x
@@ -393,7 +303,7 @@ def sum_of_products(g: Any, array: ndarray) -> Any:
 
 
 def are_small(a: Any, b: Any) -> bool:
-    """Whether both are plain matrices or vectors for which `numpy.ndarray.dot` does what matmul does, in half the time."""
+    """Whether `numpy.ndarray.dot` is the same as matmul, in half the time: it clears the result first."""
     return type(a) is type(b) is ndarray and a.ndim <= 2 and b.ndim <= 2 and a.size <= 1_000 and b.size <= 1_000
 
 
@@ -411,16 +321,18 @@ def matmul_b(g: Any, a: Any) -> Any:
     return g.dot(a) if g.ndim == 1 else a.T.dot(g)
 
 
-# Since NumPy 2.4, dot reports an overflow as matmul does.
-DOT_REPORTS = np.lib.NumpyVersion(np.__version__) >= "2.4.0"
+DOT_REPORTS_OVERFLOW = np.lib.NumpyVersion(np.__version__) >= "2.4.0"
 
 
 def matmul(a: Any, b: Any) -> Any:
     """a @ b. For a single row or a view, matmul may add up in another order than dot."""
-    if are_small(a, b) and DOT_REPORTS and b.ndim == 1 and a.ndim == 2 and len(a) > 1 and a.dtype is FLOAT64:
-        if a.base is b.base is None and len(b) == a.shape[1]:
+    if DOT_REPORTS_OVERFLOW and are_small(a, b) and b.ndim == 1 and a.ndim == 2 and 1 < len(a) and a.shape[1] == len(b):
+        if a.dtype is FLOAT64 and a.base is b.base is None:
             return a.dot(b)
     return np.matmul(a, b)
+
+
+plain_spread, plain_mean_a = reductions._spread, reductions._mean_a
 
 
 def spread(g: Any, shape: tuple, axis: Any, where: Any = True) -> Any:
@@ -430,28 +342,10 @@ def spread(g: Any, shape: tuple, axis: Any, where: Any = True) -> Any:
     return plain_spread(g, shape, axis, where)
 
 
-plain_spread = reductions._spread
-
-
 def mean_a(g: Any, a_shape: tuple, axis: Any = None, dtype: Any = None, keepdims: bool = False, where: Any = True) -> Any:
     if type(g) is float64 and where is True:
         return spread(g / math.prod(a_shape), a_shape, axis)
     return plain_mean_a(g, a_shape, axis, dtype, keepdims, where)
-
-
-plain_mean_a = reductions._mean_a
-
-
-def total(x: Any) -> Any:
-    """`numpy.sum`, in half the time where it is simple."""
-    return add_reduce(x, None) if type(x) is ndarray else np.sum(x)
-
-
-def average(x: Any) -> Any:
-    """`numpy.mean`, in half the time where it is simple."""
-    if type(x) is ndarray and x.dtype.char in "fd" and x.size:
-        return add_reduce(x, None) / x.size
-    return np.mean(x)
 
 
 def vjp_of(fun: Any, name: str) -> Any:
@@ -465,75 +359,50 @@ FASTER = {
     vjp_of(np.mean, "a"): mean_a,
     vjp_of(getitem, "a"): Parts,
 }
-# Of a number that multiplied an array.
-OF_A_NUMBER = {vjp_of(np.multiply, "a"): sum_of_products, vjp_of(np.multiply, "b"): sum_of_products}
-# VJPs that can do with a `Scaled`. (In a difference, there is -g besides the first of these.)
+OF_A_NUMBER = {vjp_of(np.multiply, name): sum_of_products for name in "ab"}  # that multiplied an array
+# VJPs that take a `Scaled`. (In a difference, the first of these is followed by -g.)
 TAKE_SCALED = {vjp_of(np.add, "a"), vjp_of(np.add, "b"), vjp_of(np.subtract, "a"), sum_of_products}
-RETURN_NEW_ARRAYS = {matmul_a, matmul_b} | {
-    vjp.fun
-    for ufunc in (np.multiply, np.divide, np.power, np.matmul, np.negative, np.square, np.exp, np.log, np.sin, np.cos, np.tanh, np.sqrt)
-    for vjp in rule_of(ufunc).vjps.values() if vjp
-}
+ARITHMETIC = (np.multiply, np.divide, np.power, np.negative, np.square, np.exp, np.log, np.sin, np.cos, np.tanh, np.sqrt)
+RETURN_NEW_ARRAYS = {matmul_a, matmul_b} | {vjp.fun for ufunc in ARITHMETIC for vjp in rule_of(ufunc).vjps.values() if vjp}
 
 # ---- Short ways -----------------------------------------------------------------------------------------------------
-# An operator, a ufunc, or a function of one Tensor that is called without options: what `tensor.record` does for all of them
-# is written out for each, with what its rule keeps. The names: a and b are the arguments, x and z their values.
+# What `tensor.record` does for all operations is written out here for one: an operator, a ufunc, or a function of one
+# array. `a` and `b` are the arguments, `x` and `z` their values. What a rule keeps is known, so it is in the text.
 
-BINARY = """
-def apply(a, b):
-    level = a.level
+ONE_OR_TWO = """
+def way({me}, {other}):
+    level = {me}.level
     if not level.is_fast:
-        return plain(a, b)
-    x = a.value
-    vjp = vjp_a
-    kind = type(b)
+        return plain({me}, {other})
+    {mine} = {me}.value
+    vjp = vjp_{me}
+    next_edge = None
+    kind = type({other})
     if kind is Tensor:
-        if b.level is not level:
-            return plain(a, b)
-        z = b.value
+        if {other}.level is not level:
+            return plain({me}, {other})
+        {others} = {other}.value
         y = compute(x, z)
         next_edge = Edge()
-        next_edge.parent = b.node
-        next_edge.vjp = vjp_b
-        next_edge.residuals = {kept_b}
+        next_edge.parent = {other}.node
+        next_edge.vjp = vjp_{other}
+        next_edge.residuals = {kept_other}
         next_edge.next_edge = None
     else:
-        next_edge = None
         if kind is float or kind is float64 or kind is int:
-            z = b
+            {others} = {other}
         elif kind is ndarray:
-            z = {frozen_b}
-            if type(x) is float:
-                vjp = number_vjp_a
+            {others} = {frozen}
+            if type({mine}) is float:
+                vjp = number_vjp_{me}
         else:
-            return plain(a, b)
+            return plain({me}, {other})
         y = compute(x, z)
-    parent = a.node
-    residuals = {kept_a}
+    parent = {me}.node
+    residuals = {kept_me}
 """
-REFLECTED = """
-def reflected(b, a):
-    level = b.level
-    if not level.is_fast:
-        return plain_reflected(b, a)
-    z = b.value
-    vjp = vjp_b
-    kind = type(a)
-    if kind is float or kind is float64 or kind is int:
-        x = a
-    elif kind is ndarray:
-        x = {frozen_a}
-        if type(z) is float:
-            vjp = number_vjp_b
-    else:
-        return plain_reflected(b, a)
-    y = compute(x, z)
-    parent = b.node
-    residuals = {kept_b}
-    next_edge = None
-"""
-UNARY = """
-def apply(a):
+ONE = """
+def way(a):
     level = a.level
     if not level.is_fast:
         return plain(a)
@@ -543,11 +412,11 @@ def apply(a):
         y = weak(y, (x,))
     parent = a.node
     vjp = vjp_a
-    residuals = {kept_a}
+    residuals = {kept_me}
     next_edge = None
 """
-ITEM = """
-def item(y, level, parent, vjp, residuals):
+RESULT = """
+def way(y, level, parent, vjp, residuals):
     next_edge = None
 """
 MAKE = """
@@ -555,12 +424,9 @@ MAKE = """
     if kind is ndarray and y.dtype is FLOAT64:
         shape = y.shape
         dtype = FLOAT64
-    elif kind is float64:
+    elif kind is float64 or kind is float:
         shape = ()
-        dtype = FLOAT64
-    elif kind is float:
-        shape = ()
-        dtype = float
+        dtype = FLOAT64 if kind is float64 else float
     else:
         return of_another_kind(rule, y, level, parent, vjp, residuals, next_edge)
     node = new(FastNode)
@@ -580,7 +446,7 @@ MAKE = """
 """
 
 
-def of_another_kind(rule: Rule, y: Any, level: Any, parent: Any, vjp: Any, residuals: tuple, next_edge: Any) -> Any:
+def of_another_kind(rule: Any, y: Any, level: Any, parent: Any, vjp: Any, residuals: tuple, next_edge: Any) -> Any:
     """The Tensor for a result that is neither a float nor of dtype float64."""
     if type(y) is not Tensor:
         guards.check_result(rule, y)
@@ -589,150 +455,140 @@ def of_another_kind(rule: Rule, y: Any, level: Any, parent: Any, vjp: Any, resid
     return level.wrapped(y, node)
 
 
-def generate(name: str, template: str, rule: Rule, compute: Any = None, **others: Any) -> Any:
-    """Make the function of that name from a template, for a rule."""
+def generated(template: str, rule: Any, compute: Any = None, plain: Any = None, me: str = "a") -> Any:
+    """Make a short way from a template. `me` is the argument that is a Tensor, where the other one may be none."""
+    other = "b" if me == "a" else "a"
+    local = {"a": "x", "b": "z"}
     names, vjps = list(rule.vjps), [vjp for vjp in rule.vjps.values() if vjp]
-    local = {**dict(zip(names, "xz")), "y": "y"}
-    known = globals() | {"rule": rule, "compute": compute} | others
-    fill = {}
+    known = globals() | {"rule": rule, "compute": compute, "plain": plain}
+    fill = {"me": me, "other": other, "mine": local[me], "others": local[other]}
+    values = {**dict(zip(names, local.values())), "y": "y"}
     for argument, vjp in zip("ab", vjps):
-        of_residual = [f"shape_of({local[r[:-6]]})" if r.endswith("_shape") else local[r] for r in vjp.residuals]
-        fill[f"kept_{argument}"] = f"({''.join(text + ',' for text in of_residual)})"
+        kept = [values[name] if name in values else f"shape_of({values[name[:-6]]})" for name in vjp.residuals]
+        fill["kept_me" if argument == me else "kept_other"] = f"({''.join(text + ',' for text in kept)})"
         known[f"vjp_{argument}"] = FASTER.get(vjp.fun, vjp.fun)
         known[f"number_vjp_{argument}"] = OF_A_NUMBER.get(vjp.fun, known[f"vjp_{argument}"])
-    if len(names) > 1 and len(vjps) > 1:
-        fill["frozen_a"] = "level.frozen(a)" if names[0] in vjps[1].residuals else "a"
-        fill["frozen_b"] = "level.frozen(b)" if names[1] in vjps[0].residuals else "b"
-    exec(compile(template.format(**fill) + MAKE, f"<{name} of {rule.title}>", "exec"), known)
-    return known[name]
+        if argument == me and len(names) == 2:
+            is_kept = names["ab".index(other)] in vjp.residuals
+            fill["frozen"] = f"level.frozen({other})" if is_kept else other
+    exec(compile(template.format(**fill) + MAKE, f"<a short way for {rule.title}>", "exec"), known)
+    return known["way"]
 
 
-def either(apply: Callable, reflected: Callable) -> Callable:
-    """The function of two values, of which at least one is a Tensor."""
-    return lambda a, b: apply(a, b) if type(a) is Tensor else reflected(b, a)
+result_of = generated(RESULT, Rule(getitem))  # of an operation with one parent, or of none
 
 
-def binary(rule: Rule, compute: Any, plain: Any, plain_reflected: Any) -> tuple[Callable, Callable]:
-    return (
-        generate("apply", BINARY, rule, compute, plain=plain),
-        generate("reflected", REFLECTED, rule, compute, plain_reflected=plain_reflected),
-    )
+def record(rule: Any, *args: Any) -> Any:
+    return tensor.record(rule, args, {})
 
 
-def has_short_way(rule: Rule) -> bool:
-    return not rule.constant and 0 < len(rule.vjps) <= 2 and None not in rule.vjps.values()
+def both_ways(rule: Any, compute: Any, plain: Any, plain_reflected: Any) -> tuple[Callable, Callable]:
+    """The short ways of a function of two arguments: for ``t * other``, and for ``other * t``."""
+    if rule.constant or len(rule.vjps) != 2 or None in rule.vjps.values():
+        return plain, plain_reflected
+    return generated(ONE_OR_TWO, rule, compute, plain), generated(ONE_OR_TWO, rule, compute, plain_reflected, "b")
 
 
-def short_way(rule: Rule) -> Any:
+def short_way(rule: Any) -> Any:
     """The short way of a ufunc, or of a function of one array; None if there is none. It is kept in the rule."""
     try:
-        return rule.short  # type: ignore[attr-defined]
+        return rule.short_way
     except AttributeError:
-        rule.short = make_short_way(rule)  # type: ignore[attr-defined]
-        return rule.short  # type: ignore[attr-defined]
+        rule.short_way = found = _short_way(rule)
+        return found
 
 
-def make_short_way(rule: Rule) -> Any:
-    fun, plain = rule.fun, partial(record_of, rule)
+def _short_way(rule: Any) -> Any:
+    fun, plain = rule.fun, partial(record, rule)
     if fun in ALONE and rule.vjps:
-        first = Rule(fun, dict([next(iter(rule.vjps.items()))]))
-        return generate("apply", UNARY, first, ALONE[fun], plain=plain)
-    if not isinstance(fun, np.ufunc) or not has_short_way(rule) or fun.nout != 1 or fun.nin != len(rule.vjps):
+        return generated(ONE, Rule(fun, dict([next(iter(rule.vjps.items()))])), ALONE[fun], plain)
+    if not isinstance(fun, np.ufunc) or rule.constant or fun.nout != 1 or fun.nin != len(rule.vjps) or None in rule.vjps.values():
         return None
     if fun.nin == 1:
-        return generate("apply", UNARY, rule, fun, plain=plain)
+        return generated(ONE, rule, fun, plain)
+    if fun.nin > 2:
+        return None
 
     def compute(a: Any, b: Any) -> Any:
         y = fun(a, b)
         return y if type(y) is ndarray else weak(y, (a, b))
 
-    compute = OPERATORS[fun][1] if fun in EXACT else compute
-    return either(*binary(rule, compute, plain, lambda b, a: plain(a, b)))
+    compute = OPERATORS[fun][1] if fun in SAME_AS_OPERATOR else compute  # type: ignore[assignment]
+    forward, reflected = both_ways(rule, compute, plain, lambda b, a: plain(a, b))
+    return lambda a, b: forward(a, b) if type(a) is Tensor else reflected(b, a)
 
 
-def record_of(rule: Rule, *args: Any) -> Any:
-    return tensor.record(rule, args, {})
+def average(x: Any) -> Any:
+    """`numpy.mean`, in half the time where it is simple."""
+    return add_reduce(x, None) / x.size if type(x) is ndarray and x.dtype.char in "fd" and x.size else np.mean(x)
 
 
-# Functions of one array that have a short way without options.
-ALONE = {np.sum: total, np.mean: average}
-# The ufuncs behind operators: the name of the operator, and what finds the value.
+# Functions of one array, and what finds their value when they are called without options.
+ALONE = {np.sum: lambda x: add_reduce(x, None) if type(x) is ndarray else np.sum(x), np.mean: average}
+# The ufuncs behind operators: the name of the operator, and what finds its value.
 OPERATORS = {
     np.add: ("add", operator.add),
     np.subtract: ("sub", operator.sub),
     np.multiply: ("mul", operator.mul),
-    np.divide: ("truediv", guards.of_python_numbers(np.divide, operator.truediv)),
-    np.remainder: ("mod", guards.of_python_numbers(np.remainder, operator.mod)),
-    np.power: ("pow", guards.of_python_numbers(np.power, operator.pow)),
+    np.divide: ("truediv", of_python_numbers(np.divide, operator.truediv)),
+    np.remainder: ("mod", of_python_numbers(np.remainder, operator.mod)),
+    np.power: ("pow", of_python_numbers(np.power, operator.pow)),
     np.matmul: ("matmul", matmul),
+    np.negative: ("neg", None),
+    np.absolute: ("abs", None),
 }
-EXACT = (np.add, np.subtract, np.multiply, np.divide, np.matmul)  # of numbers, the operator gives what the ufunc does
-UNARY_OPERATORS = {np.negative: "neg", np.absolute: "abs"}
+SAME_AS_OPERATOR = (np.add, np.subtract, np.multiply, np.divide, np.matmul)  # of Python's numbers too
 plain_methods = {name: getattr(Tensor, name) for name in dir(Tensor) if name.startswith("__")}
+power_a = vjp_of(np.power, "a")
 
 
 def define_operator(ufunc: np.ufunc) -> None:
     """Give Tensor the short way of an operator, from the rule that the ufunc has now."""
-    rule = rule_of(ufunc)
-    if ufunc in UNARY_OPERATORS:
-        name = f"__{UNARY_OPERATORS[ufunc]}__"
-        setattr(Tensor, name, short_way(rule) or plain_methods[name])
+    rule, (name, compute) = rule_of(ufunc), OPERATORS[ufunc]
+    plain = plain_methods[f"__{name}__"]
+    if compute is None:
+        setattr(Tensor, f"__{name}__", short_way(rule) or plain)
         return
-    name, compute = OPERATORS[ufunc]
-    apply, reflected = plain_methods[f"__{name}__"], plain_methods[f"__r{name}__"]
-    if has_short_way(rule):
-        apply, reflected = binary(rule, compute, apply, reflected)
-    setattr(Tensor, f"__{name}__", with_squares(rule, apply) if ufunc is np.power else apply)
+    way, reflected = both_ways(rule, compute, plain, plain_methods[f"__r{name}__"])
+    if ufunc is np.power and rule.vjps["a"].fun is power_a:  # type: ignore[union-attr]
+        way = with_squares(way, compute, plain)
+    setattr(Tensor, f"__{name}__", way)
     setattr(Tensor, f"__r{name}__", reflected)
 
 
-def with_squares(rule: Rule, power: Callable) -> Callable:
-    """The power, with a short way for t ** 2, as long as that has its rule from the table."""
-    square = rule_of(np.square)
-    if rule.vjps["a"].fun is not POWER or square.vjps["x"].fun not in FASTER:  # type: ignore[union-attr]
-        return power
-    plain, compute = plain_methods["__pow__"], OPERATORS[np.power][1]
-    of_two = generate(
-        "apply", UNARY, square, lambda x: np.square(x) if type(x) is ndarray else compute(x, 2), plain=lambda a: plain(a, 2)
-    )
-
-    def power_or_square(a: Any, b: Any) -> Any:
-        return of_two(a) if (type(b) is int or type(b) is float) and b == 2 else power(a, b)
-
-    return power_or_square
-
-
-POWER = vjp_of(np.power, "a")
+def with_squares(power: Callable, compute: Callable, plain: Callable) -> Callable:
+    """The operator ** with a short way for the exponent 2."""
+    rule = Rule(np.square, {"x": table.VJP(twice_times)})
+    square = generated(ONE, rule, lambda x: np.square(x) if type(x) is ndarray else compute(x, 2), lambda a: plain(a, 2))
+    return lambda a, b: square(a) if (type(b) is int or type(b) is float) and b == 2 else power(a, b)
 
 
 def comparison(name: str) -> Callable:
-    """The short way of a comparison: its result is plain, so nothing is recorded."""
+    """The short way of a comparison. Its result is plain, so nothing is recorded."""
     operate, plain = getattr(operator, name), plain_methods[f"__{name}__"]
 
     def compare(a: Any, b: Any) -> Any:
-        if a.level.is_fast and type(a.value) in NUMERIC:
-            if type(b) in NUMERIC:
-                return operate(a.value, b)
-            if type(b) is Tensor and b.level is a.level:
-                return operate(a.value, b.value)
-        return plain(a, b)
+        level = a.level
+        z = b.value if type(b) is Tensor and b.level is level else b
+        return operate(a.value, z) if level.is_fast and type(a.value) in NUMERIC and type(z) in NUMERIC else plain(a, b)
 
     return compare
 
 
 NUMERIC = {ndarray, float64, float, int}
+
 # ---- Calls with options, like np.sum(t, axis=0) -----------------------------------------------------------------------
 # `tensor.record` looks at every argument: what it is, and whether the rule knows its name. The names are the same in all
-# calls that are written alike, so here they are looked at once, and what was found is kept in the rule, as a plan.
+# calls that are written alike. So they are looked at once, and what was found is kept in the rule, as a plan.
 
 OPTIONS = {int, float, bool, str, type, type(None)}
 INDEXED = {ndarray, Tensor}
 SIMPLE_INDICES = {int, slice, type(None), type(...)}
 
 
-def record_simple(rule: Rule, args: tuple, kwargs: dict[str, Any]) -> Any:
-    """Do what `tensor.record` does, for calls of one Tensor, which comes first, with options."""
-    t = args[0] if args else None
+def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+    """`tensor.record`, for calls of one Tensor, which comes first, with options."""
+    t: Any = args[0] if args else None
     if type(t) is not Tensor or not t.level.is_fast or type(t.value) not in INDEXED:
         return tensor.record(rule, args, kwargs)
     for option in (*args[1:], *kwargs.values()):
@@ -740,18 +596,16 @@ def record_simple(rule: Rule, args: tuple, kwargs: dict[str, Any]) -> Any:
             return tensor.record(rule, args, kwargs)
     form = (len(args), *kwargs)
     plans = vars(rule).setdefault("plans", {})
-    plan = plans.get(form)
+    plan = plans[form] if form in plans else plans.setdefault(form, plan_for(rule, args, kwargs))
     if plan is None:
-        plan = plans[form] = make_plan(rule, args, kwargs)
-    vjp, keywords, pick = plan
-    if vjp is None:
         return tensor.record(rule, args, kwargs)
+    vjp, keywords, pick = plan
     x, level = t.value, t.level
     y = rule.fun(x, *args[1:], **kwargs)
     if keywords:
         given = dict(zip(rule.parameters, args), **kwargs)
         vjp = partial(vjp, **{name: given[name] for name in keywords})
-    result = item(y, level, t.node, vjp, pick(x, *args[1:], y=y, **kwargs))
+    result = result_of(y, level, t.node, vjp, pick(x, *args[1:], y=y, **kwargs))
     if type(y) is type(x) is ndarray:
         if y is x or y.base is not None and (y.base is x or y.base is x.base):
             note_view(result, t, None, partial(call_again, rule.fun, args, kwargs, t, None))
@@ -760,90 +614,104 @@ def record_simple(rule: Rule, args: tuple, kwargs: dict[str, Any]) -> Any:
     return result
 
 
-def make_plan(rule: Rule, args: tuple, kwargs: dict[str, Any]) -> tuple:
-    """The VJP for the first argument of calls like this one, which of the options it takes, and what picks the residuals."""
+def plan_for(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+    """The VJP for the first argument of calls like this one, which options it takes, and what picks the residuals."""
     names = list(rule.parameters)
     options = [*names[1 : len(args)], *kwargs]
-    vjp = rule.vjps.get(names[0]) if names else None
-    variadic = any(p.kind is p.VAR_POSITIONAL for p in rule.parameters.values())
-    if vjp is None or rule.constant or variadic or vjp.of_sequence or "y" in names or (rule.adapt and "order" in options):
-        return None, [], None
+    vjp = rule.vjps.get(names[0]) if names and not rule.constant else None
+    if vjp is None or vjp.of_sequence or "y" in names or (rule.adapt and "order" in options):
+        return None
     kept = {name.removesuffix("_shape") for name in vjp.residuals}
     is_simple = kept <= {names[0], "y", *options} and not vjp.choices.keys() & set(options)
-    is_known = all(name in (*rule.vjps, *vjp.needs) for name in options)
-    if not (is_simple and is_known):
-        return None, [], None
-    residuals = "".join(f"shape_of({r[:-6]})," if r.endswith("_shape") else f"{r}," for r in vjp.residuals)
+    if not is_simple or not all(name in (*rule.vjps, *vjp.needs) for name in options):
+        return None
+    residuals = "".join(f"shape_of({name[:-6]})," if name.endswith("_shape") else f"{name}," for name in vjp.residuals)
     named = ", ".join(f"{name}=None" for name in dict.fromkeys([*names, *options, "y"]))
     pick = eval(f"lambda {named}: ({residuals})", {"shape_of": shape_of})
     return FASTER.get(vjp.fun, vjp.fun), [name for name in vjp.keywords if name in options], pick
 
 
-item = generate("item", ITEM, Rule(record_simple))
-
-
 def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     if not kwargs and method == "__call__":
-        short = short_way(rules.get(ufunc) or rule_of(ufunc))
-        if short is not None:
-            return short(inputs[0]) if len(inputs) == 1 else short(*inputs)
+        way = short_way(rules.get(ufunc) or rule_of(ufunc))
+        if way is not None:
+            return way(inputs[0]) if len(inputs) == 1 else way(*inputs)
     return plain_methods["__array_ufunc__"](self, ufunc, method, *inputs, **kwargs)
 
 
 def array_function(self: Any, function: Any, types: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     rule = rules.get(function) or rule_of(function)
-    if not kwargs and len(args) == 1 and type(args[0]) is Tensor and function in ALONE:
+    if function in ALONE and not kwargs and len(args) == 1 and type(args[0]) is Tensor:
         return short_way(rule)(args[0])
-    return record_simple(rule, args, kwargs)
+    return record_with_options(rule, args, kwargs)
 
 
-def array_sum(self: Any, *args: Any, **kwargs: Any) -> Any:
-    """Same as `numpy.sum`."""
-    rule = rules[np.sum]
-    return record_simple(rule, (self, *args), kwargs) if args or kwargs else short_way(rule)(self)
+def method_of(fun: Any) -> Callable:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        rule: Any = rules[fun]
+        if args or kwargs:
+            return record_with_options(rule, (self, *args), kwargs)
+        return rule.short_way(self) if "short_way" in vars(rule) else short_way(rule)(self)
+
+    method.__name__, method.__doc__ = fun.__name__, f"Same as `numpy.{fun.__name__}`."
+    return method
 
 
-def array_mean(self: Any, *args: Any, **kwargs: Any) -> Any:
-    """Same as `numpy.mean`."""
-    rule = rules[np.mean]
-    return record_simple(rule, (self, *args), kwargs) if args or kwargs else short_way(rule)(self)
+def item(self: Any, index: Any) -> Any:
+    """`Tensor.__getitem__`, shorter for indices that are no arrays."""
+    is_simple = type(index) in SIMPLE_INDICES or (type(index) is tuple and SIMPLE_INDICES.issuperset(map(type, index)))
+    if not is_simple or not self.level.is_fast or type(self.value) not in INDEXED or vjp_of(getitem, "a") not in FASTER:
+        return getitem(self, index)
+    y, node = self.value[index], self.node
+    t = result_of(y, self.level, node, Parts, (index, node.shape))
+    if type(y) is ndarray or (type(y) is Tensor and type(y.family) is View):
+        note_view(t, self, index)
+    return t
 
 
-def getitem_method(self: Any, index: Any) -> Any:
-    simple = type(index) in SIMPLE_INDICES or (type(index) is tuple and SIMPLE_INDICES.issuperset(map(type, index)))
-    if simple and type(self.value) in INDEXED and self.level.is_fast:  # the same, for indices that are no arrays
-        vjp = rules[getitem].vjps["a"].fun  # type: ignore[union-attr]
-        if vjp in FASTER:
-            y, node = self.value[index], self.node
-            t = item(y, self.level, node, Parts, (index, node.shape))
-            if type(y) is ndarray or (type(y) is Tensor and type(y.family) is View):
-                note_view(t, self, index)
-            return t
-    return getitem(self, index)
-
-
-# ---- All other calls ------------------------------------------------------------------------------------------------
-# What `tensor.record` asks of every argument, with the usual types first.
+# ---- All calls ------------------------------------------------------------------------------------------------------
+# What is asked of every leaf, every gradient and every argument, with the usual types first.
 
 LEAVES = {ndarray, float, int, bool, str, complex, type(None), float64, type, np.dtype}
+plain_one_like, plain_check_output, plain_unwrap = boundary.one_like, boundary.check_output, tensor.unwrap
+ONE_OF_FLOAT64 = float64(1)
 
 
-def within(value: Any, change: Callable) -> Any:
-    """`guards.within`"""
-    kind = type(value)
-    if kind in LEAVES:
-        return value
-    if kind is tuple or kind is list:
-        return kind([change(member) for member in value])
-    return plain_within(value, change)
+def tensors_for(leaves: list, structure: Any, level: Any, options: Any, arguments: Any, args: tuple) -> tuple[list, list]:
+    """`boundary.tensors_for`"""
+    inputs, nodes = [], []
+    for leaf in leaves:
+        kind = type(leaf)
+        if kind is float and not options.holomorphic:
+            t = result_of(leaf, level, None, None, ())
+        elif kind is ndarray and leaf.dtype is FLOAT64 and not options.holomorphic:
+            t = result_of(level.frozen(leaf), level, None, None, ())
+        else:
+            t = boundary.tensor_for(leaf, level, options, partial(arguments.place, len(inputs), structure, args))
+        inputs.append(t)
+        nodes.append(t.node if type(t) is Tensor else None)
+    return inputs, nodes
 
 
-def admitted(value: Any) -> Any:
-    """`guards.admitted`"""
-    kind = type(value)
-    if kind in LEAVES or kind is Tensor:
-        return value
-    return kind([admitted(member) for member in value]) if kind is tuple or kind is list else plain_admitted(value)
+def gradients_for(leaves: list, nodes: list, level: Any, cotangents: dict) -> list:
+    """`boundary.gradients_for`"""
+    gradients = []
+    for leaf, node in zip(leaves, nodes):
+        g = cotangents.get(node)
+        is_usual = type(g) is float or (type(g) is type(leaf) is ndarray and g.dtype is leaf.dtype)
+        gradients.append(g if is_usual else boundary.gradient_for(leaf, node, level, g))
+    return gradients
+
+
+def one_like(value: Any) -> Any:
+    """`boundary.one_like`"""
+    return ONE_OF_FLOAT64 if type(value) is float64 else plain_one_like(value)
+
+
+def check_output(out: Any, options: Any) -> None:
+    """`boundary.check_output`"""
+    if type(out) is not Tensor or type(out.value) not in (float64, float) or options.holomorphic:
+        plain_check_output(out, options)
 
 
 def unwrap(value: Any, level: Any) -> Any:
@@ -858,35 +726,16 @@ def unwrap(value: Any, level: Any) -> Any:
     return value if kind in LEAVES else plain_unwrap(value, level)
 
 
-def top_level(value: Any) -> Any:
-    """`tensor.top_level`"""
-    kind = type(value)
-    if kind is Tensor:
-        return value.level
-    if kind is not tuple and kind is not list:
-        return None if kind in LEAVES else plain_top_level(value)
-    top = None
-    for member in value:
-        level = top_level(member)
-        if level is not None and (top is None or level.number > top.number):
-            top = level
-    return top
-
-
-plain_within, plain_admitted, plain_unwrap, plain_top_level = guards.within, guards.admitted, tensor.unwrap, tensor.top_level
-
 # ---- What is replaced -----------------------------------------------------------------------------------------------
 
 plain_enter = table.enter
 
 
-def enter(rule: Rule) -> None:
+def enter(rule: Any) -> None:
     """`table.enter`: a new rule of an operator takes effect at once."""
     plain_enter(rule)
-    if rule.fun in OPERATORS or rule.fun in UNARY_OPERATORS:
+    if rule.fun in OPERATORS:
         define_operator(rule.fun)
-    if rule.fun is np.square:
-        define_operator(np.power)
 
 
 def install() -> None:
@@ -895,21 +744,18 @@ def install() -> None:
     graph.backward = backward
     for module in (graph, tensor, boundary, custom):
         module.Node = FastNode  # type: ignore[attr-defined, misc]
-    tensor.GradLevel = FastLevel  # type: ignore[misc]
-    boundary.tensors_for, boundary.gradients_for, boundary.owned = tensors_for, gradients_for, owned
-    boundary.check_output, boundary.one_like = check_output, one_like
+    tensor.GradLevel, tensor.unwrap = FastLevel, unwrap  # type: ignore[misc]
+    boundary.tensors_for, boundary.gradients_for = tensors_for, gradients_for
+    boundary.one_like, boundary.check_output = one_like, check_output
     reductions._spread = spread
-    guards.within, guards.admitted = within, admitted
-    tensor.unwrap, tensor.top_level = unwrap, top_level
     table.enter = enter
-    for ufunc in (*OPERATORS, *UNARY_OPERATORS):
+    for ufunc in OPERATORS:
         define_operator(ufunc)
     for name in ("lt", "le", "gt", "ge", "eq", "ne"):
         setattr(Tensor, f"__{name}__", comparison(name))
-    Tensor.__array_ufunc__ = array_ufunc  # type: ignore[method-assign]
-    Tensor.__array_function__ = array_function  # type: ignore[method-assign]
-    Tensor.__getitem__ = getitem_method  # type: ignore[method-assign]
-    Tensor.sum, Tensor.mean = array_sum, array_mean  # type: ignore[attr-defined]
+    Tensor.__array_ufunc__, Tensor.__array_function__ = array_ufunc, array_function  # type: ignore[method-assign]
+    Tensor.__getitem__ = item  # type: ignore[method-assign]
+    Tensor.sum, Tensor.mean = method_of(np.sum), method_of(np.mean)  # type: ignore[attr-defined]
 
 
 install()

@@ -196,12 +196,15 @@ def check_result(rule: Any, y: Any) -> None:
     if isinstance(y, (list, tuple)):
         for member in y:
             check_result(rule, member)
-    elif np.dtype(getattr(y, "dtype", type(y))).kind not in "fcbiu":
+        return
+    refuse_foreign(y)
+    if np.dtype(getattr(y, "dtype", type(y))).kind not in "fcbiu":
         raise TypeError(f"{rule.title} returned {y!r} of type {type(y)}, which cannot be differentiated")
 
 
 def check_share(share: Any, shape: Any) -> None:
     """Raise if what a VJP returned is no cotangent of a value of that shape."""
+    refuse_foreign(share)
     if not isinstance(share, (int, float, complex)) and not hasattr(share, "dtype"):
         raise TypeError(f"a rule returned {share!r} where a number or an array was expected (x=None defines a zero derivative)")
     found = np.shape(share)
@@ -307,7 +310,7 @@ def of_python_numbers(ufunc: np.ufunc, operate: Callable) -> Callable:
         except (ZeroDivisionError, OverflowError):
             return weak(ufunc(a, b), (a, b))
         turned_complex = type(y) is complex and complex not in (type(a), type(b))
-        return weak(ufunc(a, b) if turned_complex else y, (a, b))
+        return weak(ufunc(a, b), (a, b)) if turned_complex else y
 
     return compute
 

@@ -25,7 +25,7 @@ from .views import View, innermost
 
 def write(t: Any, index: Any, value: Any) -> None:
     """Do ``t[index] = value``."""
-    index, value = _plain(index), guards.admitted(value)
+    index, value = guards.admitted(_plain(index)), guards.admitted(value)
     array = _writable(t)
     family = getattr(value, "family", None)
     if type(family) is View and family.origin is t and _are_same(family.index, index):
@@ -64,6 +64,7 @@ def update_at(ufunc: np.ufunc, t: Any, index: Any, *operands: Any) -> None:
             f"np.{ufunc.__name__}.at was to write a value that is being differentiated into a plain array, which would "
             f"drop its derivative; write into np.zeros_like(x, shape=...), where x is being differentiated"
         )
+    index, operands = guards.admitted(index), guards.admitted(operands)
     elements = np.arange(t.size).reshape(_writable(t).shape)[index]
     spread = [np.broadcast_to(_fitting(t, elements, operand), elements.shape) for operand in operands]
     if ufunc in (np.add, np.subtract):
@@ -88,7 +89,7 @@ def call_ufunc(ufunc: np.ufunc, *inputs: Any, out: Any = None, where: Any = True
     NotImplementedError
         If the result would have to be written into a plain array.
     """
-    rule = rule_of(ufunc)
+    rule, inputs, where = rule_of(ufunc), guards.admitted(inputs), guards.admitted(where)
     if others or ufunc.nout > 1 or ufunc.signature or not (rule.vjps or rule.constant):
         options = {"out": (out, None), "where": (where, True), "dtype": (dtype, None)}
         return record(rule, inputs, others | {name: given for name, (given, default) in options.items() if given is not default})
