@@ -1,13 +1,11 @@
 """Choosing elements by number, by mask or by condition: what `take`, `compress`, `choose` and their kind do."""
 
-import math
-
 import numpy as np
 
 from ..table import defvjp, sequence
 from .composition import through
 from .indexing import scatter
-from .shaping import put_back
+from .shaping import length, put_back
 
 # ---- Elements of one array ------------------------------------------------------------------------------------------
 
@@ -20,8 +18,7 @@ def _in_bounds(indices, n, mode):
 
 
 def _take_a(g, a_shape, indices, axis=None, mode="raise"):
-    n = math.prod(a_shape) if axis is None else a_shape[axis]
-    return put_back(g, _in_bounds(indices, n, mode), a_shape, axis)
+    return put_back(g, _in_bounds(indices, length(a_shape, axis), mode), a_shape, axis)
 
 
 def _take_along_axis_arr(g, arr_shape, indices, axis=-1):

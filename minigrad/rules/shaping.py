@@ -1,6 +1,7 @@
 """Moving elements about, copying them, and joining arrays."""
 
 import math
+from itertools import accumulate
 from typing import Literal
 
 import numpy as np
@@ -94,6 +95,11 @@ def along(axis, index):
     return (*(slice(None),) * axis, index)
 
 
+def length(shape, axis):
+    """The number of elements along an axis; of all elements, if there is no axis."""
+    return math.prod(shape) if axis is None else shape[axis]
+
+
 def put_back(g, numbers, shape, axis=None):
     """The cotangent of an array, of which the elements with those numbers were taken (along an axis, or of all)."""
     if axis is None:
@@ -111,8 +117,7 @@ def _tile_A(g, A_shape, reps):
 
 
 def _repeat_a(g, a_shape, repeats, axis=None):
-    n = math.prod(a_shape) if axis is None else a_shape[axis]
-    return put_back(g, np.repeat(np.arange(n), repeats), a_shape, axis)
+    return put_back(g, np.repeat(np.arange(length(a_shape, axis)), repeats), a_shape, axis)
 
 
 def _resize_a(g, a_shape, new_shape):
@@ -123,8 +128,7 @@ def _resize_a(g, a_shape, new_shape):
 
 
 def _delete_arr(g, arr_shape, obj, axis=None):
-    n = math.prod(arr_shape) if axis is None else arr_shape[axis]
-    return put_back(g, np.delete(np.arange(n), obj), arr_shape, axis)
+    return put_back(g, np.delete(np.arange(length(arr_shape, axis)), obj), arr_shape, axis)
 
 
 def _insert_arr(g, arr_shape, obj, values_shape, axis=None):
@@ -229,69 +233,44 @@ defstandin(np.pad, _padded, "array", "constant_values", "end_values")
 # ---- Several arrays -------------------------------------------------------------------------------------------------
 
 
-@sequence
-def _parts(g, arrays_shape, axis=0, dtype=None, casting=None):
-    """The parts of g that came from each array; each was flattened where there is no axis."""
-    lengths = [np.prod(shape, dtype=int) if axis is None else shape[axis] for shape in arrays_shape]
-    ends = np.cumsum(lengths)
-    before = 0 if axis is None else axis % g.ndim
-    parts = [g[along(before, slice(end - length, end))] for end, length in zip(ends, lengths)]
-    return [np.reshape(part, shape) for part, shape in zip(parts, arrays_shape)]
+def _cut(g, lengths, shapes, axis=0):
+    """The parts of g that have those lengths along an axis, in those shapes."""
+    ends = accumulate(lengths)
+    return [np.reshape(g[along(axis, slice(end - n, end))], shape) for end, n, shape in zip(ends, lengths, shapes)]
 
 
 @sequence
-def _slices(g, arrays_shape, axis=0, dtype=None, casting=None):
+def _concatenate_arrays(g, arrays_shape, axis=0, dtype=None, casting=None):
+    return _cut(g, [length(shape, axis) for shape in arrays_shape], arrays_shape, 0 if axis is None else axis % g.ndim)
+
+
+@sequence
+def _stack_arrays(g, arrays_shape, axis=0, dtype=None, casting=None):
     before = axis % g.ndim
     return [g[along(before, i)] for i in range(len(arrays_shape))]
 
 
-def _joined(g, shapes, axis, as_joined):
-    """The parts of g that came from arrays of those shapes, which became others when they were joined."""
-    then = [as_joined(np.broadcast_to(0, shape)).shape for shape in shapes]
-    ends = np.cumsum([shape[axis] for shape in then])
-    parts = [g[along(axis, slice(end - shape[axis], end))] for end, shape in zip(ends, then)]
-    return [np.reshape(part, shape) for part, shape in zip(parts, shapes)]
+def _joined(form, axis):
+    """The VJP of a function that brings arrays into a form, and then joins them: along that axis, or along the last."""
+
+    @sequence
+    def vjp(g, tup_shape, dtype=None, casting=None):
+        at = min(axis, g.ndim - 1)
+        lengths = [form(np.broadcast_to(0, shape)).shape[at] for shape in tup_shape]
+        return _cut(g, lengths, tup_shape, at)
+
+    return vjp
 
 
-@sequence
-def _hstack_tup(g, tup_shape, dtype=None, casting=None):
-    return _joined(g, tup_shape, min(np.ndim(g), 2) - 1, np.atleast_1d)
-
-
-@sequence
-def _vstack_tup(g, tup_shape, dtype=None, casting=None):
-    return _joined(g, tup_shape, 0, np.atleast_2d)
-
-
-@sequence
-def _column_stack_tup(g, tup_shape):
-    return _joined(g, tup_shape, 1, lambda a: a if a.ndim > 1 else np.atleast_2d(a).T)
-
-
-@sequence
-def _dstack_tup(g, tup_shape):
-    return _joined(g, tup_shape, 2, np.atleast_3d)
-
-
-defvjp(np.concatenate,  arrays=_parts)
-defvjp(np.stack,        arrays=_slices)
-defvjp(np.hstack,       tup=_hstack_tup)
-defvjp(np.vstack,       tup=_vstack_tup)
-defvjp(np.column_stack, tup=_column_stack_tup)
-defvjp(np.dstack,       tup=_dstack_tup)
-
-
-def _append_arr(g, arr_shape, values_shape, axis=None):
-    n = math.prod(arr_shape) if axis is None else arr_shape[axis]
-    return np.reshape(g[along(0 if axis is None else axis % len(arr_shape), slice(0, n))], arr_shape)
-
-
-def _append_values(g, arr_shape, values_shape, axis=None):
-    n = math.prod(arr_shape) if axis is None else arr_shape[axis]
-    return np.reshape(g[along(0 if axis is None else axis % len(arr_shape), slice(n, None))], values_shape)
-
-
-defvjp(np.append, arr=_append_arr, values=_append_values)
+defvjp(np.concatenate,  arrays=_concatenate_arrays)
+defvjp(np.stack,        arrays=_stack_arrays)
+defvjp(np.hstack,       tup=_joined(np.atleast_1d, 1))
+defvjp(np.vstack,       tup=_joined(np.atleast_2d, 0))
+defvjp(np.dstack,       tup=_joined(np.atleast_3d, 2))
+defvjp(np.column_stack, tup=_joined(lambda a: a if a.ndim > 1 else np.atleast_2d(a).T, 1))
+defvjp(np.append,
+       arr=lambda g, arr_shape, axis=None: _concatenate_arrays(g, [arr_shape], axis)[0],
+       values=lambda g, arr_shape, values_shape, axis=None: _concatenate_arrays(g, [arr_shape, values_shape], axis)[1])
 
 # The blocks are in lists of lists. When they are bound to their name, these are flattened.
 
@@ -300,10 +279,9 @@ defvjp(np.append, arr=_append_arr, values=_append_values)
 def _block_arrays(g, arrays_shape, nesting=None):
     """The elements of g in their old order, which is that of their numbers."""
     sizes = [math.prod(shape) for shape in arrays_shape]
-    ends = np.cumsum(sizes)
-    numbers = [np.arange(end - size, end).reshape(shape) for end, size, shape in zip(ends, sizes, arrays_shape)]
+    numbers = _cut(np.arange(sum(sizes)), sizes, arrays_shape)
     in_order = np.ravel(g)[np.argsort(np.ravel(np.block(_nested(nesting, numbers))))]
-    return [np.reshape(in_order[end - size:end], shape) for end, size, shape in zip(ends, sizes, arrays_shape)]
+    return _cut(in_order, sizes, arrays_shape)
 
 
 def _nested(nesting, blocks):
