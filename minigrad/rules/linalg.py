@@ -10,10 +10,10 @@ import math
 import numpy as np
 
 from ..methods import astype
-from ..table import defvjp, primitive, sequence
+from ..table import defcomposition, defvjp, primitive, sequence
 from .composition import defstandin, through
 from .matrices import H, T, as_diagonal, column, conj, eye, row, scalar
-from .products import cross_a, cross_b, matmul_a, matmul_b, tensordot_a, tensordot_b, vecdot_a, vecdot_b
+from .products import cross_a, cross_b
 
 # ---- Diagonals and triangles ----------------------------------------------------------------------------------------
 
@@ -76,22 +76,17 @@ def _multi_dot(g, arrays):
     return shares
 
 
-# These are the functions of the same names in np, with other names for the arguments, and fewer options.
-defvjp(np.linalg.matmul,
-       x1=lambda g, x2: matmul_a(g, x2),
-       x2=lambda g, x1: matmul_b(g, x1))
+# np.linalg has functions with names of np. Those that only call the functions of np are compositions of one function.
+# The other two check the shapes before.
+defcomposition(np.linalg.matmul,    np.matmul)
+defcomposition(np.linalg.vecdot,    np.vecdot)
+defcomposition(np.linalg.tensordot, np.tensordot)
 defvjp(np.linalg.outer,
        x1=lambda g, x2: np.matmul(g, x2),
        x2=lambda g, x1: np.matmul(x1, g))
 defvjp(np.linalg.cross,
        x1=lambda g, x1, x2, axis=-1: cross_a(g, x1, x2, axis=axis),
        x2=lambda g, x1, x2, axis=-1: cross_b(g, x1, x2, axis=axis))
-defvjp(np.linalg.vecdot,
-       x1=lambda g, x1, x2, axis=-1: vecdot_a(g, x1, x2, axis),
-       x2=lambda g, x1, x2, axis=-1: vecdot_b(g, x1, x2, axis))
-defvjp(np.linalg.tensordot,
-       x1=lambda g, x1_shape, x2, axes=2: tensordot_a(g, x1_shape, x2, axes),
-       x2=lambda g, x1, x2_shape, axes=2: tensordot_b(g, x1, x2_shape, axes))
 defvjp(np.linalg.multi_dot, arrays=_multi_dot)
 
 
