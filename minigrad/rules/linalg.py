@@ -14,6 +14,7 @@ from ..table import defcomposition, defvjp, primitive, sequence
 from .composition import defstandin, through
 from .matrices import H, T, as_diagonal, column, conj, eye, row, scalar
 from .products import cross_a, cross_b
+from .reductions import others
 
 # ---- Diagonals and triangles ----------------------------------------------------------------------------------------
 
@@ -169,11 +170,6 @@ defstandin(np.linalg.lstsq, _lstsq, "a", "b")
 # products of all singular values but one, and their derivatives products of all but two.
 
 
-def _others(s):
-    """For each number, the product of all others: what the product of all of them changes by, if that one does."""
-    return through(lambda s: np.prod(s, axis=-1), s, np.ones(np.shape(s)[:-1], s.dtype))
-
-
 def _frame(a):
     u, s, vh = np.linalg.svd(a)
     return u, s, vh, scalar(np.linalg.det(u) * np.linalg.det(vh))
@@ -183,7 +179,7 @@ def _frame(a):
 def cofactors(a):
     """The derivative of det(a): at i, j the determinant of a without row i and column j, with its sign."""
     u, s, vh, sign = _frame(a)
-    return sign * np.matmul(conj(u) * row(_others(s)), conj(vh))
+    return sign * np.matmul(conj(u) * row(others(s, -1)), conj(vh))
 
 
 @primitive
@@ -192,7 +188,7 @@ def cofactors_vjp(g, a):
     u, s, vh, sign = _frame(a)
     identity = eye(s)
     # At i, j the product of all singular values but i and j. On the diagonal nothing is wanted.
-    all_but_two = _others(np.where(identity, 1, row(s))) * (1 - identity)
+    all_but_two = others(np.where(identity, 1, row(s)), -1) * (1 - identity)
     g = np.matmul(H(u), np.matmul(g, H(vh)))
     diagonal = np.diagonal(g, 0, -2, -1)
     second = as_diagonal(np.matmul(all_but_two, column(diagonal))[..., 0]) - all_but_two * T(g)

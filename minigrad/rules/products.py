@@ -82,24 +82,22 @@ def _from_last(g_last, a_last, axis):
     return np.moveaxis(summed_to(g_last, np.shape(a_last)), -1, axis)
 
 
-def _vecdot(g, a, b, axis, keepdims):
-    """The cotangents that the operands have when the axis is last, and those operands: y = sum(conj(a) * b)."""
-    g = np.moveaxis(g, axis, -1) if keepdims else g[..., None]
-    a, b = np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1)
-    return np.conjugate(g * b), a, g * np.conjugate(a), b
+def _with_axis_last(g, a, b, axis, keepdims):
+    return np.moveaxis(g, axis, -1) if keepdims else g[..., None], np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1)
 
 
-def vecdot_a(g, a, b, axis=-1, keepdims=False):
-    g_a, a, _, _ = _vecdot(g, a, b, axis, keepdims)
-    return _from_last(g_a, a, axis)
+def _vecdot_a(g, a, b, axis=-1, keepdims=False):
+    """The result is sum(conj(a) * b)."""
+    g, a, b = _with_axis_last(g, a, b, axis, keepdims)
+    return _from_last(np.conjugate(g * b), a, axis)
 
 
-def vecdot_b(g, a, b, axis=-1, keepdims=False):
-    _, _, g_b, b = _vecdot(g, a, b, axis, keepdims)
-    return _from_last(g_b, b, axis)
+def _vecdot_b(g, a, b, axis=-1, keepdims=False):
+    g, a, b = _with_axis_last(g, a, b, axis, keepdims)
+    return _from_last(g * np.conjugate(a), b, axis)
 
 
-defvjp(np.vecdot, a=vecdot_a, b=vecdot_b)
+defvjp(np.vecdot, a=_vecdot_a, b=_vecdot_b)
 if hasattr(np, "matvec"):  # since NumPy 2.2
     defvjp(np.matvec,
            a=lambda g, b: g[..., :, None] * b[..., None, :],

@@ -67,7 +67,7 @@ defvjp(np.mean, a=_mean_a)
 # ---- Products -------------------------------------------------------------------------------------------------------
 
 
-def _others(a, axis):
+def others(a, axis):
     """For each element, the product of all others along the axes: without a division, so that zeros are no matter.
 
     It is the product of what comes before, times that of what comes after. Either is a running product, found for all
@@ -76,7 +76,8 @@ def _others(a, axis):
     reduced = list(reduced_axes(axis, np.ndim(a)))
     last = range(-len(reduced), 0)
     rows = np.moveaxis(a, reduced, last)
-    flat = np.reshape(rows, (*rows.shape[: len(rows.shape) - len(reduced)], -1))
+    rest = np.ndim(a) - len(reduced)
+    flat = np.reshape(rows, (*rows.shape[:rest], math.prod(rows.shape[rest:])))
     ones = np.ones(flat.shape, flat.dtype)
     before = np.concatenate([ones[..., :1], flat[..., :-1]], axis=-1)
     after = np.concatenate([flat[..., 1:], ones[..., :1]], axis=-1)
@@ -89,11 +90,9 @@ def _others(a, axis):
 
 
 def _prod_a(g, a, axis=None, dtype=None, keepdims=False, initial=1, where=True):
-    if np.size(a) == 0:
-        return np.zeros(np.shape(a))
     a = _computed(a, dtype)
     taking_part = a if where is True else np.where(where, a, 1)
-    return _spread(g, np.shape(a), axis, where) * (1 if initial is None else initial) * _others(taking_part, axis)
+    return _spread(g, np.shape(a), axis, where) * (1 if initial is None else initial) * others(taking_part, axis)
 
 
 def _prod_initial(g, a, axis=None, dtype=None, keepdims=False, where=True):

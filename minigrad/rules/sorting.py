@@ -7,7 +7,7 @@ from ..methods import astype
 from ..table import defconstant, defvjp
 from .indexing import scatter
 from .reductions import reduced_axes
-from .shaping import along
+from .shaping import put_back
 
 # Elements that are equal are in the order in which they stand in the array.
 
@@ -32,26 +32,19 @@ def _partition_a(g, a, y, kth, axis=-1, kind="introselect", order=None):
     return _sort_a(np.take_along_axis(g, _order(y, along_axis), along_axis), a, axis)
 
 
-def _of_first(g, a, first, axis=None):
-    """The cotangent of an array, from that of the first of each of its values, in order."""
-    if axis is None:
-        return np.reshape(scatter([g], [first], (np.size(a),)), np.shape(a))
-    return scatter([g], [along(axis % np.ndim(a), first)], np.shape(a))
-
-
 def _unique_ar(
     g, ar, y, axis=None, return_index=False, return_inverse=False, return_counts=False, equal_nan=True, sorted=True
 ):
     g, y = (g[0], y[0]) if isinstance(y, tuple) else (g, y)
     _, first = np.unique(ar, return_index=True, axis=axis, equal_nan=equal_nan)
-    return _of_first(g if sorted or axis is not None else g[_order(y)], ar, first, axis)
+    return put_back(g if sorted or axis is not None else g[_order(y)], first, np.shape(ar), axis)
 
 
 def _unique_values_x(g, x, y):
     """The values may be in any order."""
     g, y = (g[0], y[0]) if isinstance(y, tuple) else (g, y)
     _, first = np.unique(x, return_index=True, equal_nan=False)
-    return _of_first(g[_order(y)], x, first)
+    return put_back(g[_order(y)], first, np.shape(x))
 
 
 defvjp(np.sort,         a=_sort_a)
