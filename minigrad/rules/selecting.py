@@ -1,4 +1,4 @@
-"""Choosing elements by number, by mask or by condition: what `take`, `compress`, `choose` and their kind do."""
+"""Functions that select elements by number, by mask or by condition, such as `take`, `compress` and `choose`."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from .shaping import length, put_back
 
 
 def _in_bounds(indices, n, mode):
-    """The indices that numbers stand for, which may lie beyond the end."""
+    """Return the indices with those that are out of bounds replaced, as the mode says."""
     if mode == "wrap":
         return np.mod(indices, n)
     return np.clip(indices, 0, n - 1) if mode == "clip" else np.asarray(indices)
@@ -49,7 +49,7 @@ def _choose_choices(g, a, choices_shape, mode="raise"):
 
 @sequence
 def _select_choicelist(g, condlist):
-    """The first condition that holds has the say."""
+    """The first condition that holds decides."""
     shares = []
     for condition in condlist:
         shares.append(np.where(condition, g, 0))
@@ -68,7 +68,7 @@ defvjp(np.select, choicelist=_select_choicelist, default=_select_default)
 
 
 def _piecewise_x(g, x, condlist, funclist, args):
-    """Each function is called again, and differentiated; where several conditions hold, the last has the say."""
+    """Call each function again, and differentiate it. If several conditions hold, the last one decides."""
     conditions = np.asarray(condlist, bool)
     if conditions.ndim == 0 or conditions.ndim == 1 and np.ndim(x) > 0:
         conditions = conditions[None]

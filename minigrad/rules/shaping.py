@@ -1,4 +1,4 @@
-"""Moving elements about, copying them, and joining arrays."""
+"""Functions that move or copy elements, join arrays, and split them."""
 
 import math
 from itertools import accumulate
@@ -13,8 +13,8 @@ from .indexing import scatter
 
 # ---- One array ------------------------------------------------------------------------------------------------------
 
-# The orders A and K depend on how the array lies in memory. When they are bound to their names, it is put in words: as
-# C or F, or, where there is no such word, as the axes from the outermost to the innermost.
+# The orders A and K depend on the layout of the array in memory, which a VJP cannot see. So they are replaced when the
+# arguments are bound: by C or F or, if the layout is neither, by a tuple of the axes from the outermost to the innermost.
 
 
 def _reshape_a(g, a_shape, shape=None, newshape=None, order: Literal["C", "F"] = "C", copy=None):
@@ -33,7 +33,7 @@ def _inverse(permutation):
 
 @primitive
 def in_memory(a, order):
-    """What the order A or K means for an array."""
+    """Return what the order A or K means for an array: "C", "F", or a tuple of axes."""
     a = np.asarray(a)
     if order.upper() == "A":
         return "F" if np.isfortran(a) else "C"
@@ -48,7 +48,7 @@ defconstant(in_memory)
 
 
 def _order_in_words(given):
-    """The arguments of a call, without the orders A and K."""
+    """Return the arguments of a call, with the orders A and K replaced."""
     order = given.get("order")
     return given | {"order": in_memory(given["a"], order)} if isinstance(order, str) and order.upper() in ("A", "K") else given
 
@@ -87,28 +87,32 @@ defvjp(astype, x=lambda g, dtype, casting="unsafe": g)
 defvjp(np.astype, x=lambda g, dtype, copy=True, device=None: g)
 
 # ---- Repeating elements, and leaving some out -----------------------------------------------------------------------
-# Which elements these are is asked of NumPy: it does the same to their numbers.
+# Where does an element of the result come from? To find out, number the elements, and call the same function with the
+# array of numbers.
 
 
 def along(axis, index):
-    """The index of a part along one axis."""
+    """Return the index that takes a part of an array along one axis."""
     return (*(slice(None),) * axis, index)
 
 
 def length(shape, axis):
-    """The number of elements along an axis; of all elements, if there is no axis."""
+    """Return the number of elements along an axis, or of all elements if there is no axis."""
     return math.prod(shape) if axis is None else shape[axis]
 
 
 def put_back(g, numbers, shape, axis=None):
-    """The cotangent of an array, of which the elements with those numbers were taken (along an axis, or of all)."""
+    """Return the cotangent of an array from which the elements with those numbers were taken.
+
+    The numbers count along an axis or, if there is no axis, through all elements.
+    """
     if axis is None:
         return np.reshape(scatter([g], [numbers], (math.prod(shape),)), shape)
     return scatter([g], [along(axis % len(shape), numbers)], shape)
 
 
 def _tile_A(g, A_shape, reps):
-    """The sum over the copies: g, with an axis for the copies before each axis of A."""
+    """Give `g` one axis more for each axis of A, which counts the copies. The cotangent is the sum over these axes."""
     reps = np.atleast_1d(reps).tolist()
     ndim = max(len(reps), len(A_shape))
     pairs = zip((1,) * (ndim - len(reps)) + tuple(reps), (1,) * (ndim - len(A_shape)) + A_shape)
@@ -143,7 +147,7 @@ def _insert_values(g, arr_shape, obj, values_shape, axis=None):
 
 
 def _trim_zeros_filt(g, filt, trim="fb", axis=None):
-    """All axes are trimmed, or those that are named, to what is not zero in any of the others."""
+    """An axis was trimmed to the part from the first to the last index at which some element is not zero."""
     shape = np.shape(filt)
     if np.size(g) == 0:
         return np.zeros(shape, np.result_type(g))
@@ -164,13 +168,13 @@ defvjp(np.insert,     arr=_insert_arr, values=_insert_values)
 defvjp(np.trim_zeros, filt=_trim_zeros_filt)
 
 # ---- Padding --------------------------------------------------------------------------------------------------------
-# But for the simplest case, the derivative is that of a composition: one axis is padded after the other.
+# The stand-in pads one axis after the other, as NumPy does.
 
 
 def _pairs(array, pad_width):
-    """How many elements are added before and after, along each axis."""
+    """Return a pair of numbers for each axis: how many elements are added before, and after."""
     ndim = np.ndim(array)
-    if isinstance(pad_width, dict):  # since NumPy 2.4: axis to a number or a pair
+    if isinstance(pad_width, dict):  # since NumPy 2.4; the keys are axes
         by_axis = {axis % ndim: width for axis, width in pad_width.items()}
         return [np.broadcast_to(by_axis.get(axis, 0), 2).tolist() for axis in range(ndim)]
     return np.broadcast_to(pad_width, (ndim, 2)).tolist()
@@ -214,7 +218,11 @@ def _padded(
 
 
 def _oddly_reflected(rows, widths, mode):
-    """Each row is plus or minus one of its own, and so much of the first and the last: unit vectors tell how much."""
+    """Pad with ``reflect_type="odd"``. Each new row is a linear combination of three rows.
+
+    These are the first row, the last row, and the row that is reflected. Padding a unit vector gives the weights of the
+    first row, and so it does for the last. The weights of each new row sum to 1, which gives the third.
+    """
     n = len(rows)
     own = np.pad(np.arange(n), widths, mode)
     of_first = np.pad(1.0 * (np.arange(n) == 0), widths, mode, reflect_type="odd")
@@ -224,7 +232,7 @@ def _oddly_reflected(rows, widths, mode):
 
 
 def _weighted(weights, rows):
-    """Each row times its weight."""
+    """Multiply each row by its weight."""
     return np.reshape(weights, (-1, *[1] * (np.ndim(rows) - 1))).astype(np.result_type(rows)) * rows
 
 
@@ -234,7 +242,7 @@ defstandin(np.pad, _padded, "array", "constant_values", "end_values")
 
 
 def _cut(g, lengths, shapes, axis=0):
-    """The parts of g that have those lengths along an axis, in those shapes."""
+    """Cut `g` along an axis into parts of those lengths, and give each part its shape."""
     ends = accumulate(lengths)
     return [np.reshape(g[along(axis, slice(end - n, end))], shape) for end, n, shape in zip(ends, lengths, shapes)]
 
@@ -251,7 +259,10 @@ def _stack_arrays(g, arrays_shape, axis=0, dtype=None, casting=None):
 
 
 def _joined(form, axis):
-    """The VJP of a function that brings arrays into a form, and then joins them: along that axis, or along the last."""
+    """Return the VJP of a function that brings arrays into a form, and then joins them along an axis.
+
+    If the arrays have too few axes, the function joins them along the last one.
+    """
 
     @sequence
     def vjp(g, tup_shape, dtype=None, casting=None):
@@ -272,12 +283,12 @@ defvjp(np.append,
        arr=lambda g, arr_shape, axis=None: _concatenate_arrays(g, [arr_shape], axis)[0],
        values=lambda g, arr_shape, values_shape, axis=None: _concatenate_arrays(g, [arr_shape, values_shape], axis)[1])
 
-# The blocks are in lists of lists. When they are bound to their name, these are flattened.
+# The blocks are in nested lists. When the arguments are bound, they are put into one list, because a VJP takes one list.
 
 
 @sequence
 def _block_arrays(g, arrays_shape, nesting=None):
-    """The elements of g in their old order, which is that of their numbers."""
+    """Number the elements of all blocks, and put the numbers together as the blocks were. Sorting them undoes that."""
     sizes = [math.prod(shape) for shape in arrays_shape]
     numbers = _cut(np.arange(sum(sizes)), sizes, arrays_shape)
     in_order = np.ravel(g)[np.argsort(np.ravel(np.block(_nested(nesting, numbers))))]
@@ -289,7 +300,7 @@ def _nested(nesting, blocks):
 
 
 def _flattened(blocks, into):
-    """Put the blocks into one list; return the lists they were in, with the numbers of the blocks instead."""
+    """Append the blocks to the list `into`. Return the nested lists, with the number of each block in its place."""
     if isinstance(blocks, list):
         return [_flattened(block, into) for block in blocks]
     into.append(blocks)
@@ -297,7 +308,7 @@ def _flattened(blocks, into):
 
 
 def _in_one_list(given):
-    """The arguments of a call, with all blocks in one list, and with what tells how they were nested."""
+    """Return the arguments of a call, with all blocks in one list. ``nesting`` says how they were nested."""
     if find_tensor(given["arrays"]) is None:
         return given
     blocks = []
@@ -316,7 +327,7 @@ def _reshaped(g, arys_shape):
 
 @sequence
 def _meshgrid_xi(g, xi_shape, copy=True, sparse=False, indexing="xy"):
-    """Each array was laid along an axis of its own, and repeated along all others."""
+    """Each array was put along one axis, and repeated along all others. The cotangent is the sum over the others."""
     axes = list(range(len(xi_shape)))
     axes[:2] = axes[:2] if indexing == "ij" else axes[1::-1]
     return [
@@ -335,7 +346,7 @@ def _array_split_ary(g, ary_shape, indices_or_sections, axis=0):
     numbers = np.arange(ary_shape[axis])
     taken = np.concatenate(np.array_split(numbers, indices_or_sections))
     joined = np.concatenate(g, axis=axis)
-    # Sections whose ends are out of order overlap, or leave something out.
+    # If the ends of the sections are not in order, sections overlap, or leave elements out.
     return joined if np.array_equal(numbers, taken) else put_back(joined, taken, ary_shape, axis)
 
 
@@ -357,18 +368,21 @@ if hasattr(np, "unstack"):  # since NumPy 2.1
 
 # ---- Arrays made of few numbers -------------------------------------------------------------------------------------
 
-# Their derivatives are zero. But they are Tensors, into which other Tensors can be written.
+# Their derivatives are zero, but they are not constants: their results are Tensors, so that Tensors can be written
+# into them.
 defvjp(np.zeros_like, a=None)
 defvjp(np.ones_like,  a=None)
 defvjp(np.empty_like, prototype=None)
 defvjp(np.full_like,  a=None, fill_value=lambda g, dtype=None, order="K", shape=None: g)
 
-# With t between 0 and 1, linspace is (1 - t) start + t stop; geomspace, and logspace of the base, are powers with such
-# exponents: start**(1-t) stop**t, and base**((1 - t) start + t stop).
+# For t from 0 to 1,
+#     linspace is (1 - t) start + t stop,
+#     geomspace is start**(1 - t) stop**t,
+#     logspace is base**((1 - t) start + t stop).
 
 
 def _of_ends(g, num, endpoint, axis):
-    """The cotangents of start and stop, from that of (1 - t) start + t stop."""
+    """Return the cotangents of start and stop for the cotangent `g` of (1 - t) start + t stop."""
     t = np.arange(num, dtype=np.real(np.zeros(0, np.result_type(g))).dtype) / max(num - 1 if endpoint else num, 1)
     t = np.reshape(t, (-1, *[1] * (np.ndim(g) - 1 - axis % max(np.ndim(g), 1))))
     return np.sum(g * (1 - t), axis=axis), np.sum(g * t, axis=axis)
@@ -399,7 +413,7 @@ def _geomspace_stop(g, y, stop, num=50, endpoint=True, dtype=None, axis=0):
 
 
 def _log(base):
-    return np.log(base).item() if type(base) in (float, int) else np.log(base)  # as weak as it is
+    return np.log(base).item() if type(base) in (float, int) else np.log(base)  # of a Python number, a Python number
 
 
 def _logspace_start(g, y, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
