@@ -1,4 +1,4 @@
-"""The table of derivatives, a file for each family of NumPy functions."""
+"""The table of derivatives. Each file holds the rules of one family of NumPy functions."""
 
 from . import (  # noqa: F401
     calculus,

@@ -1,4 +1,4 @@
-"""Differences, sums and slopes of what an array holds along an axis, and interpolation."""
+"""Differences, integrals and slopes along an axis, and interpolation."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ def _part(a, axis, start, stop=None):
 
 
 def _diff(a, n=1, axis=-1, prepend=None, append=None):
-    """A number before or after the array stands for as many as are needed."""
+    """If prepend or append is a number, it is repeated along the other axes."""
     if n == 0:
         return a
     one = [1 if i == axis % np.ndim(a) else length for i, length in enumerate(np.shape(a))]
@@ -31,7 +31,7 @@ def _ediff1d(ary, to_end=None, to_begin=None):
 
 defstandin(np.diff, _diff, "a", "prepend", "append")
 defstandin(np.ediff1d, _ediff1d, "ary", "to_end", "to_begin")
-defvjp(np.unwrap, p=lambda g, discont=None, axis=-1, period=None: g)  # what it adds are whole periods
+defvjp(np.unwrap, p=lambda g, discont=None, axis=-1, period=None: g)  # it adds whole periods, which are constant
 
 # ---- Integrals ------------------------------------------------------------------------------------------------------
 
@@ -47,9 +47,9 @@ def _trapezoid(y, x=None, dx=1.0, axis=-1):
 defstandin(np.trapezoid, _trapezoid, "y", "x", "dx")
 
 # ---- Slopes ---------------------------------------------------------------------------------------------------------
-# Between two points the slope is diff(f) / d, where d is their distance. At a point it is the mean of the slopes on
-# both sides, that of the shorter side counting more. At an end it is the first slope; or, with edge_order=2, that of
-# the parabola through three points.
+# Between two points, the slope is diff(f) / d, where d is their distance. At a point between two others, it is a weighted
+# mean of the slopes on both sides, in which the shorter side has the greater weight. At an end, it is the slope of the
+# interval there or, with edge_order=2, the slope of the parabola through the three points there.
 
 
 def _gradient(f, varargs, axis=None, edge_order=1):
@@ -78,7 +78,8 @@ def _slopes(f, along, axis, edge_order):
 defvjp(np.gradient, f=StandIn(_gradient, "f"), varargs=sequence(StandIn(_gradient, "varargs")))
 
 # ---- Interpolation --------------------------------------------------------------------------------------------------
-# At a knot the slope is that of the interval to the right; at the last one, of that to the left; outside it is 0.
+# At a knot, the derivative is the slope of the interval to its right. At the last knot, it is the slope of the interval to
+# its left. Outside of the knots, it is 0.
 
 
 def _interp(x, xp, fp, left=None, right=None, period=None):
@@ -92,7 +93,7 @@ def _interp(x, xp, fp, left=None, right=None, period=None):
     i = np.clip(np.searchsorted(xp, x, side="right") - 1, 0, max(len(xp) - 2, 0))
     k = np.minimum(i + 1, len(xp) - 1)
     width = xp[k] - xp[i]
-    jump = width == 0  # at the last knot, if it is the only one or there twice
+    jump = width == 0  # the last knot is the only one, or it is there twice
     y = np.where(jump, fp[k], fp[i] + (x - xp[i]) * ((fp[k] - fp[i]) / np.where(jump, 1, width)))
     y = np.where(x < xp[0], fp[0] if left is None else left, y)
     return np.where(x > xp[-1], fp[-1] if right is None else right, y)

@@ -1,8 +1,12 @@
-"""Functions that are made of others: two ways to say so.
+"""Functions whose derivatives follow from a program of other functions.
 
-A *composition* takes the place of a function: on Tensors, the function runs as it is written here. A *stand-in* has the
-derivative of a function whose value NumPy computes: it runs in the backward pass, and is differentiated there. Where a
-function is a short program of other functions, that program is the best way to say what its derivative is.
+There are two ways to use such a program:
+
+- A *composition* replaces the function. A call on Tensors runs the program instead, and the program is recorded.
+- A *stand-in* replaces the function only in the backward pass. In the forward pass NumPy computes the value, and one
+  node is recorded. In the backward pass the stand-in runs on the same arguments, and is differentiated.
+
+A composition has to return exactly what NumPy returns. A stand-in need not, because its result is thrown away.
 """
 
 import inspect
@@ -18,7 +22,10 @@ from ..table import defcomposition, defconstant, defvjp, primitive
 
 
 def through(fun, x, g):
-    """Return the cotangent of x, from the cotangent of ``fun(x)``. Either may be a list of arrays."""
+    """Return the cotangent of x for the cotangent `g` of ``fun(x)``. Both x and the result may be lists of arrays.
+
+    The function runs here, at a level of its own.
+    """
     several = isinstance(x, (list, tuple))
     level = tensor.GradLevel()
     given = [tensor.Tensor(value, graph.Node(value), level) if _is_inexact(value) else value for value in (x if several else [x])]
@@ -46,14 +53,18 @@ def _zeros(leaf):
 
 
 def unused(g):
-    """Whether a cotangent is all zeros, of a result that was not used. (What is traced may change, and is used.)"""
+    """Whether a cotangent is a plain array of zeros. Then the program did not use that result.
+
+    A Tensor never counts as unused: its value is zero only at the present point, and its derivative may not be zero.
+    """
     return type(g) is np.ndarray and not g.any()
 
 
 class StandIn:
-    """The VJP for one argument of a function, by way of a stand-in that takes the same arguments.
+    """The VJP of one argument of a function. It differentiates a stand-in, which takes the same arguments.
 
-    It keeps that argument, and those for which the stand-in has no default. It honours the others as keywords.
+    The signature tells the table what the VJP needs. Its residuals are that argument, and the arguments without a
+    default. The other arguments are keywords.
     """
 
     def __init__(self, fun, name):
@@ -74,34 +85,35 @@ class StandIn:
 
 
 def defstandin(fun, standin, *names):
-    """Define the derivative of a function with respect to some arguments as the derivative of a stand-in."""
+    """Define the derivatives of a function, for the arguments that are named, as the derivatives of a stand-in."""
     defvjp(fun, **{name: StandIn(standin, name) for name in names})
 
 
 # ---- Compositions ---------------------------------------------------------------------------------------------------
-# What is only looked up (which bin a number is in, which numbers another array has) is asked of NumPy, without derivative.
+# A composition sometimes needs an answer that has no derivative, such as the bin that a number is in. It calls NumPy's
+# function through `looked_up`.
 
 
 @primitive
 def looked_up(fun, *args, **kwargs):
-    """What a function returns, without a derivative."""
+    """Call a function, and treat the result as a constant."""
     return fun(*args, **kwargs)
 
 
 defconstant(looked_up)
 
-# ---- With a function of the user's ----------------------------------------------------------------------------------
+# ---- Functions that call a function of the user ---------------------------------------------------------------------
 
 
 def apply_along_axis(func1d, axis, arr, *args, **kwargs):
-    """Every row is handed to the function, and what that returns takes the place of the row."""
+    """Call the function with each row, and put the result in the place of the row."""
     rows = np.moveaxis(arr, axis, -1)
     shape = np.shape(rows)[:-1]
     if 0 in shape:
-        raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
+        raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")  # NumPy's error
     results = [stacked(func1d(rows[index], *args, **kwargs)) for index in np.ndindex(shape)]
     joined, dtype = np.stack(results), np.result_type(results[0])
-    if np.result_type(joined) != dtype:  # the first result decides
+    if np.result_type(joined) != dtype:  # NumPy takes the dtype of the first result
         joined = astype(joined, dtype)
     joined = np.reshape(joined, shape + np.shape(results[0]))
     first, last, axis = len(shape), np.ndim(joined), axis % np.ndim(arr)
@@ -109,12 +121,12 @@ def apply_along_axis(func1d, axis, arr, *args, **kwargs):
 
 
 def stacked(value):
-    """A list, of lists, of numbers or Tensors, as one array; what is no list as it is."""
+    """Return one array for nested lists of numbers and Tensors. Any other value is returned as it is."""
     return np.stack([stacked(member) for member in value]) if isinstance(value, (list, tuple)) else value
 
 
 def apply_over_axes(func, a, axes):
-    """The function is applied along one axis after the other; the axes that it takes away are put back."""
+    """Call the function for one axis after the other. If it removes the axis, put the axis back with length 1."""
     for axis in np.atleast_1d(axes).tolist():
         axis = axis + np.ndim(a) if axis < 0 else axis
         result = func(a, axis)
@@ -127,14 +139,15 @@ def apply_over_axes(func, a, axes):
 
 
 # ---- Histograms in several dimensions -------------------------------------------------------------------------------
-# Which bin a point is in does not change. But its weight counts; and the edges follow the range, or the outermost points.
+# A small change of a point does not move it into another bin. So the counts have no derivative with respect to the
+# points. The weights have one. So do the edges: they depend on the range, or on the least and the greatest coordinates.
 
 
 def histogramdd(sample, bins=10, range=None, density=None, weights=None):
-    """The sum of the weights in each bin, and the edges of the bins along each axis."""
+    """Return the sum of the weights in each bin, and the edges of the bins along each axis."""
     sample = np.transpose(stacked(sample)) if isinstance(sample, (list, tuple)) else sample
     sample = sample if np.ndim(sample) > 1 else np.reshape(sample, (-1, 1))
-    # NumPy checks the arguments, and finds the edges that no derivative belongs to.
+    # This call checks the arguments. It also finds how many edges there are, and where, if they are constants.
     _, plain_edges = looked_up(np.histogramdd, sample, bins, range)
     columns = [sample[:, i] for i in np.arange(len(plain_edges))]
     bins = bins if _several(bins) else [bins] * len(columns)
@@ -142,7 +155,7 @@ def histogramdd(sample, bins=10, range=None, density=None, weights=None):
     edges = [_edges(*given) for given in zip(columns, bins, ranges, plain_edges)]
 
     place = tuple(looked_up(_bin, column, one) for column, one in zip(columns, edges))
-    lengths = [np.size(one) + 1 for one in edges]  # with a bin on either side, for what is outside
+    lengths = [np.size(one) + 1 for one in edges]  # one more bin on each side, for the points outside
     values = np.bincount(np.ravel_multi_index(place, lengths), weights, int(np.prod(lengths)))
     values = np.reshape(values, lengths)[(slice(1, -1),) * len(lengths)]
     values = astype(values, float) if weights is None else values
@@ -170,12 +183,12 @@ def _edges(column, bins, limits, plain_edges):
 
 
 def _bin(column, edges):
-    """The number of the bin, counted from 1. The last edge belongs to the last bin."""
+    """Return the number of the bin, counted from 1. A point on the last edge belongs to the last bin."""
     return np.searchsorted(edges, column, "right") - (column == edges[-1])
 
 
 def histogram2d(x, y, bins=10, range=None, density=None, weights=None):
-    """The same for points in the plane."""
+    """Do the same for points in the plane."""
     if len(x) != len(y):
         raise ValueError("x and y must have the same length.")
     both = _several(bins) and len(bins) not in (1, 2)
@@ -187,26 +200,26 @@ def histogram2d(x, y, bins=10, range=None, density=None, weights=None):
 
 
 def union1d(ar1, ar2):
-    """The numbers that either array has."""
+    """Return the numbers that are in at least one of the arrays."""
     return np.unique(np.concatenate([ar1, ar2], axis=None))
 
 
 def setdiff1d(ar1, ar2, assume_unique=False):
-    """The numbers that only the first array has."""
+    """Return the numbers that are in the first array, and not in the second."""
     ar1 = np.ravel(ar1) if assume_unique else np.unique(ar1)
     return ar1[np.isin(ar1, ar2, invert=True)]
 
 
 def setxor1d(ar1, ar2, assume_unique=False):
-    """The numbers that only one of the arrays has."""
+    """Return the numbers that are in exactly one of the arrays."""
     return np.sort(np.concatenate([setdiff1d(ar1, ar2, assume_unique), setdiff1d(ar2, ar1, assume_unique)]))
 
 
-# ---- Functions that turn complex where real numbers have no answer ---------------------------------------------------
+# ---- Functions that return complex numbers where there is no real result --------------------------------------------
 
 
 def _opened(x, outside):
-    """The numbers, as complex ones if one of them is outside of what the function takes."""
+    """Return x. It becomes complex if one of its numbers is outside of the real domain of the function."""
     x = stacked(x)
     dtype = np.result_type(x)
     return astype(x, np.result_type(dtype, np.complex64)) if dtype.kind != "c" and np.any(outside(x)) else x

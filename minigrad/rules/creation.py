@@ -1,7 +1,7 @@
-"""Arrays made of Tensors, and windows and frequencies made from them: for `minigrad.numpy`.
+"""Functions of `minigrad.numpy` that make arrays of Tensors, and windows and frequencies from Tensors.
 
-These functions stand in for NumPy's where that makes arrays without asking what of. Their order in memory is NumPy's
-choice.
+Plain NumPy does not look for Tensors in the arguments of ``np.array`` and its kind. `minigrad.numpy` calls these
+functions instead, if there are Tensors among the arguments. They ignore ``order=``.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from .composition import stacked
 
 
 def array(object, dtype=None, *, copy=True, order=None, subok=False, ndmin=0, device=None, like=None):
-    """An array of numbers and Tensors, in lists of any depth."""
+    """Return an array of numbers and Tensors, which may be in nested lists."""
     if like is not None:
         raise NotImplementedError("an array of Tensors cannot be made with like=")
     result = stacked(object)
@@ -25,12 +25,12 @@ def array(object, dtype=None, *, copy=True, order=None, subok=False, ndmin=0, de
 
 
 def asarray(a, dtype=None, order=None, *, copy=None, **options):
-    """The same, without a copy where none is needed."""
+    """Do the same as `array`, but copy only where it is necessary."""
     return array(a, dtype, copy=copy, **options)
 
 
 def asarray_chkfinite(a, dtype=None, order=None):
-    """The same, of finite numbers."""
+    """Do the same as `asarray`, and raise if a number is infinite or NaN."""
     result = asarray(a)
     if not np.all(np.isfinite(result)):
         raise ValueError("array must not contain infs or NaNs")
@@ -38,24 +38,24 @@ def asarray_chkfinite(a, dtype=None, order=None):
 
 
 def require(a, dtype=None, requirements=None, *, like=None):
-    """The same, by the name for special requirements: those on memory, a new array fulfils."""
+    """Do the same as `asarray`. The requirements are about memory, and a new array meets them."""
     return asarray(a, dtype, like=like)
 
 
 def full(shape, fill_value, dtype=None, order="C", **options):
-    """One value, or row, everywhere."""
+    """Return an array of that shape, with the value broadcast to it."""
     return array(np.broadcast_to(array(fill_value, dtype), shape), **options)
 
 
 def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, **options):
-    """The same, in the form of an array."""
+    """Do the same as `full`, with the shape and dtype of another array."""
     if find_tensor(fill_value) is None:
         return np.full_like(a, fill_value, dtype, order, subok, shape, **options)
     return full(np.shape(a) if shape is None else shape, fill_value, np.result_type(a) if dtype is None else dtype, **options)
 
 
 class Joined:
-    """`numpy.r_` or `numpy.c_`, also with Tensors among what they join."""
+    """`numpy.r_` or `numpy.c_` that also joins Tensors."""
 
     def __init__(self, plain, as_columns):
         self.plain, self.as_columns = plain, as_columns
@@ -67,7 +67,7 @@ class Joined:
         if any(isinstance(part, str) for part in parts):
             raise NotImplementedError("r_ and c_ of Tensors take no directives; write np.concatenate or np.stack")
         parts = [np.r_[part] if isinstance(part, slice) else stacked(part) for part in parts]
-        dtype = np.result_type(*parts)  # in which Python's numbers are weak
+        dtype = np.result_type(*parts)  # Python's numbers are weak here
         arrays = [astype(np.atleast_1d(part), dtype) for part in parts]
         if not self.as_columns:
             return np.concatenate(arrays)
@@ -75,11 +75,11 @@ class Joined:
 
 
 def kaiser(M, beta):
-    """The window I0(beta sqrt(1 - t**2)) / I0(beta), for t from -1 to 1."""
+    """Return the window I0(beta sqrt(1 - t**2)) / I0(beta) at M points t from -1 to 1 (see `numpy.kaiser`)."""
     t = (np.arange(M) - (M - 1) / 2.0) / ((M - 1) / 2.0 or 1.0)
     return np.i0(beta * np.sqrt(1 - t**2.0)) / np.i0(beta)
 
 
 def frequencies(fftfreq):
-    """The function for the frequencies of a transform: whole numbers, over its length, which is n spacings."""
+    """Return `numpy.fft.fftfreq` or `rfftfreq` as a function of the spacing d: whole numbers divided by n d."""
     return lambda n, d=1.0, **options: np.rint(fftfreq(n, 1.0 / n, **options)) * (1.0 / (n * d))

@@ -1,8 +1,9 @@
 """Decompositions of matrices: Cholesky, eigenvalues, singular values, the pseudoinverse, QR.
 
-As everywhere, `g` is the cotangent for which the loss changes by the real part of ``sum(g * dy)``. The literature
-conjugates: its cotangent is ``conj(g)``. So the rules of what is not holomorphic (all in which a matrix meets its own
-conjugate transpose) hand ``conj(g)`` to a function `..._bar`, and return the conjugate of what that returns.
+In minigrad, `g` is the cotangent of y if the loss changes by the real part of ``sum(g * dy)``. In the literature the
+cotangent of a complex value is ``conj(g)``. The functions `..._bar` here are written as in the literature. A rule passes
+``conj(g)`` to them, and returns the conjugate of their result. For eigenvalues of any matrix this is not necessary,
+because the formulas contain no conjugates.
 """
 
 from typing import Literal
@@ -14,12 +15,15 @@ from .composition import unused
 from .matrices import H, T, as_diagonal, column, conj, eye, product, require_zero, row
 
 # ---- Hermitian matrices ---------------------------------------------------------------------------------------------
-# cholesky and eigh read one triangle, and take the rest for its mirror image. Of a matrix that is indeed symmetric,
-# either triangle gets half of the cotangent, as in JAX; of any other, all of it goes to the triangle that is read.
+# cholesky and eigh read one triangle, and assume that the other triangle is its mirror image. If the matrix is symmetric,
+# each triangle gets half of the cotangent, as in JAX. If it is not, the triangle that is read gets all of it.
 
 
 def _folded(bar, a, triangle):
-    """The cotangent of a matrix of which one triangle was read, from the literature's of the Hermitian matrix."""
+    """Return the cotangent of a matrix of which one triangle was read.
+
+    `bar` is the cotangent in the literature if all of the matrix is read.
+    """
     rounding = 100 * np.finfo(a.dtype).eps * np.max(np.abs(a), axis=(-2, -1), keepdims=True, initial=0)
     symmetric = np.all(np.abs(a - H(a)) <= rounding, axis=(-2, -1), keepdims=True)
     if np.all(symmetric):
@@ -29,13 +33,13 @@ def _folded(bar, a, triangle):
 
 
 def _mirrored(a):
-    """The Hermitian matrix with the lower triangle of a."""
+    """Return the Hermitian matrix that has the lower triangle of a."""
     strict = np.tril(a, -1)
     return strict + H(strict) + np.real(a) * eye(a)
 
 
 def _cholesky_a(g, a, y, upper=False):
-    """Murray 2016, "Differentiation of the Cholesky decomposition"."""
+    """I. Murray, "Differentiation of the Cholesky decomposition", 2016."""
     lower_H, bar = (y, T(g)) if upper else (H(y), conj(g))
     bar = np.tril(np.matmul(lower_H, bar))
     bar = bar - bar * eye(bar) / 2
@@ -43,20 +47,20 @@ def _cholesky_a(g, a, y, upper=False):
     return _folded(H(np.linalg.solve(lower_H, H(bar))), a, "U" if upper else "L")
 
 
-# Vectors turn towards each other by what is divided by the difference of their eigenvalues (or singular values). If
-# that is no more than rounding, they are any basis of a space. A loss that uses them has no derivative that could be
-# found here, and gets NaN, rather than the large numbers that rounding makes of it.
+# The formulas for eigenvectors and singular vectors divide by differences of eigenvalues or singular values. If two of
+# these are equal up to rounding, their vectors are an arbitrary basis of a space. A loss that depends on these vectors
+# has no derivative here. The result is NaN then, because dividing by a rounding error would give large random numbers.
 
 
 def _divisors(differences, values, idle):
-    """Differences of eigenvalues or singular values; NaN for no more than rounding, 1 where nothing is to be divided."""
+    """Return the differences of eigenvalues or singular values: NaN if they are only rounding, 1 where `idle` is true."""
     rounding = 32 * np.finfo(differences.dtype).eps * np.max(np.abs(values), axis=-1, keepdims=True, initial=0)
     rounding = np.reshape(rounding, np.shape(rounding) + (1,) * (np.ndim(differences) - np.ndim(values)))
     return np.where(idle, 1, np.where(np.abs(differences) > rounding, differences, np.nan))
 
 
 def _idle(*gs):
-    """Which vectors have cotangents that are all zeros. (What is traced may change, and is used.)"""
+    """Return a mask of the vectors whose cotangents are all zeros. A Tensor never counts as zeros (see `unused`)."""
     if any(type(g) is not np.ndarray for g in gs):
         return np.zeros(np.shape(gs[0])[-1], bool)
     return np.all([~np.any(g, axis=-2) for g in gs], axis=0)
@@ -67,9 +71,10 @@ def _pairs(flags):
 
 
 def _eigh_bar(w, v, gw, gv):
-    """Giles 2008, "An extended collection of matrix derivative results...".
+    """M. B. Giles, "An extended collection of matrix derivative results...", 2008.
 
-    Eigenvalues move with the diagonal of v.H da v, eigenvectors by the rest over the differences of eigenvalues.
+    The eigenvalues change by the diagonal of d = v.H da v. The eigenvectors change by v times the other elements of d,
+    each divided by the difference of two eigenvalues.
     """
     inner = as_diagonal(gw)
     if not unused(gv):
@@ -102,9 +107,10 @@ defvjp(np.linalg.eigvalsh, a=_eigvalsh_a)
 
 
 def _eig_bar(w, v, gw, gv):
-    """Like `_eigh_bar`, with inv(v) in the place of v.H. (This is holomorphic, but for the norm: so no conjugates.)
+    """This is like `_eigh_bar`, with inv(v) in the place of v.H.
 
-    An eigenvector is one times any number. LAPACK's has the norm 1, and a real number as its largest element.
+    An eigenvector times any number is an eigenvector too. LAPACK returns the one that has the norm 1, and whose largest
+    element is real. So the parts of `gv` that would change the norm, or turn that element, are removed first.
     """
     if not np.size(v):
         return np.zeros_like(v)
@@ -137,11 +143,12 @@ defvjp(np.linalg.eigvals, a=_eigvals_a)
 
 
 def _svd_bar(u, s, vh, gu, gs, gvh):
-    """Townsend 2016, "Differentiating the singular value decomposition"; and Wan and Zhang 2019 for complex matrices.
+    """J. Townsend, "Differentiating the singular value decomposition", 2016; for complex matrices Z.-Q. Wan and S.-X.
+    Zhang, "Automatic differentiation for complex valued SVD", 2019.
 
-    Where u and v turn together, it is by differences of singular values; where they turn against each other, by sums.
-    The last columns of a full u complete an orthonormal basis, in any way: as long as the loss depends on no more
-    than the space they span, it has a derivative.
+    Rotations of u and v in the same direction are divided by differences of singular values, and rotations in opposite
+    directions by sums. The last columns of a full u complete an orthonormal basis in an arbitrary way. So the loss has a
+    derivative only if it depends on nothing but the space that they span.
     """
     k = np.shape(s)[-1]
     u, u_more, vh, vh_more = u[..., :k], u[..., k:], vh[..., :k, :], vh[..., k:, :]
@@ -182,7 +189,7 @@ _BASIS = (
 
 
 def _svd_hermitian_bar(u, s, vh, gu, gs, gvh):
-    """The singular values are those of eigh without their signs, and vh has the signs."""
+    """The singular values are the absolute values of the eigenvalues. The rows of vh have the signs."""
     sign = np.sign(np.real(np.sum(u * T(vh), axis=-2)))
     return _eigh_bar(s * sign, u, gs * np.where(sign == 0, 1, sign), gu + H(gvh) * row(sign))
 
@@ -201,7 +208,10 @@ defconstant(np.linalg.matrix_rank)
 
 
 def _pinv_a(g, a, y, rcond=None, hermitian=False, rtol=None):
-    """Golub and Pereyra 1973. It is the derivative along matrices of the same rank: along others, pinv jumps."""
+    """G. H. Golub and V. Pereyra, "The differentiation of pseudo-inverses...", 1973.
+
+    It holds for changes that keep the rank of the matrix. Where the rank changes, pinv is not continuous.
+    """
     matrix = _mirrored(a) if hermitian else a
     g_H, y_H = T(g), H(y)
     from_left = g_H - product(matrix, y, g_H)
@@ -216,9 +226,9 @@ defvjp(np.linalg.pinv, a=_pinv_a)
 
 
 def _thin_qr_bar(q, r, gq, gr):
-    """Walter and Lehmann 2010, "Algorithmic differentiation of linear algebra functions..."
+    """S. F. Walter and L. Lehmann, "Algorithmic differentiation of linear algebra functions...", 2010.
 
-    The diagonal of r is real, also of a complex matrix.
+    The diagonal of r is real, even if the matrix is complex.
     """
     inner = np.triu(np.matmul(np.triu(gr), H(r)) - np.matmul(H(q), gq))
     inner = inner - inner * eye(inner) / 2
@@ -233,7 +243,8 @@ def _qr_bar(q, r, gq, gr):
         return np.concatenate([first, np.matmul(q, gr_more)], axis=-1)
     q, q_more, r, gq, gq_more, gr = q[..., :n], q[..., n:], r[..., :n, :], gq[..., :n], gq[..., n:], gr[..., :n, :]
     if np.size(q_more) and not unused(gq_more):
-        # Papanicolopulos 2024, "Derivatives of the full QR factorisation...": the other columns of Householder's q.
+        # S.-A. Papanicolopulos, "Derivatives of the full QR factorisation...", 2024. NumPy finds q with Householder
+        # reflections, which determine the other columns too.
         top, bottom = q[..., :n, :], q[..., n:, :]
         z_H = np.linalg.solve(H(top - eye(top)), H(bottom))
         moved = -np.matmul(H(gq_more), q + np.matmul(q_more, H(z_H)))

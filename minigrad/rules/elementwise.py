@@ -1,7 +1,7 @@
 """Functions of each element on its own: arithmetic, powers, exponentials, trigonometry.
 
-In every rule `g` is the cotangent of the result, `y` the result, and the other names are the arguments. At points
-where there is no derivative, the convention is JAX's; a comment names it where the formula does not show it.
+In every rule `g` is the cotangent of the result, `y` is the result, and the other names are the arguments. Where a
+function has no derivative, the rule returns what JAX returns. A comment says what that is if the formula does not show it.
 """
 
 import inspect
@@ -16,7 +16,7 @@ LN2, LN10, PI = float(np.log(2)), float(np.log(10)), float(np.pi)
 
 
 def _whole_quotient(a, b):
-    """a / b, rounded down. A negative number has an infinite one once, though NumPy's quotient is -0.0."""
+    """Return a / b, rounded down. If b is infinite, a / b may be -0.0, but the rounded quotient is -1."""
     return np.where(np.isinf(b), np.floor_divide(a, b), np.floor(a / b))
 
 
@@ -36,7 +36,7 @@ defvjp(np.conjugate,  x=lambda g: np.conjugate(g))
 
 
 def _sloped(g, x):
-    """The cotangent of |x|. The slope at zero is 1; that of a complex number is the conjugate of its direction."""
+    """Return the cotangent of x for y = |x|. The slope at 0 is 1. For a complex x it is conj(x) / |x|, and 0 at 0."""
     if np.iscomplexobj(x):
         size = np.abs(x)
         return g * np.conjugate(x) / np.where(size == 0, 1, size)
@@ -50,24 +50,24 @@ defvjp(np.fabs,     x=_sloped)
 
 
 def _precise(constant, like):
-    """A constant in a dtype that its logarithm, or 1 less than it, can be computed in: that of the whole."""
+    """Return a constant in the dtype of the result. In its own dtype, b - 1 may overflow, and log a lose digits."""
     plain = isinstance(constant, (np.ndarray, np.generic))
     return constant.astype(np.result_type(constant, like), copy=False) if plain else constant
 
 
 def _power_base(g, a, b):
-    """g b a**(b-1). At a = b = 0, where a**-1 is infinite, it is 0: a**0 is constant."""
+    """g b a**(b-1). At a = b = 0 the result is 0, because a**0 is constant. The formula would give 0 * inf."""
     b = _precise(b, a)
     if np.shape(b) == () and b != 0:
-        # The operator knows fast ways for some exponents of an array, and raises for some Python numbers.
+        # For arrays the operator ** is faster than np.power with some exponents. For some Python numbers it raises.
         return g * b * (np.power(a, b - 1) if np.shape(a) == () else a ** (b - 1))
     constant = (a == 0) & (b == 0)
     return g * b * np.power(np.where(constant, 1, a) if np.any(constant) else a, b - 1)
 
 
 def _power_exponent(g, a, y):
-    """g y log a. 0**b stays 0 when b moves, so the logarithm of 0 counts as 0."""
-    if type(a) in (float, int, complex):  # a Python number, whose logarithm shall be as weak
+    """g y log a. At a = 0 the result is 0, because 0**b stays 0 when b changes."""
+    if type(a) in (float, int, complex):  # of a Python number, a Python number
         return g * y * np.log(a or 1).item()
     a = _precise(a, y)
     return g * y * np.log(np.where(a == 0, 1, a))
@@ -94,7 +94,7 @@ defvjp(np.log1p,  x=lambda g, x: g / (1 + x))
 
 
 def log_of_part(a, y):
-    """a - y, the logarithm of the part that one exponential has in a sum of them. An infinite one is all of it."""
+    """Return a - y, the logarithm of the share that exp(a) has in the sum exp(y). It is 0 if a is inf."""
     infinite = a == np.inf
     return np.where(infinite, 0, a) - np.where(infinite, 0, y) if np.count_nonzero(infinite) else a - y
 
@@ -110,9 +110,9 @@ defvjp(np.logaddexp2,
 
 
 def _cosine_of_arcsin(x):
-    """The square root of 1 - x**2. For a complex number, that on the right side of the branch cuts."""
+    """Return the square root of 1 - x**2. For complex numbers it is on the same side of the branch cuts as arcsin."""
     if np.iscomplexobj(x):
-        return np.sqrt(-(x - 1)) * np.sqrt(1 + x)  # not 1 - x, which makes 0j of -0j
+        return np.sqrt(-(x - 1)) * np.sqrt(1 + x)  # -(x - 1) keeps the sign of a zero imaginary part, and 1 - x does not
     return np.sqrt((1 - x) * (1 + x))
 
 
@@ -137,12 +137,13 @@ for to_degrees in (np.rad2deg, np.degrees):
     defvjp(to_degrees, x=lambda g: g * (180 / PI))
 
 # ---- Choosing between two values ------------------------------------------------------------------------------------
-# maximum and minimum share a tie equally, and give a NaN nothing; fmax and fmin give a tie to the second operand.
+# If the operands of maximum or minimum are equal, each gets half of the cotangent. If one is NaN, neither gets any. If
+# the operands of fmax or fmin are equal, the second one gets the cotangent.
 
 
 def _share(g, wins, ties):
-    """The cotangent of an operand: all of g where it was chosen alone, half of it where both are equal."""
-    share = g * wins  # in half the time of np.where
+    """Return the cotangent of an operand: `g` where it wins, and half of `g` where the operands are equal."""
+    share = g * wins  # this takes half the time of np.where
     return np.where(ties, g / 2, share) if np.any(ties) else share
 
 
@@ -165,11 +166,11 @@ defvjp(np.modf,  x=lambda g: g[0])
 defvjp(np.frexp, x=lambda g, y: np.ldexp(g[0], -y[1]))
 defvjp(np.ldexp, a=lambda g, b: np.ldexp(g, b), b=None)
 
-# ---- Functions that are no ufuncs -----------------------------------------------------------------------------------
+# ---- Functions that are not ufuncs ----------------------------------------------------------------------------------
 
 
 def _raised(g, a, low, high):
-    """For y = minimum(maximum(a, low), high), the inner one, and its cotangent."""
+    """Return the maximum in y = minimum(maximum(a, low), high), and the cotangent of that maximum."""
     raised = a if low is None else np.maximum(a, low)
     return raised, g if high is None else _share(g, raised < high, raised == high)
 
@@ -190,7 +191,7 @@ def _clip_high(g, a, low, high):
     return _share(g, raised > high, raised == high)
 
 
-# Before NumPy 2.1 the bounds have one name each.
+# Before NumPy 2.1 the bounds are only called a_min and a_max.
 defvjp(np.clip, a=_clip_a, **{
     name: vjp for name, vjp in {
         "a_min": lambda g, a, a_min, a_max=None: _clip_low(g, a, a_min, a_max),
@@ -202,13 +203,13 @@ defvjp(np.clip, a=_clip_a, **{
 
 
 class _Asked:
-    """Tells which ufunc it was handed to."""
+    """An operand that returns the ufunc that it is passed to."""
 
     def __array_ufunc__(self, ufunc, *args, **kwargs):
         return ufunc
 
 
-# The method of arrays is not the function, but a ufunc that has no public name.
+# The method ``a.clip`` does not call np.clip. It calls a ufunc that has no public name.
 clip_method = np.zeros(1).clip(_Asked(), _Asked())  # type: ignore[call-overload]
 defvjp(clip_method,
        a=lambda g, a, low, high: _clip_a(g, a, low, high),
@@ -217,14 +218,14 @@ defvjp(clip_method,
 
 
 def _where_part(g, x, chosen):
-    """g, where the number is chosen; of complex ones, each part on its own."""
+    """Return `g` where x is chosen, and 0 elsewhere. The two parts of a complex x are chosen separately."""
     if not np.iscomplexobj(x):
         return np.where(chosen(x), g, 0)
     return np.where(chosen(np.real(x)), np.real(g), 0) + 1j * np.where(chosen(np.imag(x)), np.imag(g), 0)
 
 
 def _instead_of(g, x, chosen):
-    """The cotangent of a real number that took the place of parts of x."""
+    """Return the cotangent of the real number that replaced the parts of x that are chosen."""
     part = _where_part(g, x, chosen)
     return np.real(part) - np.imag(part) if np.iscomplexobj(x) else part
 
@@ -237,7 +238,7 @@ defvjp(np.nan_to_num,
 
 
 def _angle_z(g, z, deg=False):
-    """The angle is the imaginary part of the logarithm. That of a real number does not change."""
+    """The angle is the imaginary part of the logarithm. The angle of a real number does not change."""
     return g * (180 / PI if deg else 1) * (-1j if np.iscomplexobj(z) else 0) / z
 
 

@@ -1,8 +1,8 @@
 """Discrete Fourier transforms.
 
-A transform is linear, and its matrix symmetric: so the cotangent is transformed like the value. What remains is to
-undo the padding or cutting of the input; and to count what the transforms of real arrays leave out, the coefficients
-that are the conjugates of others.
+A transform is linear, and its matrix is symmetric, so the VJP is the same transform. Two things are added. The input may
+have been padded or cut, and this is undone. And the transforms of real arrays leave out half of the coefficients, because
+these are conjugates of the other half. Most of the coefficients that are left stand for two, and this is counted.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ fft = np.fft
 
 
 def _resized(a, length, axis):
-    """The first elements along an axis, that many, with zeros for those that there are not."""
+    """Return the first elements along an axis. If there are fewer than `length`, zeros follow."""
     shape = np.shape(a)
     along = (slice(None),) * (axis % len(shape))
     if length <= shape[axis]:
@@ -23,17 +23,18 @@ def _resized(a, length, axis):
 
 
 def _twofold(coefficients, n, axis):
-    """Which coefficients of n real numbers stand for their conjugates too: not the first, nor the middle one."""
+    """Return a mask of the coefficients that stand for their conjugates too: all but the first and the middle one."""
     shape = np.shape(coefficients)
     index = np.arange(shape[axis]).reshape(-1, *[1] * (len(shape) - 1 - axis % len(shape)))
     return (index > 0) & (2 * index < n)
 
 
-# The factor of a transform there is that of the transform back in the opposite convention.
+# norm= decides whether a transform or its inverse has the factor 1/n. A transform has the same factor as its inverse has
+# under the opposite convention.
 _OPPOSITE = {None: "forward", "backward": "forward", "ortho": "ortho", "forward": "backward"}
 
 # ---- Along one axis -------------------------------------------------------------------------------------------------
-# In what follows `length` is that of the input.
+# `length` is the length of the input here.
 
 
 def _fft(g, length, axis, norm):
@@ -45,7 +46,7 @@ def _ifft(g, length, axis, norm):
 
 
 def _rfft(g, length, n, axis, norm):
-    """irfft takes a twofold coefficient two times, but rfft returns it once."""
+    """irfft counts each coefficient that stands for two twice, but rfft returned it once. So `g` is halved there."""
     g = np.conjugate(g)
     x = fft.irfft(np.where(_twofold(g, n, axis), g / 2, g), n, axis=axis, norm=_OPPOSITE[norm])
     return _resized(x, length, axis)
@@ -73,7 +74,7 @@ def _irfft_a(g, a_shape, n=None, axis=-1, norm=None):
     return _irfft(g, a_shape[axis], axis, norm)
 
 
-# hfft(a) is irfft(conj(a)), and ihfft(a) is conj(rfft(a)), in the opposite convention.
+# Under the opposite convention, hfft(a) is irfft(conj(a)), and ihfft(a) is conj(rfft(a)).
 
 
 def _hfft_a(g, a_shape, n=None, axis=-1, norm=None):
@@ -92,15 +93,15 @@ defvjp(fft.hfft,  a=_hfft_a)
 defvjp(fft.ihfft, a=_ihfft_a)
 
 # ---- Along several axes ---------------------------------------------------------------------------------------------
-# One after the other, which may even be the same again. The transforms of real arrays do the last axis as above, on
-# the side where the numbers are real, and the others as fft does.
+# NumPy transforms one axis after the other, and an axis may come twice. In the transforms of real arrays, rfft or irfft
+# transforms the last axis that is given, and fft or ifft the others.
 
 
-_LAST_AXIS_FIRST = np.lib.NumpyVersion(np.__version__) >= "2.1.0"  # rfftn; it makes a difference only if axes repeat
+_LAST_AXIS_FIRST = np.lib.NumpyVersion(np.__version__) >= "2.1.0"  # in rfftn; this matters only if an axis comes twice
 
 
 def _passes(a_shape, s, axes):
-    """The axes, in NumPy's order, each with the length that it is brought to."""
+    """Return the axes in the order in which they are given. Each comes with its length after padding or cutting."""
     if axes is None:
         axes = range(len(a_shape)) if s is None else range(-len(s), 0)
     lengths = [-1] * len(axes) if s is None else s
@@ -108,7 +109,7 @@ def _passes(a_shape, s, axes):
 
 
 def _undone(g, a_shape, passes, transform, norm):
-    """The cotangent of the input, when there was a pass for each axis, from the first of the list on."""
+    """Return the cotangent of the input of the passes, which were made in the order of the list."""
     lengths = list(a_shape)
     found = []
     for axis, n in passes:

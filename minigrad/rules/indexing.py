@@ -1,4 +1,4 @@
-"""Taking elements of an array, and choosing between arrays."""
+"""Taking and replacing elements of an array by index, and choosing between two arrays."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from ..views import getitem
 
 @primitive
 def scatter(values, indices, shape):
-    """Zeros of that shape, with each of the values added at its index: what indexing does, backwards."""
+    """Return zeros of that shape, with each value added at its index. This is the VJP of indexing."""
     out = np.zeros(shape, np.result_type(*values))
     for value, index in zip(values, indices):
         if _may_repeat(index):
@@ -21,15 +21,15 @@ def scatter(values, indices, shape):
 
 @primitive
 def replace(a, index, value):
-    """A copy of `a` with another value at an index: what ``a[index] = value`` makes of it."""
+    """Return a copy of `a` after ``a[index] = value``."""
     a = np.asarray(a)
-    out = copied(a) if a.flags.writeable else np.array(a)  # what the user writes into keeps its layout in memory
+    out = copied(a) if a.flags.writeable else np.array(a)  # an array that the user writes into keeps its layout in memory
     out[index] = value
     return out
 
 
 def _replace_value(g, index):
-    """The elements at the index. Where it names one twice, only what is written there last has a part in the result."""
+    """Return the elements at the index. If it names an element twice, only the value that is written last counts."""
     taken = getitem(g, index)
     if not _may_repeat(index):
         return taken
@@ -40,7 +40,7 @@ def _replace_value(g, index):
 
 
 def _may_repeat(index):
-    """Whether an index may name an element twice. Numbers, slices and masks cannot; arrays and lists of numbers can."""
+    """Whether an index may name an element twice. Arrays and lists of numbers may. Numbers, slices and masks cannot."""
     parts = index if isinstance(index, tuple) else (index,)
     return not all(
         part is None or part is Ellipsis or isinstance(part, (int, np.integer, slice)) or np.asarray(part).dtype == bool

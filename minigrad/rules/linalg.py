@@ -1,8 +1,8 @@
-"""Linear algebra: products, equations, determinants and norms; and the diagonals and triangles of matrices.
+"""Linear algebra: products, equations, determinants and norms. Also the diagonals and triangles of matrices.
 
-Matrices are in the last two axes, and there may be any number of them. Where a rule is not school mathematics, it is
-from Giles 2008, "An extended collection of matrix derivative results for forward and reverse mode algorithmic
-differentiation", unless something else is said.
+Matrices are in the last two axes. The other axes count matrices. Rules that are not school mathematics are from M. B.
+Giles, "An extended collection of matrix derivative results for forward and reverse mode algorithmic differentiation",
+2008, unless a comment names another source.
 """
 
 import math
@@ -10,17 +10,18 @@ import math
 import numpy as np
 
 from ..methods import astype
-from ..table import defvjp, primitive, sequence
+from ..table import defcomposition, defvjp, primitive, sequence
 from .composition import defstandin, through
 from .matrices import H, T, as_diagonal, column, conj, eye, row, scalar
-from .products import cross_a, cross_b, matmul_a, matmul_b, tensordot_a, tensordot_b, vecdot_a, vecdot_b
+from .products import cross_a, cross_b
+from .reductions import others
 
 # ---- Diagonals and triangles ----------------------------------------------------------------------------------------
 
 
 @primitive
 def on_diagonal(values, shape, offset=0, axis1=0, axis2=1):
-    """Zeros of that shape, with the values on a diagonal: what np.diagonal does, backwards."""
+    """Return zeros of that shape, with the values on a diagonal. This is the VJP of np.diagonal."""
     out = np.zeros(shape, values.dtype)
     i = np.arange(values.shape[-1])
     np.moveaxis(out, (axis1, axis2), (-2, -1))[..., i + max(-offset, 0), i + max(offset, 0)] = values
@@ -58,9 +59,9 @@ for matrix_transpose in (np.matrix_transpose, np.linalg.matrix_transpose):
 
 @sequence
 def _multi_dot(g, arrays):
-    """For each factor, what is left of it, transposed, times g, times what is right of it, transposed."""
+    """The cotangent of a factor is left.T @ g @ right.T, with the products of the factors to its left and right."""
     shapes = [np.shape(array) for array in arrays]
-    if len(shapes[-1]) == 1:  # a vector is a row as the first factor, and a column as the last
+    if len(shapes[-1]) == 1:  # the last factor may be a column, and the first one a row
         arrays, g = [*arrays[:-1], column(arrays[-1])], np.expand_dims(g, -1)
     if len(shapes[0]) == 1:
         arrays, g = [row(arrays[0]), *arrays[1:]], np.expand_dims(g, -2)
@@ -76,27 +77,22 @@ def _multi_dot(g, arrays):
     return shares
 
 
-# These are the functions of the same names in np, with other names for the arguments, and fewer options.
-defvjp(np.linalg.matmul,
-       x1=lambda g, x2: matmul_a(g, x2),
-       x2=lambda g, x1: matmul_b(g, x1))
+# These functions are also in np, with other names for the arguments. NumPy only calls the function in np.
+defcomposition(np.linalg.matmul,    np.matmul)
+defcomposition(np.linalg.vecdot,    np.vecdot)
+defcomposition(np.linalg.tensordot, np.tensordot)
+# NumPy checks the shapes in these two. A composition would have to repeat that, so they have rules.
 defvjp(np.linalg.outer,
        x1=lambda g, x2: np.matmul(g, x2),
        x2=lambda g, x1: np.matmul(x1, g))
 defvjp(np.linalg.cross,
        x1=lambda g, x1, x2, axis=-1: cross_a(g, x1, x2, axis=axis),
        x2=lambda g, x1, x2, axis=-1: cross_b(g, x1, x2, axis=axis))
-defvjp(np.linalg.vecdot,
-       x1=lambda g, x1, x2, axis=-1: vecdot_a(g, x1, x2, axis),
-       x2=lambda g, x1, x2, axis=-1: vecdot_b(g, x1, x2, axis))
-defvjp(np.linalg.tensordot,
-       x1=lambda g, x1_shape, x2, axes=2: tensordot_a(g, x1_shape, x2, axes),
-       x2=lambda g, x1, x2_shape, axes=2: tensordot_b(g, x1, x2_shape, axes))
 defvjp(np.linalg.multi_dot, arrays=_multi_dot)
 
 
 def _matrix_power(a, n):
-    """By squaring, as NumPy does it. To the power 0, it is constant."""
+    """Return the power by repeated squaring, as NumPy does. For n = 0 the result is None, which is a constant."""
     if n < 0:
         a, n = np.linalg.inv(a), -n
     y = None
@@ -118,7 +114,7 @@ def _inv_a(g, y):
 
 
 def _solve_b(g, a, b_shape):
-    """a.T x = g. A vector b is one, whatever the number of matrices; then y and g have one for each of them."""
+    """The cotangent of b is the solution x of a.T @ x = g. If b is one vector, `g` has a vector for each matrix."""
     if len(b_shape) > 1:
         return np.linalg.solve(T(a), g)
     return np.linalg.solve(T(a), np.expand_dims(g, -1))[..., 0]
@@ -142,7 +138,7 @@ def _tensorinv(a, ind=2):
 
 
 def _tensorsolve(a, b, axes=None):
-    """The axes of a that are listed come last, in that order."""
+    """Move the axes of a that are listed to the end, and solve as for a matrix."""
     axes = list(axes or ())
     a = np.transpose(a, [i for i in range(np.ndim(a)) if i not in axes] + axes)
     x = np.linalg.solve(np.reshape(a, (np.size(b), -1)), np.ravel(b))
@@ -156,7 +152,7 @@ defstandin(np.linalg.tensorsolve, _tensorsolve, "a", "b")
 
 
 def _lstsq(a, b, y, rcond=None):
-    """NumPy computes it in float64 in any case. `y` tells whether there are residuals."""
+    """Solve with the pseudoinverse, in float64 as NumPy does. The result `y` tells whether it returned residuals."""
     a = astype(a, np.result_type(a, np.float64))
     eps = np.finfo(np.float64).eps
     rcond = eps * max(np.shape(a)) if rcond is None else eps if rcond < 0 else rcond
@@ -169,14 +165,9 @@ def _lstsq(a, b, y, rcond=None):
 defstandin(np.linalg.lstsq, _lstsq, "a", "b")
 
 # ---- Determinants ---------------------------------------------------------------------------------------------------
-# The derivative of a determinant is the matrix of cofactors: for a matrix with an inverse, det(a) inv(a).T, but it
-# exists for every matrix. The singular value decomposition a = u diag(s) vh has it for all: there, cofactors are
-# products of all singular values but one, and their derivatives products of all but two.
-
-
-def _others(s):
-    """For each number, the product of all others: what the product of all of them changes by, if that one does."""
-    return through(lambda s: np.prod(s, axis=-1), s, np.ones(np.shape(s)[:-1], s.dtype))
+# The derivative of det(a) is the matrix of cofactors. It equals det(a) inv(a).T if a has an inverse, but it exists for
+# every matrix. It is computed from the singular value decomposition a = u diag(s) vh, which exists for every matrix too:
+# the cofactors of diag(s) are the products of all singular values but one. In their derivatives, two are left out.
 
 
 def _frame(a):
@@ -186,18 +177,18 @@ def _frame(a):
 
 @primitive
 def cofactors(a):
-    """The derivative of det(a): at i, j the determinant of a without row i and column j, with its sign."""
+    """Return the derivative of det(a). At i, j it is the determinant of a without row i and column j, with a sign."""
     u, s, vh, sign = _frame(a)
-    return sign * np.matmul(conj(u) * row(_others(s)), conj(vh))
+    return sign * np.matmul(conj(u) * row(others(s, -1)), conj(vh))
 
 
 @primitive
 def cofactors_vjp(g, a):
-    """The second derivative of det(a), in direction g."""
+    """Return the second derivative of det(a) in the direction `g`."""
     u, s, vh, sign = _frame(a)
     identity = eye(s)
-    # At i, j the product of all singular values but i and j. On the diagonal nothing is wanted.
-    all_but_two = _others(np.where(identity, 1, row(s))) * (1 - identity)
+    # At i, j this is the product of all singular values but i and j. On the diagonal it is 0.
+    all_but_two = others(np.where(identity, 1, row(s)), -1) * (1 - identity)
     g = np.matmul(H(u), np.matmul(g, H(vh)))
     diagonal = np.diagonal(g, 0, -2, -1)
     second = as_diagonal(np.matmul(all_but_two, column(diagonal))[..., 0]) - all_but_two * T(g)
@@ -205,7 +196,7 @@ def cofactors_vjp(g, a):
 
 
 def _third_derivative(g, direction, a):
-    """The third derivative of det(a), in two directions: for matrices with an inverse."""
+    """Return the third derivative of det(a) in two directions. The matrices need an inverse."""
     if np.size(a) and np.any(np.linalg.cond(a) > 1e-3 / np.finfo(a.dtype).eps):
         raise NotImplementedError("np.linalg.det has no third derivative (yet) at a singular matrix")
     b = T(np.linalg.inv(a))
@@ -216,7 +207,7 @@ def _third_derivative(g, direction, a):
 
 
 def _slogdet_a(g, a, y):
-    """A complex sign is det / |det|. It turns with the imaginary part of the logarithm of det."""
+    """The real part of log(det(a)) is y[1]. The imaginary part is the angle of the sign y[0], if that is complex."""
     g = g[1] + 1j * np.imag(g[0] * y[0]) if np.iscomplexobj(a) else g[1]
     return scalar(g) * T(np.linalg.inv(a))
 
@@ -228,8 +219,8 @@ defvjp(np.linalg.det,     a=lambda g, a: scalar(g) * cofactors(a))
 defvjp(np.linalg.slogdet, a=_slogdet_a)
 
 # ---- Norms ----------------------------------------------------------------------------------------------------------
-# Sums and extremes of absolute values or singular values. The conventions for those (a slope of 1 at 0, ties that
-# share) hold here. The 2-norm has no derivative at 0: it is NaN, as in JAX.
+# A norm is a sum or an extreme of absolute values or singular values, so the conventions for these hold: the slope of |x|
+# at 0 is 1, and elements that tie share the cotangent. The derivative of the 2-norm at 0 is NaN, as in JAX.
 
 
 def _norm_of_vector(x, ord, axis):
@@ -256,7 +247,7 @@ def _of_norm(g, x, y, ord, axis, norm):
     if ord in (None, "f", "fro") or (ord == 2 and norm is _norm_of_vector):
         g, y = (r if np.ndim(r) == np.ndim(x) else np.expand_dims(r, axis) for r in (g, y))
         return g * conj(x) / y
-    if ord == 0:  # it counts
+    if ord == 0:  # the number of elements that are not zero
         return np.zeros(np.shape(x), np.result_type(g))
     return through(lambda x: np.reshape(norm(x, ord, axis), np.shape(g)), x, g)
 

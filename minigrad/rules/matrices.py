@@ -1,50 +1,50 @@
-"""Matrices, in the last two axes of arrays: the notation in which their rules are written."""
+"""Short names for operations on matrices. Matrices are in the last two axes of an array."""
 
 import numpy as np
 
 
 def T(x):
-    """The transpose."""
+    """Return the transpose."""
     return np.swapaxes(x, -1, -2)
 
 
 def conj(x):
-    """The conjugate; of a real array the array itself."""
+    """Return the conjugate. A real array is returned as it is."""
     return np.conjugate(x) if np.iscomplexobj(x) else x
 
 
 def H(x):
-    """The conjugate transpose."""
+    """Return the conjugate transpose."""
     return conj(T(x))
 
 
 def eye(like):
-    """The identity with as many columns as an array has, of real numbers of the same precision."""
+    """Return the identity, with as many columns as an array has, and with real numbers of the same precision."""
     return np.eye(np.shape(like)[-1], dtype=np.finfo(like.dtype).dtype)
 
 
 def row(d):
-    """Vectors as matrices of one row."""
+    """Return vectors as matrices of one row."""
     return np.expand_dims(d, -2)
 
 
 def column(d):
-    """Vectors as matrices of one column."""
+    """Return vectors as matrices of one column."""
     return np.expand_dims(d, -1)
 
 
 def scalar(d):
-    """Numbers, one for each matrix, such that they multiply the matrices."""
+    """Return numbers, one for each matrix, with two more axes, so that they multiply the matrices."""
     return np.expand_dims(d, (-2, -1))
 
 
 def as_diagonal(d):
-    """The matrix with that diagonal."""
+    """Return the matrix with that diagonal, and zeros elsewhere."""
     return column(d) * eye(d)
 
 
 def product(a, b, c):
-    """a @ b @ c, in the cheaper order of the two: so that tall and wide matrices do not make large square ones."""
+    """Return a @ b @ c, in the cheaper of the two orders. With tall and wide matrices, one order is much cheaper."""
     (m, k), (n, p) = np.shape(a)[-2:], np.shape(c)[-2:]
     if m * n * (k + p) <= k * p * (m + n):
         return np.matmul(np.matmul(a, b), c)
@@ -52,7 +52,7 @@ def product(a, b, c):
 
 
 def require_zero(x, message, *scales):
-    """Raise if x is not zero, as far as rounding goes in comparison with the largest number in some arrays."""
+    """Raise if x is not zero. Rounding errors are allowed, relative to the largest number in the arrays `scales`."""
     for_each = np.stack([np.max(np.abs(scale), initial=0) for scale in scales])
     if np.any(np.abs(x) > np.sqrt(np.finfo(x.dtype).eps) * np.max(for_each)):
         raise ValueError(message)

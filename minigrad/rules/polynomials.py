@@ -1,4 +1,4 @@
-"""Polynomials, given by their coefficients, the highest power first; and those that fit data best."""
+"""Polynomials, and fitting them to data. A polynomial is given by its coefficients, the highest power first."""
 
 import math
 
@@ -12,7 +12,7 @@ from .products import convolve_a, summed_to
 
 
 def _polyval_p(g, p_shape, x):
-    """A row for each coefficient: g, times a power of x."""
+    """Return a row for each coefficient: `g` times a power of x."""
     rows = [g]
     for _ in range(p_shape[0] - 1):
         rows.append(rows[-1] * x)
@@ -39,27 +39,30 @@ defvjp(np.polyval, p=_polyval_p, x=_polyval_x)
 defvjp(np.vander,  x=_vander_x)
 
 # ---- Sums, products and quotients -----------------------------------------------------------------------------------
-# Coefficients of different polynomials are aligned at the last.
+# Coefficients of the same power are added. So two arrays of coefficients are aligned at the last one.
 
 
 def _last(values, n):
-    """The last n numbers, after zeros if there are not so many."""
+    """Return the last n numbers. If there are fewer, zeros come before them."""
     missing = max(n - len(values), 0)
     return np.concatenate([np.zeros(missing, np.result_type(values)), values[len(values) + missing - n:]])
 
 
 def _shared(g, shape):
-    """The cotangent of coefficients of that shape (maybe a single number), from that of as many or more."""
+    """Return the cotangent of coefficients of that shape. `g` belongs to a sum, which has as many or more."""
     return np.reshape(_last(g, math.prod(shape)), shape)
 
 
 def _polymul_a1(g, a1_shape, a2):
-    """A product of polynomials is a convolution. NumPy leaves zeros at the front away, but they count like others."""
+    """A product of polynomials is a convolution. NumPy removes zeros at the front first, but they have a derivative."""
     return convolve_a(_last(g, math.prod(a1_shape) + np.size(a2) - 1), a1_shape, a2)
 
 
 def _polydiv(u, v, y):
-    """School division: each digit of the quotient takes a multiple of v from what is left. `y` tells the lengths."""
+    """This is long division. Each digit of the quotient is multiplied by v, and subtracted from the rest.
+
+    The result `y` tells the length of the remainder.
+    """
     rest, v = np.ravel(u), np.ravel(v)
     digits = []
     for _ in range(len(rest) - len(v) + 1):
@@ -97,7 +100,10 @@ defstandin(np.polyint, _polyint, "p", "k")
 
 
 def _poly(seq_of_zeros):
-    """The product of all t - z. Of a matrix it is det(t - A), by Faddeev and LeVerrier (Gantmacher 1959, IV.5)."""
+    """Return the coefficients of the product of all t - z or, for a matrix, of det(t - z).
+
+    For a matrix this is the algorithm of Faddeev and LeVerrier (F. R. Gantmacher, "The theory of matrices", 1959, IV.5).
+    """
     z = seq_of_zeros
     one = np.ones(1, np.result_type(z))
     if np.ndim(z) < 2:
@@ -113,7 +119,7 @@ def _poly(seq_of_zeros):
 
 
 def _roots_p(g, p, y):
-    """Where p(y) = 0 and p changes by dp, y changes by -dp(y) / p'(y)."""
+    """If p changes by dp, a root y changes by -dp(y) / p'(y)."""
     coefficients = np.reshape(p, -1)
     slope = _polyval_x(np.ones_like(y), coefficients, y)
     if np.any(slope == 0):
@@ -128,7 +134,7 @@ defvjp(np.roots, p=_roots_p)
 
 
 def _polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
-    """As NumPy does it: by least squares, with columns of powers that are scaled to the length 1."""
+    """Solve by least squares, as NumPy does. The columns of powers are scaled to the norm 1."""
     powers = np.vander(x, deg + 1)
     if w is not None:
         powers = powers * w[:, None]

@@ -1,4 +1,4 @@
-"""Products of vectors and matrices."""
+"""Products of vectors, matrices and tensors, convolutions, and `einsum`."""
 
 import math
 
@@ -7,15 +7,17 @@ import numpy as np
 from ..table import C_FUNCTIONS, defvjp, sequence
 from .composition import defstandin
 
-# For matrices y = a @ b the rules are g @ b.T for a, and a.T @ g for b. In NumPy a vector counts as one row on the
-# left, or as one column on the right, and y lacks that axis. With more axes, all but the last two are a batch.
+# For matrices y = a @ b, the cotangent of a is g @ b.T, and the cotangent of b is a.T @ g.
+#
+# NumPy treats a vector on the left as a matrix of one row, and a vector on the right as a matrix of one column. It
+# removes the added axis from y. If an operand has more than two axes, all but the last two count matrices.
 
 
 def _transposed(matrices):
     return matrices.T if matrices.ndim == 2 else np.swapaxes(matrices, -1, -2)
 
 
-# In g, the axis that a vector lacks is missing too: where g has fewer axes than one operand, the other is a vector.
+# If g has fewer axes than one operand, then the other operand is a vector.
 
 
 def matmul_a(g, b):
@@ -36,8 +38,8 @@ def matmul_b(g, a):
 
 defvjp(np.matmul, a=matmul_a, b=matmul_b)
 
-# np.dot pairs every row of a (its last axis) with every column of b (its last axis but one). It is a product of two
-# matrices, when all other axes of each are taken as one.
+# np.dot multiplies each row of a (along the last axis) with each column of b (along the last axis but one). If all other
+# axes of each operand are joined into one, it is a product of two matrices.
 
 
 def _rows(a_shape):
@@ -67,39 +69,38 @@ def _dot_b(g, a, b_shape):
 defvjp(np.dot, a=_dot_a, b=_dot_b)
 
 # ---- Along an axis of each ------------------------------------------------------------------------------------------
-# What pairs an axis of one operand with an axis of the other is not aligned for broadcasting before these are last.
+# These functions pair an axis of one operand with an axis of the other, and broadcast the rest. Broadcasting aligns the
+# last axes, so the paired axes are moved there first.
 
 
 def summed_to(g, shape):
-    """The cotangent of a value of that shape, from that of what it was broadcast to."""
+    """Return the cotangent of a value of that shape. `g` is the cotangent of that value after it was broadcast."""
     added = np.ndim(g) - len(shape)
     axes = (*range(added), *(added + i for i, n in enumerate(shape) if n != np.shape(g)[added + i]))
     return np.reshape(np.sum(g, axis=axes), shape) if axes else g
 
 
 def _from_last(g_last, a_last, axis):
-    """The cotangent of an operand, from one that fits when its axis is last."""
+    """Return the cotangent of an operand. `g_last` is the cotangent that it has while the axis is the last one."""
     return np.moveaxis(summed_to(g_last, np.shape(a_last)), -1, axis)
 
 
-def _vecdot(g, a, b, axis, keepdims):
-    """The cotangents that the operands have when the axis is last, and those operands: y = sum(conj(a) * b)."""
-    g = np.moveaxis(g, axis, -1) if keepdims else g[..., None]
-    a, b = np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1)
-    return np.conjugate(g * b), a, g * np.conjugate(a), b
+def _with_axis_last(g, a, b, axis, keepdims):
+    return np.moveaxis(g, axis, -1) if keepdims else g[..., None], np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1)
 
 
-def vecdot_a(g, a, b, axis=-1, keepdims=False):
-    g_a, a, _, _ = _vecdot(g, a, b, axis, keepdims)
-    return _from_last(g_a, a, axis)
+def _vecdot_a(g, a, b, axis=-1, keepdims=False):
+    """The result is sum(conj(a) * b)."""
+    g, a, b = _with_axis_last(g, a, b, axis, keepdims)
+    return _from_last(np.conjugate(g * b), a, axis)
 
 
-def vecdot_b(g, a, b, axis=-1, keepdims=False):
-    _, _, g_b, b = _vecdot(g, a, b, axis, keepdims)
-    return _from_last(g_b, b, axis)
+def _vecdot_b(g, a, b, axis=-1, keepdims=False):
+    g, a, b = _with_axis_last(g, a, b, axis, keepdims)
+    return _from_last(g * np.conjugate(a), b, axis)
 
 
-defvjp(np.vecdot, a=vecdot_a, b=vecdot_b)
+defvjp(np.vecdot, a=_vecdot_a, b=_vecdot_b)
 if hasattr(np, "matvec"):  # since NumPy 2.2
     defvjp(np.matvec,
            a=lambda g, b: g[..., :, None] * b[..., None, :],
@@ -110,15 +111,15 @@ if hasattr(np, "matvec"):  # since NumPy 2.2
 
 
 def _in_space(a):
-    """Vectors along the last axis, with a third component, which counts as 0 where it is missing."""
+    """Return vectors of three components, along the last axis. A third component that is missing is 0."""
     return a if np.shape(a)[-1] == 3 else np.concatenate([a, np.zeros_like(a[..., :1])], axis=-1)
 
 
 def _cross(g, a, b, axisa, axisb, axisc, axis, of_a):
-    """The triple product g . (a x b) is a . (b x g), and b . (g x a)."""
+    """The triple product g . (a x b) equals a . (b x g) and b . (g x a). So the cotangents are b x g and g x a."""
     axisa, axisb, axisc = (axisa, axisb, axisc) if axis is None else (axis, axis, axis)
     a, b = np.moveaxis(a, axisa, -1), np.moveaxis(b, axisb, -1)
-    if np.shape(a)[-1] == np.shape(b)[-1] == 2:  # two vectors in the plane: y is the third component
+    if np.shape(a)[-1] == np.shape(b)[-1] == 2:  # of two vectors in the plane, y is the third component
         g = np.stack([np.zeros_like(g), np.zeros_like(g), g], axis=-1)
     else:
         g = np.moveaxis(g, axisc, -1)
@@ -139,7 +140,7 @@ defvjp(np.cross, a=cross_a, b=cross_b)
 
 # ---- Every element of one with every element of the other -----------------------------------------------------------
 
-# Before NumPy 2.4 these two do not tell their parameters.
+# Before NumPy 2.4, `inspect.signature` fails for these two.
 C_FUNCTIONS.update(inner=lambda a, b: ..., vdot=lambda a, b: ...)
 
 defvjp(np.outer,
@@ -151,7 +152,7 @@ defvjp(np.vdot,
 
 
 def _paired(axes, a_ndim, b_ndim):
-    """The axes that tensordot sums over, of either operand, as numbers from 0 on; and those that are left."""
+    """Return the axes of a and of b that tensordot sums over, and the other axes of a and of b."""
     try:
         a_axes, b_axes = axes
     except TypeError:
@@ -162,7 +163,7 @@ def _paired(axes, a_ndim, b_ndim):
 
 
 def tensordot_a(g, a_shape, b, axes=2):
-    """The product of g with b over the axes that come from b; its axes are then put where they are in a."""
+    """Multiply `g` with b, and sum over the axes that `g` has from b. Then put the axes into the order they have in a."""
     a_axes, b_axes, a_left, b_left = _paired(axes, len(a_shape), np.ndim(b))
     product = np.tensordot(g, b, (list(range(len(a_left), np.ndim(g))), b_left))
     partners = [a_axes[b_axes.index(i)] for i in sorted(b_axes)]
@@ -187,7 +188,7 @@ defvjp(np.inner,
 
 
 def _kron(a, b):
-    """Every number of a times all of b: the axes of a and of b in turns, and then each two of them as one."""
+    """Let axes of a and of b alternate, multiply, and join each axis of a with the axis of b that follows it."""
     ndim = max(np.ndim(a), np.ndim(b))
     a_shape, b_shape = ((1,) * (ndim - np.ndim(x)) + np.shape(x) for x in (a, b))
     a = np.reshape(a, [n for length in a_shape for n in (length, 1)])
@@ -198,12 +199,13 @@ def _kron(a, b):
 defstandin(np.kron, _kron, "a", "b")
 
 # ---- Convolution ----------------------------------------------------------------------------------------------------
-# The full convolution of m and n numbers has m + n - 1. Its cotangent, convolved with one operand backwards, and
-# taken where the two overlap in full, is that of the other operand. The modes "same" and "valid" are part of the full.
+# The full convolution of m and n numbers is y[k] = sum(a[i] * v[k-i]), with m + n - 1 numbers. So the cotangent of a[i]
+# is sum(g[k] * v[k-i]): this is the convolution of g with the reversed v, where the two overlap completely. The modes
+# "same" and "valid" return the middle part of the full convolution.
 
 
 def _full(g, m, n, late=False):
-    """The cotangent of the full convolution, of which the result was the middle part."""
+    """Return the cotangent of the full convolution, whose middle part was the result."""
     missing = m + n - 1 - len(g)
     before = (missing + late) // 2
     zeros = np.zeros(missing, np.result_type(g))
@@ -220,7 +222,10 @@ def convolve_v(g, a, v_shape, mode="full"):
 
 
 def _correlate_a(g, a_shape, v, mode="valid"):
-    """Correlation is convolution with the conjugate of v, backwards. With v longer, NumPy does the reverse."""
+    """Correlation is convolution with the reversed conjugate of v.
+
+    If v is longer than a, NumPy exchanges the two and reverses the result. Then its middle part may be one later.
+    """
     v = np.ravel(v)
     m = math.prod(a_shape)
     return np.reshape(np.convolve(_full(g, m, len(v), m < len(v)), np.conjugate(v), "valid"), a_shape)
@@ -237,17 +242,18 @@ defvjp(np.convolve,  a=convolve_a,  v=convolve_v)
 defvjp(np.correlate, a=_correlate_a, v=_correlate_v)
 
 # ---- Einstein's summation -------------------------------------------------------------------------------------------
-# Every call is brought into one form: einsum(a, [0, 1], b, [1, 2], [0, 2]), a number for every axis of an operand, and
-# of the result. To get from the cotangent of the result to that of an operand, the two change places.
+# When the arguments are bound, each call is brought into one form: einsum(a, [0, 1], b, [1, 2], [0, 2]). Each axis of an
+# operand, and of the result, has a label, which is a number. The VJP is einsum too: the cotangent of the result and the
+# operand change places.
 
 
-# When it optimizes, NumPy gives letters to the numbers of lists: before version 2.3, upper case ones to those from
-# 26 on, which brings them to the front of a result that is not given.
+# With optimize=True, NumPy turns the labels of lists into letters. Before version 2.3, the labels from 26 on become upper
+# case letters, which sort before the others. This matters if the call does not name the labels of the result.
 _FROM_26_FIRST = np.lib.NumpyVersion(np.__version__) < "2.3.0"
 
 
 def _in_one_form(given):
-    """The arguments of a call, with the operands in that form."""
+    """Return the arguments of a call, with the operands in that form."""
     args = given["operands"]
     if isinstance(args[0], str):
         terms, arrow, output = args[0].replace(" ", "").partition("->")
@@ -262,7 +268,7 @@ def _in_one_form(given):
         moved = _FROM_26_FIRST and not isinstance(args[0], str) and given.get("optimize", False) is not False
         single = [label for label in used if used.count(label) == 1]
         result = [Ellipsis, *sorted(single, key=lambda label: (moved and label < 26, label))]
-    # An ellipsis stands for the axes that have no label. It gets as many as it needs, aligned at the last.
+    # An ellipsis stands for the axes without a label. They get labels that are not in use, and are aligned at the last.
     counts = [np.ndim(a) - len(labels) + 1 if Ellipsis in labels else 0 for a, labels in zip(operands, inputs)]
     longest = max(counts, default=0)
     free = [label for label in range(52) if label not in used][:longest]
@@ -271,7 +277,7 @@ def _in_one_form(given):
 
 
 def _labels(term):
-    """The numbers for the letters of a term such as ``ij`` or ``...k``; sorted, they are in the order of NumPy's."""
+    """Return numbers for the letters of a term such as ``ij`` or ``...k``. They sort as the letters do in NumPy."""
     letters = term.replace("...", ".")
     return [Ellipsis if c == "." else ord(c) - ord("A") if c <= "Z" else ord(c) - ord("a") + 26 for c in letters]
 
@@ -282,13 +288,14 @@ def _expanded(labels, instead):
 
 
 def _einsum_operand(i, g, operands, optimize):
-    """The cotangent of the operand at place i, where its number i + 1 is that of its labels."""
+    """Return the cotangent of ``operands[i]``, whose labels are ``operands[i + 1]``."""
     a_shape, labels = np.shape(operands[i]), operands[i + 1].tolist()
     terms = [*operands[:i], g, operands[-1], *operands[i + 2:-1]]
     lengths = [pair for a, numbers in zip(terms[::2], terms[1::2]) for pair in zip(numbers.tolist(), np.shape(a))]
     long = {label for label, n in lengths if n != 1}
-    # An axis that was stretched is summed over; so is one that nothing else has, where all elements get the same.
-    # Of several axes with the same label, the first is filled, and then all is zero but their diagonal.
+    # einsum fills an axis if one of the terms has its label with a length other than 1. Every other axis gets the length
+    # 1, and is broadcast at the end. Either it was stretched, and einsum sums over it; or its elements all get the same.
+    # If several axes have the same label, the first is filled. The elements that are not on their diagonal are zero.
     filled = [n != 1 and label in long and label not in labels[:k] for k, (label, n) in enumerate(zip(labels, a_shape))]
     share = np.einsum(*terms, [label for label, fill in zip(labels, filled) if fill], optimize=optimize)
     share = np.reshape(share, [n if fill else 1 for n, fill in zip(a_shape, filled)])
@@ -299,13 +306,13 @@ def _einsum_operand(i, g, operands, optimize):
 
 
 def _diagonal(i, k, shape):
-    """Where the indices along the axes i and k are the same."""
+    """Return a mask that is true where the indices along the axes i and k are equal."""
     along = [np.arange(n).reshape(-1, *[1] * (len(shape) - 1 - axis)) for axis, n in enumerate(shape)]
     return along[i] == along[k]
 
 
 class _Shares:
-    """The cotangents of the operands, each found when it is asked for: nobody asks for those of constants."""
+    """The cotangents of the operands. Each is computed when it is asked for, because some operands are constants."""
 
     def __init__(self, *args):
         self.args = args

@@ -1,4 +1,4 @@
-"""Sums, products, extremes and statistics along axes."""
+"""Reductions along axes: sums, products, extremes, variances. Also running sums and products, and histograms."""
 
 import math
 
@@ -9,14 +9,14 @@ from ..methods import astype
 
 
 def reduced_axes(axis, ndim):
-    """The reduced axes, as numbers from 0 on."""
+    """Return the numbers of the reduced axes, none of them negative."""
     if axis is None or ndim == 0:
         return range(ndim)
     return [i % ndim for i in (axis if isinstance(axis, tuple) else (axis,))]
 
 
 def _keep(r, shape, axis):
-    """The result of a reduction over an array of that shape, such that it broadcasts with that array again."""
+    """Return the result of a reduction with the reduced axes put back, so that it broadcasts with the array."""
     if axis is None or np.ndim(r) == len(shape):
         return r
     reduced = reduced_axes(axis, len(shape))
@@ -24,7 +24,7 @@ def _keep(r, shape, axis):
 
 
 def _spread(g, shape, axis, where=True):
-    """The cotangent of an array that was summed: g, for every element that took part."""
+    """Return the cotangent of an array that was summed: each element that took part gets the `g` of its sum."""
     return _masked(np.broadcast_to(_keep(g, shape, axis), shape), where)
 
 
@@ -33,7 +33,7 @@ def _masked(g, where):
 
 
 def _divided(g, shape, axis, where, ddof=0):
-    """g over the number of elements that went into each result (as NumPy has it, minus ddof, but not below 0)."""
+    """Divide `g` by the number of elements in each result, minus ddof. NumPy uses 0 if this is negative."""
     if where is True:
         n = math.prod(shape if axis is None else [shape[i] for i in reduced_axes(axis, len(shape))]) - ddof
         return g / n if n > 0 else np.divide(g, 0)
@@ -42,7 +42,7 @@ def _divided(g, shape, axis, where, ddof=0):
 
 
 def _computed(a, dtype):
-    """The array as the reduction takes it. (A dtype for integers leaves no derivative.)"""
+    """Return the array in the dtype in which the reduction computes."""
     return a if dtype is None else astype(a, dtype)
 
 
@@ -67,16 +67,17 @@ defvjp(np.mean, a=_mean_a)
 # ---- Products -------------------------------------------------------------------------------------------------------
 
 
-def _others(a, axis):
-    """For each element, the product of all others along the axes: without a division, so that zeros are no matter.
+def others(a, axis):
+    """Return, for each element, the product of all others along the axes. There is no division, so zeros do no harm.
 
-    It is the product of what comes before, times that of what comes after. Either is a running product, found for all
-    elements at once by doubling: of 1 element, of up to 2, of up to 4...
+    This is the product of the elements before it, times the product of the elements after it. Both are running
+    products. They are computed for all elements at once: first products of 1 element, then of up to 2, up to 4, ...
     """
     reduced = list(reduced_axes(axis, np.ndim(a)))
     last = range(-len(reduced), 0)
     rows = np.moveaxis(a, reduced, last)
-    flat = np.reshape(rows, (*rows.shape[: len(rows.shape) - len(reduced)], -1))
+    rest = np.ndim(a) - len(reduced)
+    flat = np.reshape(rows, (*rows.shape[:rest], math.prod(rows.shape[rest:])))
     ones = np.ones(flat.shape, flat.dtype)
     before = np.concatenate([ones[..., :1], flat[..., :-1]], axis=-1)
     after = np.concatenate([flat[..., 1:], ones[..., :1]], axis=-1)
@@ -89,11 +90,9 @@ def _others(a, axis):
 
 
 def _prod_a(g, a, axis=None, dtype=None, keepdims=False, initial=1, where=True):
-    if np.size(a) == 0:
-        return np.zeros(np.shape(a))
     a = _computed(a, dtype)
     taking_part = a if where is True else np.where(where, a, 1)
-    return _spread(g, np.shape(a), axis, where) * (1 if initial is None else initial) * _others(taking_part, axis)
+    return _spread(g, np.shape(a), axis, where) * (1 if initial is None else initial) * others(taking_part, axis)
 
 
 def _prod_initial(g, a, axis=None, dtype=None, keepdims=False, where=True):
@@ -103,11 +102,12 @@ def _prod_initial(g, a, axis=None, dtype=None, keepdims=False, where=True):
 defvjp(np.prod, a=_prod_a, initial=_prod_initial)
 
 # ---- Extremes -------------------------------------------------------------------------------------------------------
-# Elements that tie share the cotangent. `initial` competes with the result of the others, and ties with that as one.
+# Elements that tie share the cotangent equally. If `initial` ties with the extreme of the elements, it gets one half, and
+# the elements share the other half.
 
 
 def _chosen(a, y, axis, where):
-    """Where the extreme is, and how many times."""
+    """Return a mask of the elements that equal the extreme, and their number."""
     chosen = (a == _keep(y, np.shape(a), axis)) & where
     return chosen, np.sum(chosen, axis=axis, keepdims=True)
 
@@ -133,9 +133,9 @@ for extreme in dict.fromkeys((np.max, np.amax, np.min, np.amin)):
 
 
 def _var_a(g, a, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
-    """2 g (a - mean) / (n - ddof). That the mean moves with a changes nothing: the deviations from it sum to 0."""
+    """2 g (a - mean) / (n - ddof). The mean depends on a, but this adds nothing, as the deviations sum to 0."""
     shape = np.shape(a)
-    if mean is None:  # only this is in the other dtype
+    if mean is None:  # NumPy uses the dtype for the mean alone
         mean = _divided(np.sum(_computed(a, dtype), axis=axis, keepdims=True, where=where), shape, axis, where)
     deviation = np.conjugate(a - mean) if np.iscomplexobj(a) else a - mean
     per_element = _divided(2 * g, shape, axis, where, ddof if correction is None else correction)
@@ -143,7 +143,10 @@ def _var_a(g, a, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean
 
 
 def _define_spread(var, std, var_a):
-    """The rules of a variance, and of its root, from the VJP of the variance. The mean counts against the elements."""
+    """Define the rules of a variance and of its square root, from the VJP of the variance for the elements.
+
+    The VJP for mean= is minus that VJP. The core sums the result over the elements that have a mean in common.
+    """
 
     def var_mean(g, a, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
         return -var_a(g, a, axis, dtype, ddof, keepdims, where, mean, correction)
@@ -172,10 +175,10 @@ def _cumsum_a(g, a_shape, axis=None, dtype=None):
 
 
 def recurrence(b, m):
-    """The x with x[i] = b[i] + m[i] x[i+1], along the first axis, where m is shorter by one.
+    """Return the solution x of x[i] = b[i] + m[i] x[i+1] along the first axis. m is shorter than b by one.
 
-    By doubling: what is known of x[i] from x[i+step], applied twice, says how it follows from x[i + 2 step]
-    (G. E. Blelloch, "Prefix sums and their applications", 1990).
+    It is solved by doubling: an equation that gives x[i] from x[i + step], applied twice, gives x[i] from
+    x[i + 2 * step] (G. E. Blelloch, "Prefix sums and their applications", 1990).
     """
     step = 1
     while step < len(b):
@@ -186,7 +189,7 @@ def recurrence(b, m):
 
 
 def _cumprod_a(g, a, y, axis=None, dtype=None):
-    """All before an element, times the sum of what the products behind it get: g[i] + a[i+1] (g[i+1] + ...)."""
+    """The product of the elements before a[i], times x[i] = g[i] + a[i+1] x[i+1]."""
     if np.size(a) == 0:
         return np.zeros(np.shape(a), np.result_type(g))
     a = _computed(a, dtype)
@@ -215,8 +218,8 @@ if hasattr(np, "cumulative_sum"):  # since NumPy 2.1
     defvjp(np.cumulative_sum,  x=_cumulative_sum_x)
     defvjp(np.cumulative_prod, x=_cumulative_prod_x)
 
-# ---- What leaves NaN out --------------------------------------------------------------------------------------------
-# NaN does not take part. Where it could get into a product, another number stands for it.
+# ---- Functions that leave NaN out -----------------------------------------------------------------------------------
+# NaN does not take part, and its cotangent is 0. 0 * NaN is NaN, so NaN is replaced before it is multiplied.
 
 
 def _without_nan(a, number):
@@ -250,7 +253,7 @@ def _nanextreme_initial(g, a, y, initial, axis=None, keepdims=False, where=True)
 
 
 def _nanvar_a(g, a, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
-    """Where there are too few elements for a variance, it is NaN, and has no slope."""
+    """If there are too few elements, the variance is NaN. Then the cotangent is 0."""
     here = np.broadcast_to(~np.isnan(a) & where, np.shape(a))
     enough = np.sum(here, axis=axis, keepdims=True) > (ddof if correction is None else correction)
     if mean is not None and not np.iscomplexobj(a):
@@ -287,13 +290,15 @@ def _ptp_a(g, a, axis=None, keepdims=False):
 defvjp(np.ptp, a=_ptp_a)
 
 # ---- Histograms -----------------------------------------------------------------------------------------------------
-# Which bin an element is in does not change. But the edges follow the least and the greatest of the elements.
+# A small change of an element does not move it into another bin. But the edges depend on the least and the greatest
+# element.
 
-C_FUNCTIONS.update(bincount=lambda x, /, weights=None, minlength=0: ...)  # which tells its parameters since NumPy 2.4
+# Before NumPy 2.4, `inspect.signature` fails for bincount.
+C_FUNCTIONS.update(bincount=lambda x, /, weights=None, minlength=0: ...)
 
 
 def _edges(g, a, bins, range):
-    """The cotangents of a, of the bins and of the range, from that of the edges."""
+    """Return the cotangents of a, of the bins and of the range, for the cotangent `g` of the edges."""
     dtype = np.result_type(g)
     a_share, no_share, range_share = np.zeros(np.shape(a), dtype), np.zeros((), dtype), np.zeros(2, dtype)
     if np.ndim(bins) == 1:
@@ -308,9 +313,9 @@ def _edges(g, a, bins, range):
 
 
 def _histogram(g, a, y, bins, range, density, weights):
-    """The cotangents of a, of the bins, of the range, and of the weights."""
+    """Return the cotangents of a, of the bins, of the range, and of the weights."""
     (g_values, g_edges), (values, edges) = g, y
-    edges = bins if np.ndim(bins) == 1 else edges  # the same, but what NumPy returns is the caller's array itself
+    edges = bins if np.ndim(bins) == 1 else edges  # NumPy returns this array, which the caller may have changed
     a, end = np.ravel(a), np.size(edges) - 1
     bin = np.where(np.searchsorted(edges, a, "left") == end, end, np.searchsorted(edges, a, "right")) - 1
     inside = (bin >= 0) & (bin < end)

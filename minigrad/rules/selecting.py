@@ -1,27 +1,24 @@
-"""Choosing elements by number, by mask or by condition: what `take`, `compress`, `choose` and their kind do."""
-
-import math
+"""Functions that select elements by number, by mask or by condition, such as `take`, `compress` and `choose`."""
 
 import numpy as np
 
 from ..table import defvjp, sequence
 from .composition import through
 from .indexing import scatter
-from .shaping import put_back
+from .shaping import length, put_back
 
 # ---- Elements of one array ------------------------------------------------------------------------------------------
 
 
 def _in_bounds(indices, n, mode):
-    """The indices that numbers stand for, which may lie beyond the end."""
+    """Return the indices with those that are out of bounds replaced, as the mode says."""
     if mode == "wrap":
         return np.mod(indices, n)
     return np.clip(indices, 0, n - 1) if mode == "clip" else np.asarray(indices)
 
 
 def _take_a(g, a_shape, indices, axis=None, mode="raise"):
-    n = math.prod(a_shape) if axis is None else a_shape[axis]
-    return put_back(g, _in_bounds(indices, n, mode), a_shape, axis)
+    return put_back(g, _in_bounds(indices, length(a_shape, axis), mode), a_shape, axis)
 
 
 def _take_along_axis_arr(g, arr_shape, indices, axis=-1):
@@ -52,7 +49,7 @@ def _choose_choices(g, a, choices_shape, mode="raise"):
 
 @sequence
 def _select_choicelist(g, condlist):
-    """The first condition that holds has the say."""
+    """The first condition that holds decides."""
     shares = []
     for condition in condlist:
         shares.append(np.where(condition, g, 0))
@@ -71,7 +68,7 @@ defvjp(np.select, choicelist=_select_choicelist, default=_select_default)
 
 
 def _piecewise_x(g, x, condlist, funclist, args):
-    """Each function is called again, and differentiated; where several conditions hold, the last has the say."""
+    """Call each function again, and differentiate it. If several conditions hold, the last one decides."""
     conditions = np.asarray(condlist, bool)
     if conditions.ndim == 0 or conditions.ndim == 1 and np.ndim(x) > 0:
         conditions = conditions[None]

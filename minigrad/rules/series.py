@@ -1,4 +1,4 @@
-"""Functions of each element, with derivatives that NumPy lacks: from their power series."""
+"""`sinc` and `i0`. Their derivatives are functions that NumPy lacks, and are computed from power series."""
 
 import math
 
@@ -6,13 +6,15 @@ import numpy as np
 
 from ..table import defvjp, primitive
 
+
 @primitive
 def sinc_derivative(x, k):
-    """The derivative of that order of sin(pi x) / (pi x); also where x is 0, or so small that the quotient is noise."""
+    """Return the derivative of order k of sin(pi x) / (pi x). It is precise at 0 and near 0 too."""
     x = np.asarray(x)
     u = np.pi * x
     small = np.abs(u) < 2 + k
-    # Of sin(u) / u: the power series is differentiated term by term; or u f = sin(u) is, k times.
+    # Let f = sin(u) / u. Near 0, its power series is differentiated term by term. Elsewhere u f = sin(u) is differentiated
+    # k times, which gives u f(k) + k f(k-1) = sin(k), where (k) is the order of a derivative.
     t = np.where(small, u, 0)
     orders = range((k + 1) // 2, 20 + 2 * k)
     series = sum((-1) ** j / ((2 * j + 1) * math.factorial(2 * j - k)) * t ** (2 * j - k) for j in orders)
@@ -25,7 +27,7 @@ def sinc_derivative(x, k):
 
 @primitive
 def bessel_i(x, n):
-    """The modified Bessel function of the first kind and of whole order n, by its power series (DLMF 10.25.2)."""
+    """Return the modified Bessel function I_n(x) for a whole number n, from its power series (DLMF 10.25.2)."""
     x = np.asarray(x)
     term = (x / 2) ** n / math.factorial(n)
     total, m = term, 0

@@ -1,6 +1,7 @@
-"""Moving elements about, copying them, and joining arrays."""
+"""Functions that move or copy elements, join arrays, and split them."""
 
 import math
+from itertools import accumulate
 from typing import Literal
 
 import numpy as np
@@ -12,8 +13,8 @@ from .indexing import scatter
 
 # ---- One array ------------------------------------------------------------------------------------------------------
 
-# The orders A and K depend on how the array lies in memory. When they are bound to their names, it is put in words: as
-# C or F, or, where there is no such word, as the axes from the outermost to the innermost.
+# The orders A and K depend on the layout of the array in memory, which a VJP cannot see. So they are replaced when the
+# arguments are bound: by C or F or, if the layout is neither, by a tuple of the axes from the outermost to the innermost.
 
 
 def _reshape_a(g, a_shape, shape=None, newshape=None, order: Literal["C", "F"] = "C", copy=None):
@@ -32,7 +33,7 @@ def _inverse(permutation):
 
 @primitive
 def in_memory(a, order):
-    """What the order A or K means for an array."""
+    """Return what the order A or K means for an array: "C", "F", or a tuple of axes."""
     a = np.asarray(a)
     if order.upper() == "A":
         return "F" if np.isfortran(a) else "C"
@@ -47,7 +48,7 @@ defconstant(in_memory)
 
 
 def _order_in_words(given):
-    """The arguments of a call, without the orders A and K."""
+    """Return the arguments of a call, with the orders A and K replaced."""
     order = given.get("order")
     return given | {"order": in_memory(given["a"], order)} if isinstance(order, str) and order.upper() in ("A", "K") else given
 
@@ -86,23 +87,32 @@ defvjp(astype, x=lambda g, dtype, casting="unsafe": g)
 defvjp(np.astype, x=lambda g, dtype, copy=True, device=None: g)
 
 # ---- Repeating elements, and leaving some out -----------------------------------------------------------------------
-# Which elements these are is asked of NumPy: it does the same to their numbers.
+# Where does an element of the result come from? To find out, number the elements, and call the same function with the
+# array of numbers.
 
 
 def along(axis, index):
-    """The index of a part along one axis."""
+    """Return the index that takes a part of an array along one axis."""
     return (*(slice(None),) * axis, index)
 
 
+def length(shape, axis):
+    """Return the number of elements along an axis, or of all elements if there is no axis."""
+    return math.prod(shape) if axis is None else shape[axis]
+
+
 def put_back(g, numbers, shape, axis=None):
-    """The cotangent of an array, of which the elements with those numbers were taken (along an axis, or of all)."""
+    """Return the cotangent of an array from which the elements with those numbers were taken.
+
+    The numbers count along an axis or, if there is no axis, through all elements.
+    """
     if axis is None:
         return np.reshape(scatter([g], [numbers], (math.prod(shape),)), shape)
     return scatter([g], [along(axis % len(shape), numbers)], shape)
 
 
 def _tile_A(g, A_shape, reps):
-    """The sum over the copies: g, with an axis for the copies before each axis of A."""
+    """Give `g` one axis more for each axis of A, which counts the copies. The cotangent is the sum over these axes."""
     reps = np.atleast_1d(reps).tolist()
     ndim = max(len(reps), len(A_shape))
     pairs = zip((1,) * (ndim - len(reps)) + tuple(reps), (1,) * (ndim - len(A_shape)) + A_shape)
@@ -111,8 +121,7 @@ def _tile_A(g, A_shape, reps):
 
 
 def _repeat_a(g, a_shape, repeats, axis=None):
-    n = math.prod(a_shape) if axis is None else a_shape[axis]
-    return put_back(g, np.repeat(np.arange(n), repeats), a_shape, axis)
+    return put_back(g, np.repeat(np.arange(length(a_shape, axis)), repeats), a_shape, axis)
 
 
 def _resize_a(g, a_shape, new_shape):
@@ -123,8 +132,7 @@ def _resize_a(g, a_shape, new_shape):
 
 
 def _delete_arr(g, arr_shape, obj, axis=None):
-    n = math.prod(arr_shape) if axis is None else arr_shape[axis]
-    return put_back(g, np.delete(np.arange(n), obj), arr_shape, axis)
+    return put_back(g, np.delete(np.arange(length(arr_shape, axis)), obj), arr_shape, axis)
 
 
 def _insert_arr(g, arr_shape, obj, values_shape, axis=None):
@@ -139,7 +147,7 @@ def _insert_values(g, arr_shape, obj, values_shape, axis=None):
 
 
 def _trim_zeros_filt(g, filt, trim="fb", axis=None):
-    """All axes are trimmed, or those that are named, to what is not zero in any of the others."""
+    """An axis was trimmed to the part from the first to the last index at which some element is not zero."""
     shape = np.shape(filt)
     if np.size(g) == 0:
         return np.zeros(shape, np.result_type(g))
@@ -160,13 +168,13 @@ defvjp(np.insert,     arr=_insert_arr, values=_insert_values)
 defvjp(np.trim_zeros, filt=_trim_zeros_filt)
 
 # ---- Padding --------------------------------------------------------------------------------------------------------
-# But for the simplest case, the derivative is that of a composition: one axis is padded after the other.
+# The stand-in pads one axis after the other, as NumPy does.
 
 
 def _pairs(array, pad_width):
-    """How many elements are added before and after, along each axis."""
+    """Return a pair of numbers for each axis: how many elements are added before, and after."""
     ndim = np.ndim(array)
-    if isinstance(pad_width, dict):  # since NumPy 2.4: axis to a number or a pair
+    if isinstance(pad_width, dict):  # since NumPy 2.4; the keys are axes
         by_axis = {axis % ndim: width for axis, width in pad_width.items()}
         return [np.broadcast_to(by_axis.get(axis, 0), 2).tolist() for axis in range(ndim)]
     return np.broadcast_to(pad_width, (ndim, 2)).tolist()
@@ -210,7 +218,11 @@ def _padded(
 
 
 def _oddly_reflected(rows, widths, mode):
-    """Each row is plus or minus one of its own, and so much of the first and the last: unit vectors tell how much."""
+    """Pad with ``reflect_type="odd"``. Each new row is a linear combination of three rows.
+
+    These are the first row, the last row, and the row that is reflected. Padding a unit vector gives the weights of the
+    first row, and so it does for the last. The weights of each new row sum to 1, which gives the third.
+    """
     n = len(rows)
     own = np.pad(np.arange(n), widths, mode)
     of_first = np.pad(1.0 * (np.arange(n) == 0), widths, mode, reflect_type="odd")
@@ -220,7 +232,7 @@ def _oddly_reflected(rows, widths, mode):
 
 
 def _weighted(weights, rows):
-    """Each row times its weight."""
+    """Multiply each row by its weight."""
     return np.reshape(weights, (-1, *[1] * (np.ndim(rows) - 1))).astype(np.result_type(rows)) * rows
 
 
@@ -229,81 +241,58 @@ defstandin(np.pad, _padded, "array", "constant_values", "end_values")
 # ---- Several arrays -------------------------------------------------------------------------------------------------
 
 
-@sequence
-def _parts(g, arrays_shape, axis=0, dtype=None, casting=None):
-    """The parts of g that came from each array; each was flattened where there is no axis."""
-    lengths = [np.prod(shape, dtype=int) if axis is None else shape[axis] for shape in arrays_shape]
-    ends = np.cumsum(lengths)
-    before = 0 if axis is None else axis % g.ndim
-    parts = [g[along(before, slice(end - length, end))] for end, length in zip(ends, lengths)]
-    return [np.reshape(part, shape) for part, shape in zip(parts, arrays_shape)]
+def _cut(g, lengths, shapes, axis=0):
+    """Cut `g` along an axis into parts of those lengths, and give each part its shape."""
+    ends = accumulate(lengths)
+    return [np.reshape(g[along(axis, slice(end - n, end))], shape) for end, n, shape in zip(ends, lengths, shapes)]
 
 
 @sequence
-def _slices(g, arrays_shape, axis=0, dtype=None, casting=None):
+def _concatenate_arrays(g, arrays_shape, axis=0, dtype=None, casting=None):
+    return _cut(g, [length(shape, axis) for shape in arrays_shape], arrays_shape, 0 if axis is None else axis % g.ndim)
+
+
+@sequence
+def _stack_arrays(g, arrays_shape, axis=0, dtype=None, casting=None):
     before = axis % g.ndim
     return [g[along(before, i)] for i in range(len(arrays_shape))]
 
 
-def _joined(g, shapes, axis, as_joined):
-    """The parts of g that came from arrays of those shapes, which became others when they were joined."""
-    then = [as_joined(np.broadcast_to(0, shape)).shape for shape in shapes]
-    ends = np.cumsum([shape[axis] for shape in then])
-    parts = [g[along(axis, slice(end - shape[axis], end))] for end, shape in zip(ends, then)]
-    return [np.reshape(part, shape) for part, shape in zip(parts, shapes)]
+def _joined(form, axis):
+    """Return the VJP of a function that brings arrays into a form, and then joins them along an axis.
+
+    If the arrays have too few axes, the function joins them along the last one.
+    """
+
+    @sequence
+    def vjp(g, tup_shape, dtype=None, casting=None):
+        at = min(axis, g.ndim - 1)
+        lengths = [form(np.broadcast_to(0, shape)).shape[at] for shape in tup_shape]
+        return _cut(g, lengths, tup_shape, at)
+
+    return vjp
 
 
-@sequence
-def _hstack_tup(g, tup_shape, dtype=None, casting=None):
-    return _joined(g, tup_shape, min(np.ndim(g), 2) - 1, np.atleast_1d)
+defvjp(np.concatenate,  arrays=_concatenate_arrays)
+defvjp(np.stack,        arrays=_stack_arrays)
+defvjp(np.hstack,       tup=_joined(np.atleast_1d, 1))
+defvjp(np.vstack,       tup=_joined(np.atleast_2d, 0))
+defvjp(np.dstack,       tup=_joined(np.atleast_3d, 2))
+defvjp(np.column_stack, tup=_joined(lambda a: a if a.ndim > 1 else np.atleast_2d(a).T, 1))
+defvjp(np.append,
+       arr=lambda g, arr_shape, axis=None: _concatenate_arrays(g, [arr_shape], axis)[0],
+       values=lambda g, arr_shape, values_shape, axis=None: _concatenate_arrays(g, [arr_shape, values_shape], axis)[1])
 
-
-@sequence
-def _vstack_tup(g, tup_shape, dtype=None, casting=None):
-    return _joined(g, tup_shape, 0, np.atleast_2d)
-
-
-@sequence
-def _column_stack_tup(g, tup_shape):
-    return _joined(g, tup_shape, 1, lambda a: a if a.ndim > 1 else np.atleast_2d(a).T)
-
-
-@sequence
-def _dstack_tup(g, tup_shape):
-    return _joined(g, tup_shape, 2, np.atleast_3d)
-
-
-defvjp(np.concatenate,  arrays=_parts)
-defvjp(np.stack,        arrays=_slices)
-defvjp(np.hstack,       tup=_hstack_tup)
-defvjp(np.vstack,       tup=_vstack_tup)
-defvjp(np.column_stack, tup=_column_stack_tup)
-defvjp(np.dstack,       tup=_dstack_tup)
-
-
-def _append_arr(g, arr_shape, values_shape, axis=None):
-    n = math.prod(arr_shape) if axis is None else arr_shape[axis]
-    return np.reshape(g[along(0 if axis is None else axis % len(arr_shape), slice(0, n))], arr_shape)
-
-
-def _append_values(g, arr_shape, values_shape, axis=None):
-    n = math.prod(arr_shape) if axis is None else arr_shape[axis]
-    return np.reshape(g[along(0 if axis is None else axis % len(arr_shape), slice(n, None))], values_shape)
-
-
-defvjp(np.append, arr=_append_arr, values=_append_values)
-
-# The blocks are in lists of lists. When they are bound to their name, these are flattened.
+# The blocks are in nested lists. When the arguments are bound, they are put into one list, because a VJP takes one list.
 
 
 @sequence
 def _block_arrays(g, arrays_shape, nesting=None):
-    """The elements of g in their old order, which is that of their numbers."""
+    """Number the elements of all blocks, and put the numbers together as the blocks were. Sorting them undoes that."""
     sizes = [math.prod(shape) for shape in arrays_shape]
-    ends = np.cumsum(sizes)
-    numbers = [np.arange(end - size, end).reshape(shape) for end, size, shape in zip(ends, sizes, arrays_shape)]
+    numbers = _cut(np.arange(sum(sizes)), sizes, arrays_shape)
     in_order = np.ravel(g)[np.argsort(np.ravel(np.block(_nested(nesting, numbers))))]
-    return [np.reshape(in_order[end - size:end], shape) for end, size, shape in zip(ends, sizes, arrays_shape)]
+    return _cut(in_order, sizes, arrays_shape)
 
 
 def _nested(nesting, blocks):
@@ -311,7 +300,7 @@ def _nested(nesting, blocks):
 
 
 def _flattened(blocks, into):
-    """Put the blocks into one list; return the lists they were in, with the numbers of the blocks instead."""
+    """Append the blocks to the list `into`. Return the nested lists, with the number of each block in its place."""
     if isinstance(blocks, list):
         return [_flattened(block, into) for block in blocks]
     into.append(blocks)
@@ -319,7 +308,7 @@ def _flattened(blocks, into):
 
 
 def _in_one_list(given):
-    """The arguments of a call, with all blocks in one list, and with what tells how they were nested."""
+    """Return the arguments of a call, with all blocks in one list. ``nesting`` says how they were nested."""
     if find_tensor(given["arrays"]) is None:
         return given
     blocks = []
@@ -338,7 +327,7 @@ def _reshaped(g, arys_shape):
 
 @sequence
 def _meshgrid_xi(g, xi_shape, copy=True, sparse=False, indexing="xy"):
-    """Each array was laid along an axis of its own, and repeated along all others."""
+    """Each array was put along one axis, and repeated along all others. The cotangent is the sum over the others."""
     axes = list(range(len(xi_shape)))
     axes[:2] = axes[:2] if indexing == "ij" else axes[1::-1]
     return [
@@ -357,7 +346,7 @@ def _array_split_ary(g, ary_shape, indices_or_sections, axis=0):
     numbers = np.arange(ary_shape[axis])
     taken = np.concatenate(np.array_split(numbers, indices_or_sections))
     joined = np.concatenate(g, axis=axis)
-    # Sections whose ends are out of order overlap, or leave something out.
+    # If the ends of the sections are not in order, sections overlap, or leave elements out.
     return joined if np.array_equal(numbers, taken) else put_back(joined, taken, ary_shape, axis)
 
 
@@ -379,18 +368,21 @@ if hasattr(np, "unstack"):  # since NumPy 2.1
 
 # ---- Arrays made of few numbers -------------------------------------------------------------------------------------
 
-# Their derivatives are zero. But they are Tensors, into which other Tensors can be written.
+# Their derivatives are zero, but they are not constants: their results are Tensors, so that Tensors can be written
+# into them.
 defvjp(np.zeros_like, a=None)
 defvjp(np.ones_like,  a=None)
 defvjp(np.empty_like, prototype=None)
 defvjp(np.full_like,  a=None, fill_value=lambda g, dtype=None, order="K", shape=None: g)
 
-# With t between 0 and 1, linspace is (1 - t) start + t stop; geomspace, and logspace of the base, are powers with such
-# exponents: start**(1-t) stop**t, and base**((1 - t) start + t stop).
+# For t from 0 to 1,
+#     linspace is (1 - t) start + t stop,
+#     geomspace is start**(1 - t) stop**t,
+#     logspace is base**((1 - t) start + t stop).
 
 
 def _of_ends(g, num, endpoint, axis):
-    """The cotangents of start and stop, from that of (1 - t) start + t stop."""
+    """Return the cotangents of start and stop for the cotangent `g` of (1 - t) start + t stop."""
     t = np.arange(num, dtype=np.real(np.zeros(0, np.result_type(g))).dtype) / max(num - 1 if endpoint else num, 1)
     t = np.reshape(t, (-1, *[1] * (np.ndim(g) - 1 - axis % max(np.ndim(g), 1))))
     return np.sum(g * (1 - t), axis=axis), np.sum(g * t, axis=axis)
@@ -421,7 +413,7 @@ def _geomspace_stop(g, y, stop, num=50, endpoint=True, dtype=None, axis=0):
 
 
 def _log(base):
-    return np.log(base).item() if type(base) in (float, int) else np.log(base)  # as weak as it is
+    return np.log(base).item() if type(base) in (float, int) else np.log(base)  # of a Python number, a Python number
 
 
 def _logspace_start(g, y, num=50, endpoint=True, base=10.0, dtype=None, axis=0):

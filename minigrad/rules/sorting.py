@@ -1,4 +1,4 @@
-"""Functions that put elements in order, or pick them by their place in it."""
+"""Functions that sort elements, and functions that select elements by rank: `sort`, `unique`, quantiles."""
 
 import numpy as np
 
@@ -7,9 +7,9 @@ from ..methods import astype
 from ..table import defconstant, defvjp
 from .indexing import scatter
 from .reductions import reduced_axes
-from .shaping import along
+from .shaping import put_back
 
-# Elements that are equal are in the order in which they stand in the array.
+# Equal elements keep the order that they have in the array.
 
 
 def _order(a, axis=-1):
@@ -20,23 +20,16 @@ def _order(a, axis=-1):
 
 
 def _sort_a(g, a, axis=-1, kind=None, order=None, stable=None):
-    """The cotangents go back to where the elements came from."""
+    """Put the cotangents back to where the elements came from."""
     if axis is None:
         return np.reshape(_sort_a(g, np.ravel(a)), np.shape(a))
     return np.take_along_axis(g, np.argsort(_order(a, axis), axis=axis), axis)
 
 
 def _partition_a(g, a, y, kth, axis=-1, kind="introselect", order=None):
-    """A partition has an order of its own: y is sorted first."""
+    """The order of the elements in y is arbitrary. Sorting `g` as y is sorted makes it a cotangent of np.sort."""
     along_axis = -1 if axis is None else axis
     return _sort_a(np.take_along_axis(g, _order(y, along_axis), along_axis), a, axis)
-
-
-def _of_first(g, a, first, axis=None):
-    """The cotangent of an array, from that of the first of each of its values, in order."""
-    if axis is None:
-        return np.reshape(scatter([g], [first], (np.size(a),)), np.shape(a))
-    return scatter([g], [along(axis % np.ndim(a), first)], np.shape(a))
 
 
 def _unique_ar(
@@ -44,14 +37,14 @@ def _unique_ar(
 ):
     g, y = (g[0], y[0]) if isinstance(y, tuple) else (g, y)
     _, first = np.unique(ar, return_index=True, axis=axis, equal_nan=equal_nan)
-    return _of_first(g if sorted or axis is not None else g[_order(y)], ar, first, axis)
+    return put_back(g if sorted or axis is not None else g[_order(y)], first, np.shape(ar), axis)
 
 
 def _unique_values_x(g, x, y):
-    """The values may be in any order."""
+    """NumPy returns the values in any order, so they are sorted first."""
     g, y = (g[0], y[0]) if isinstance(y, tuple) else (g, y)
     _, first = np.unique(x, return_index=True, equal_nan=False)
-    return _of_first(g[_order(y)], x, first)
+    return put_back(g[_order(y)], first, np.shape(x))
 
 
 defvjp(np.sort,         a=_sort_a)
@@ -62,12 +55,13 @@ for unique in (np.unique_values, np.unique_counts, np.unique_inverse, np.unique_
     defvjp(unique, x=_unique_values_x)
 
 # ---- Quantiles ------------------------------------------------------------------------------------------------------
-# A quantile is an element, or lies between two that are neighbours in order. When NumPy looks for it not among the
-# elements, but among their places in order, it says which these are, and how far it is from one to the other.
+# A quantile is an element of the array, or it lies between two elements that are neighbours in the sorted array. Which two?
+# To find out, replace each element by its rank, 0, 1, 2, ..., and let NumPy compute the same quantile of the ranks. If the
+# answer is 3.2, the neighbours have the ranks 3 and 4, with the weights 0.8 and 0.2.
 
 
 def _rows(a, axis):
-    """The axes that a quantile is taken along, as one, which is the last."""
+    """Join the axes that a quantile is taken along into one axis, which is the last."""
     reduced = list(reduced_axes(axis, np.ndim(a)))
     a = np.moveaxis(a, reduced, range(-len(reduced), 0))
     return np.reshape(a, (*np.shape(a)[:np.ndim(a) - len(reduced)], -1))
@@ -80,9 +74,10 @@ def _from_rows(rows, shape, axis):
 
 
 def _neighbours(quantile, skip_nan, a, axis):
-    """Where the lower neighbour is, in the rows of a; where the upper is; how far it is from there; if there is any.
+    """Return two indices in the rows of a: of the lower and of the upper neighbour. Return the weight of the upper one,
+    and whether there is a quantile at all.
 
-    `quantile` is the function, as one of an array like a.
+    `quantile` is a function of an array of ranks in the shape of a.
     """
     rows = _rows(a, axis)
     *shape, n = np.shape(rows)
@@ -101,13 +96,14 @@ def _neighbours(quantile, skip_nan, a, axis):
 
 
 def _shared(g, a, axis, low, high, way, some):
-    """The cotangent of a: the neighbours share g, the nearer has more of it."""
+    """Return the cotangent of a. The neighbours share `g` by their weights."""
     g = np.where(some, np.reshape(g, np.shape(way)), 0)
     return _from_rows(scatter([g * (1 - way), g * way], [low, high], np.shape(_rows(a, axis))), np.shape(a), axis)
 
 
-# How much the place changes with the quantile, for n elements, is n + 1 - alpha - beta (R. J. Hyndman and Y. Fan,
-# "Sample quantiles in statistical packages", The American Statistician 50, 1996). The other methods have steps.
+# If q changes, the rank of the quantile of n elements changes by n + 1 - alpha - beta times as much. The table holds
+# 1 - alpha - beta (R. J. Hyndman and Y. Fan, "Sample quantiles in statistical packages", The American Statistician 50,
+# 1996). For the other methods the quantile is piecewise constant in q.
 _SLOPES = {
     "linear": -1,
     "interpolated_inverted_cdf": 0,
@@ -119,7 +115,7 @@ _SLOPES = {
 
 
 def _define(fun, skip_nan, whole):
-    """The rules for a function of a and q, where q = whole stands for all elements."""
+    """Define the rules of a function of a and q. q goes from 0 to `whole`, which is 1, or 100 for percentiles."""
 
     def find(a, q, axis, method, weights):
         if skip_nan and np.ndim(q) > 1 and np.ndim(axis) == 1 and len(axis) != 1:
@@ -163,8 +159,8 @@ _define(np.nanpercentile, skip_nan=True,  whole=100)
 _define_median(np.median,    skip_nan=False)
 _define_median(np.nanmedian, skip_nan=True)
 
-# ---- Places ---------------------------------------------------------------------------------------------------------
+# ---- Indices --------------------------------------------------------------------------------------------------------
 
 defconstant(np.argpartition, np.lexsort, np.searchsorted, np.digitize, np.nanargmax, np.nanargmin, np.isin)
-if hasattr(np, "in1d"):  # as it was also called, up to NumPy 2.3
+if hasattr(np, "in1d"):  # up to NumPy 2.3, an older name of isin
     defconstant(np.in1d)

@@ -1,8 +1,8 @@
-"""SciPy's special functions, for programs that have imported them: minigrad itself does not.
+"""The special functions of SciPy, for programs that have imported ``scipy.special``. minigrad does not import it.
 
-They are ufuncs, and `register` defines their derivatives when ``scipy.special`` is there. The formulas are those of
-the Digital Library of Mathematical Functions (DLMF, https://dlmf.nist.gov), cited by section. Where the derivative
-with respect to an argument has no closed form (the order of a Bessel function), asking for it raises.
+These functions are ufuncs. `register` defines their derivatives once ``scipy.special`` is loaded. The formulas are from
+the Digital Library of Mathematical Functions (DLMF, https://dlmf.nist.gov), which is cited by equation. For some
+arguments, such as the order of a Bessel function, there is no closed form. Their derivatives are refused.
 """
 
 import sys
@@ -19,7 +19,7 @@ _registered = False
 
 
 def register():
-    """Define the derivatives of SciPy's special functions, if they are loaded, and have none yet."""
+    """Define the derivatives of SciPy's special functions, if they are loaded and this was not done yet."""
     global _registered
     special = sys.modules.get("scipy.special")
     if _registered or special is None or not hasattr(special, "xlogy"):
@@ -28,7 +28,7 @@ def register():
         ufunc = getattr(special, name, None)
         if isinstance(ufunc, np.ufunc):
             defvjp(ufunc, **vjps)
-    zeta = getattr(getattr(special, "_ufuncs", None), "_zeta", None)  # what zeta(x, q) calls
+    zeta = getattr(getattr(special, "_ufuncs", None), "_zeta", None)  # zeta(x, q) calls this ufunc
     if isinstance(zeta, np.ufunc):
         # DLMF 25.11.17
         defvjp(zeta, x=_refused("zeta", "x"), q=lambda g, x, q: -g * x * zeta(np.add(x, 1.0), q))
@@ -49,20 +49,21 @@ def _refused(fun, name):
 
 
 def _real(fun, x):
-    """x, if it is real: for a complex argument the formula would be wrong."""
+    """Return x, and raise if it is complex, because the formula is wrong for complex numbers."""
     if np.iscomplexobj(x):
         raise NotImplementedError(f"the derivative of scipy.special.{fun} does not support complex numbers")
     return x
 
 
 def _table(special):
-    """The derivatives, by the name of the function."""
+    """Return the derivatives, by the name of the function and of the argument."""
     s = special
 
     # ---- Error functions ----
 
     def erfcx_x(g, x, y):
-        # 2 x y - 2 / sqrt(pi), whose terms cancel for large x: there from the expansion DLMF 7.12.1, term by term.
+        # The derivative is 2 x y - 2 / sqrt(pi). For large x the terms cancel, so there it is from the expansion of y (DLMF
+        # 7.12.1), differentiated term by term.
         if np.iscomplexobj(x):
             return g * (2 * x * y - 2 / ROOT_PI)
         large = x > 30
@@ -71,7 +72,7 @@ def _table(special):
         return g * np.where(large, -t * series / ROOT_PI, 2 * np.where(large, 0, x) * y - 2 / ROOT_PI)
 
     def log_ndtr_x(g, x, y):
-        # The density over its integral; to the left, where both vanish, by erfcx.
+        # The density divided by its integral. For negative x both may underflow, so there their quotient is from erfcx.
         right = np.real(x) > 0
         density = np.exp(-np.square(np.where(right, x, 0)) / 2 - np.where(right, y, 0)) / ROOT_2PI
         return g * np.where(right, density, 2 / ROOT_2PI / s.erfcx(-np.where(right, 0, x) / ROOT_2))
@@ -79,7 +80,7 @@ def _table(special):
     # ---- Gamma functions ----
 
     def rgamma_x(g, x, y):
-        # To the left by reflection (DLMF 5.5.3), which holds at the poles of gamma too.
+        # For x < 1/2 the reflection formula (DLMF 5.5.3) is used, because it also holds at the poles of gamma.
         left = np.real(x) < 0.5
         z = np.where(left, 1 - x, 0.5)
         reflected = np.cos(PI * np.where(left, x, 0)) * s.gamma(z) - y * s.psi(z)
@@ -110,7 +111,8 @@ def _table(special):
         return g * np.where(delta < 0, np.nan, r * (delta / np.where(size == 0, 1, size)))
 
     def exprel_slope(x):
-        # exprel(x) is M(1, 2, x), whose derivative is M(2, 3, x) / 2: DLMF 13.3.15. SciPy's does not end at infinity.
+        # exprel(x) is M(1, 2, x). The derivative of that is M(2, 3, x) / 2: DLMF 13.3.15. For infinite x, SciPy's hyp1f1
+        # does not return.
         return s.hyp1f1(2.0, 3.0, np.where(np.isinf(x), 1e30 * np.sign(x), x)) / 2
 
     def boxcox_slope(log, lmbda):
@@ -119,7 +121,7 @@ def _table(special):
         log = np.where(zero, 0, log)
         return np.where(zero, 1 / np.square(np.where(zero, lmbda, 1)), np.square(log) * exprel_slope(lmbda * log))
 
-    def ratio(a, b):  # outside of both positive, where the function is 0 or infinite, the slope is 0
+    def ratio(a, b):  # unless both are positive, the function is 0 or infinite, and the slope is 0
         inside = (a > 0) & (b > 0)
         return np.where(inside, a, 0) / np.where(inside, b, 1)
 
@@ -128,11 +130,11 @@ def _table(special):
         return np.where(inside, np.log(np.where(inside, a, 1) / np.where(inside, b, 1)) + more, 0)
 
     def log1p_ratio_slope(u):
-        # log(1 + u) / u is F(1, 1; 2; -u), whose derivative is -F(2, 2; 3; -u) / 2: DLMF 15.4.1, 15.5.1.
+        # log(1 + u) / u is F(1, 1; 2; -u). The derivative of that is -F(2, 2; 3; -u) / 2: DLMF 15.4.1, 15.5.1.
         return -hyp2f1(2.0, 2.0, 3.0, -u) / 2
 
     def hyp2f1(a, b, c, z):
-        # With Python numbers SciPy's answers in float64, whatever z is.
+        # If a, b and c are Python numbers, SciPy returns float64 even if z is float32.
         y = s.hyp2f1(a, b, c, z)
         return astype(y, np.float32) if getattr(z, "dtype", None) == np.float32 else y
 

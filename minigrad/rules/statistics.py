@@ -1,4 +1,4 @@
-"""Weighted means, and how variables vary together."""
+"""Weighted means, covariances, and correlations."""
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
@@ -13,8 +13,8 @@ def _average(a, axis=None, weights=None, returned=False, keepdims=False):
     axes = normalize_axis_tuple(range(len(shape)) if axis is None else axis, len(shape))
     if weights is None:
         y = np.mean(a, axis=axes, keepdims=keepdims)
-        return (y, 0.0) if returned else y  # how many there are does not change
-    if np.shape(weights) != shape:  # they are given along the axes only
+        return (y, 0.0) if returned else y  # the number of elements is a constant
+    if np.shape(weights) != shape:  # then they only have the axes of the mean
         weights = np.transpose(weights, np.argsort(axes))
         weights = np.reshape(weights, [n if i in axes else 1 for i, n in enumerate(shape)])
     total = np.sum(weights, axis=axes, keepdims=keepdims)
@@ -26,19 +26,19 @@ defstandin(np.average, _average, "a", "weights")
 
 # ---- Covariances ----------------------------------------------------------------------------------------------------
 
-# Some versions of NumPy take a matrix of one row for one variable, though rowvar=False says that rows are observations.
+# With rowvar=False a row is an observation. But in a matrix of one row, some versions of NumPy treat the row as a variable.
 _ROW_IS_VARIABLE = np.ndim(np.cov(np.ones((1, 2)), rowvar=False, bias=True)) == 0
 
 
 def _variables(a, rowvar, row_is_variable):
-    """A row for each variable."""
+    """Return a matrix with a row for each variable."""
     if np.ndim(a) < 2:
         return np.reshape(a, (1, -1))
     return a if rowvar or np.shape(a)[0] == 1 and row_is_variable else np.transpose(a)
 
 
 def _cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None, dtype=None):
-    """The covariances X W X' / n of deviations X from the mean. How n follows from the weights W is from np.cov."""
+    """Return the covariances X W X' / n, with deviations X from the mean and weights W. n is computed as in np.cov."""
     x = _variables(m, rowvar, _ROW_IS_VARIABLE)
     if y is not None:
         x = np.concatenate([x, _variables(y, rowvar, True)])

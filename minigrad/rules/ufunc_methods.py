@@ -1,7 +1,8 @@
 """The methods of ufuncs: ``np.hypot.reduce``, ``np.maximum.accumulate``, ``np.multiply.outer``, ``np.add.reduceat``.
 
-Where another function does the same, its rules serve. Else the slopes of the ufunc at each step of the way make up that
-of the whole.
+If a NumPy function does the same (`np.sum` does what `np.add.reduce` does), it is called instead, and its rules are used.
+Otherwise the derivative follows from the chain rule: the method calls the ufunc once for each element, and the rules of
+the ufunc give the slopes of each of these calls.
 """
 
 import math
@@ -24,7 +25,7 @@ def of_method(ufunc: np.ufunc, method: str) -> Callable[..., Any]:
     Raises
     ------
     NotImplementedError
-        If that has no derivative.
+        If the method has no derivative.
     """
     if rule_of(ufunc).constant:
         function: Callable = partial(constant, ufunc, method)
@@ -34,7 +35,7 @@ def of_method(ufunc: np.ufunc, method: str) -> Callable[..., Any]:
         raise NotImplementedError(f"np.{ufunc.__name__}.{method} has no derivative rule")
 
     def call(*inputs: Any, **kwargs: Any) -> Any:
-        # What is given by name, NumPy hands over twice.
+        # NumPy passes some arguments that are given by name twice: once by position, and once by name.
         again = ("array", "indices")[:len(inputs)]
         given = {name: value for name, value in kwargs.items() if name not in again and (name == "axis" or value is not None)}
         return function(*inputs, **given)
@@ -44,17 +45,17 @@ def of_method(ufunc: np.ufunc, method: str) -> Callable[..., Any]:
 
 @primitive
 def constant(ufunc, method, *args, **kwargs):
-    """What a method of a ufunc returns that is piecewise constant."""
+    """Call a method of a ufunc that is piecewise constant."""
     return getattr(ufunc, method)(*args, **kwargs)
 
 
 defconstant(constant)
 
-# ---- Of all ufuncs of two arguments ---------------------------------------------------------------------------------
+# ---- The methods of any ufunc of two arguments ----------------------------------------------------------------------
 
 
 def outer(ufunc, a, b, /, **kwargs):
-    """Every element of a with every element of b. Python's numbers count as arrays here."""
+    """Call the ufunc for each element of a with each element of b. Here NumPy makes arrays of Python's numbers."""
     a, b = map(_as_array, (a, b))
     return ufunc(np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b, **kwargs)
 
@@ -67,20 +68,20 @@ def _as_array(x):
 
 @primitive
 def accumulate(ufunc, array, axis=0, dtype=None, out=None):
-    """Every element, with the result of all before it as the first argument."""
+    """Call the ufunc for each element. The first argument is the result for the elements before."""
     return ufunc.accumulate(array, axis, dtype, out)
 
 
 @primitive
 def reduce(ufunc, array, axis=0, dtype=None, out=None, keepdims=False, initial=np._NoValue, where=True):
-    """The last result of `accumulate`."""
+    """Return the last result of `accumulate`."""
     y = ufunc.reduce(array, axis, dtype, out, keepdims, initial, where)
     return _last(ufunc, _rows(array, axis, initial), y) if ufunc in _LEAVE_ELEMENTS_OUT else y
 
 
 @primitive
 def reduceat(ufunc, array, indices, axis=0, dtype=None, out=None):
-    """`reduce` of the parts between an index and the next; of one element, where the next is not greater."""
+    """Call `reduce` for the part from each index to the next. If the next is not greater, the part is one element."""
     y = ufunc.reduceat(array, indices, axis, dtype, out)
     if ufunc in _LEAVE_ELEMENTS_OUT and y.size:
         rows, results = np.moveaxis(array, axis, 0), np.moveaxis(y, axis, 0)
@@ -89,13 +90,13 @@ def reduceat(ufunc, array, indices, axis=0, dtype=None, out=None):
     return y
 
 
-# On some processors NumPy loses elements when it reduces with these, and none when it accumulates. Its own results are
-# made all the same: so that it checks the arguments, and for their shape and dtype.
+# On some processors NumPy leaves out elements when it reduces with these ufuncs, but not when it accumulates. So the value
+# is taken from `accumulate`. NumPy's own method is called too: it checks the arguments, and has the right shape and dtype.
 _LEAVE_ELEMENTS_OUT = {np.power, np.arctan2}
 
 
 def _last(ufunc, rows, like):
-    """The last result of `accumulate` in rows, in the form of that of `reduce`."""
+    """Return the last result of `accumulate`, in the form of `like`, which is the result of `reduce`."""
     return np.reshape(ufunc.accumulate(rows)[-1], np.shape(like))[()] if len(rows) else like
 
 
@@ -104,7 +105,7 @@ def _has_initial(initial):
 
 
 def _rows(array, axis, initial):
-    """All elements that take part in a reduction, along one first axis. The initial value, if there is one, comes first."""
+    """Join the reduced axes into one, and make it the first. If there is an initial value, it comes before the elements."""
     reduced = list(reduced_axes(axis, np.ndim(array)))
     rows = np.moveaxis(array, reduced, range(len(reduced)))
     rest = np.shape(rows)[len(reduced):]
@@ -121,7 +122,7 @@ def _parts(indices, n):
 
 
 def _slope(ufunc, name, a, b, y):
-    """The derivative of ufunc(a, b), element by element."""
+    """Return the derivative of y = ufunc(a, b) with respect to one argument, element by element."""
     vjp = rule_of(ufunc).vjps[name]
     before, after = rule_of(ufunc).vjps
     known = {before: a, after: b, "y": y}
@@ -129,7 +130,7 @@ def _slope(ufunc, name, a, b, y):
 
 
 def _accumulate_rows(g, ufunc, rows, y):
-    """The cotangent of the rows: each has a part in its own result, which has a part in all that come later."""
+    """Return the cotangent of the rows. A row affects its own result, and through it all later results."""
     if len(rows) == 0:
         return np.zeros(np.shape(rows), np.result_type(g))
     before, after = rule_of(ufunc).vjps
@@ -142,12 +143,13 @@ def _accumulate_array(g, ufunc, array, y, axis=0):
     return np.moveaxis(_accumulate_rows(g, ufunc, rows, y), 0, axis)
 
 
-# Of a sum of exponentials, the parts are known without the way there. So -inf, which has none, does no harm on it.
+# The derivative of a logarithm of a sum of exponentials is known without the intermediate results. It is used because the
+# chain rule gives NaN if a number is -inf.
 _EXPONENTIALS = {np.logaddexp: np.exp, np.logaddexp2: np.exp2}
 
 
 def _reduce(g, ufunc, array, axis, initial):
-    """The cotangents of all elements that took part, in rows. The initial value, if there is one, is the first."""
+    """Return the cotangents of the elements in the form of `_rows`. If there is an initial value, it comes first."""
     rows = _rows(array, axis, initial)
     if len(rows) == 0:
         return rows
@@ -184,11 +186,11 @@ defvjp(reduceat,   array=_reduceat_array)
 
 _METHODS: dict[str, Callable] = {"outer": outer, "accumulate": accumulate, "reduce": reduce, "reduceat": reduceat}
 
-# ---- Of those that have functions of their own ----------------------------------------------------------------------
+# ---- Methods for which NumPy has another function -------------------------------------------------------------------
 
 
 def _over_first_axis(function):
-    """A reduction, but over the first axis if none is given."""
+    """Return a reduction whose default is the first axis, as in ``reduce``."""
 
     def reduce(array, axis=0, dtype=None, out=None, keepdims=False, initial=np._NoValue, where=True):
         options = {"dtype": dtype, "out": out, "initial": initial, "where": where}
@@ -200,7 +202,7 @@ def _over_first_axis(function):
 
 
 def _with_dtype(function):
-    """One that takes no dtype, with it."""
+    """Return a reduction that takes dtype=, from one that does not."""
     return lambda array, dtype=None, **options: function(array if dtype is None else astype(array, dtype), **options)
 
 

@@ -12,6 +12,7 @@ from minigrad.rules.shaping import in_memory
 
 from . import (
     test_rules_calculus,
+    test_rules_composition,
     test_rules_decompositions,
     test_rules_elementwise,
     test_rules_fourier,
@@ -29,15 +30,16 @@ from . import (
 from .support import assert_identical
 
 
-
 def title(fun):
     return table.rule_of(fun).title
 
 
-RULES = {
+OURS = {
     fun: rule for fun, rule in list(table.rules.items())
-    if rule.title.startswith(("np.", "minigrad.rules.", "minigrad.views.", "minigrad.methods.")) and not rule.composition
+    if rule.title.startswith(("np.", "minigrad.rules.", "minigrad.views.", "minigrad.methods."))
 }
+RULES = {fun: rule for fun, rule in OURS.items() if not rule.composition}
+COMPOSITIONS = {fun: rule for fun, rule in OURS.items() if rule.composition}
 # The methods of ufuncs are tested as methods, with many ufuncs each, in test_rules_ufunc_methods.
 RULES = {fun: rule for fun, rule in RULES.items() if not title(fun).startswith("minigrad.rules.ufunc_methods.")}
 
@@ -94,6 +96,15 @@ def test_every_derivative_is_in_a_table(fun, name, vjp):
     assert calls, "a case in the tables"
     honoured = [name for name in (vjp.keywords if vjp else ()) if name in RULES[fun].parameters and name not in OTHER_NAMES]
     assert [keyword for keyword in honoured if not any(keyword in call for call in calls)] == []
+
+
+@pytest.mark.parametrize("fun", COMPOSITIONS, ids=title)
+def test_every_composition_is_in_a_table(fun):
+    """For each argument of the function, there is a case that gives it."""
+    cases = [*CASES, *test_rules_composition.IN_JAX, *test_rules_composition.IN_NUMPY]
+    calls = [COMPOSITIONS[fun].bind(case.args, case.kwargs) for case in cases if case.fun is fun]
+    named = [name for name, p in COMPOSITIONS[fun].parameters.items() if p.kind is not p.VAR_KEYWORD]
+    assert [name for name in named if not any(name in call for call in calls)] == []
 
 
 @pytest.mark.parametrize("fun", RULES, ids=title)

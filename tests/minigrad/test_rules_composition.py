@@ -87,8 +87,8 @@ def test_a_histogram_of_float32_has_a_gradient_of_float32():
         assert gradient.dtype == np.float32 and gradient.any()
 
 
-def test_each_is_tested():
-    assert {case.fun for case in IN_JAX + IN_NUMPY} == {fun for fun, rule in rules.items() if rule.composition}
+def test_each_is_a_composition():
+    assert all(rules[case.fun].composition for case in IN_JAX + IN_NUMPY)
 
 
 def test_what_is_plain_stays_plain():
