@@ -619,7 +619,8 @@ def plan_for(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     names = list(rule.parameters)
     options = [*names[1 : len(args)], *kwargs]
     vjp = rule.vjps.get(names[0]) if names and not rule.constant else None
-    if vjp is None or vjp.of_sequence or "y" in names or (rule.adapt and "order" in options):
+    is_variadic = any(p.kind is p.VAR_POSITIONAL for p in rule.parameters.values())
+    if vjp is None or is_variadic or vjp.of_sequence or "y" in names or (rule.adapt and "order" in options):
         return None
     kept = {name.removesuffix("_shape") for name in vjp.residuals}
     is_simple = kept <= {names[0], "y", *options} and not vjp.choices.keys() & set(options)
@@ -756,6 +757,3 @@ def install() -> None:
     Tensor.__array_ufunc__, Tensor.__array_function__ = array_ufunc, array_function  # type: ignore[method-assign]
     Tensor.__getitem__ = item  # type: ignore[method-assign]
     Tensor.sum, Tensor.mean = method_of(np.sum), method_of(np.mean)  # type: ignore[attr-defined]
-
-
-install()
