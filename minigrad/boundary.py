@@ -62,7 +62,7 @@ def tensor_for(leaf: Any, level: Level, options: Options, place: Callable[[], st
     """
     if check_leaf(leaf, options, place) not in "fc":
         return leaf
-    value = guards.frozen(as_array(leaf))
+    value = guards.to_keep(as_array(leaf))
     if not isinstance(value, (np.generic, ndarray, Tensor)):  # a Python number, or of a subclass of float
         value = float(value) if isinstance(value, float) else complex(value)
     return Tensor(value, Node(value), level)

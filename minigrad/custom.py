@@ -287,8 +287,7 @@ def _recorded(
         guards.refuse_foreign(result)
     node = Node(results, [Edge(level.node_of(arguments), vjp, ())])
     outputs = level.wrapped(results, node)
-    if level.observer:
-        level.observer.recorded(fun, args, kwargs, outputs, node)
+    level.observer.recorded(fun, args, kwargs, outputs, node)
     return outputs
 
 

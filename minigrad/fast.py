@@ -23,6 +23,7 @@ import numpy as np
 from numpy import float64, ndarray
 
 from . import boundary, custom, graph, guards, table, tensor
+from .graph import NOBODY
 from .guards import PYTHON_NUMBERS, copied, of_python_numbers, weak
 from .rules import products, reductions
 from .rules.indexing import scatter
@@ -77,20 +78,20 @@ class FastNode(graph.Node):
 class FastLevel(tensor.GradLevel):
     """A level that may take the short ways: as long as it is open, if it has no observer. Every short way asks `is_fast`."""
 
-    def __init__(self, observer: Any = None) -> None:
+    def __init__(self, observer: Any = NOBODY) -> None:
         self.number = next(graph.level_numbers)
         self.observer = observer
         self.open = True
-        self.is_fast = observer is None
+        self.is_fast = observer is NOBODY
         self.copies: Any = None
 
     def close(self) -> None:
         self.open = self.is_fast = False
 
-    def frozen(self, value: Any) -> Any:
+    def to_keep(self, value: Any) -> Any:
         """As in the core, but a large array is copied once for all its uses, as long as it does not change."""
         if type(value) is not ndarray:
-            return value.snapshot() if type(value) is Tensor else guards.within(value, self.frozen)
+            return value.snapshot() if type(value) is Tensor else guards.within(value, self.to_keep)
         flags = value.flags
         if not flags.writeable and value.base is None:
             return value
@@ -190,13 +191,13 @@ def add(g: Any, share: Any) -> Any:
 plain_backward = graph.backward
 
 
-def backward(node: Any, g: Any, observer: Any = None) -> dict[Any, Any]:
+def backward(node: Any, g: Any, observer: Any = NOBODY) -> dict[Any, Any]:
     """`graph.backward`. The arrays that it returns belong to nobody else.
 
     The newest of the pending nodes waits in `ready`. It is put to the others, in a heap, only if a newer one comes. A VJP
     is called without a star where that is possible, and what fits is not fitted.
     """
-    if observer is not None or node.parent is None:
+    if observer is not NOBODY or node.parent is None:
         return {leaf: g.copy() if type(g) is ndarray else g for leaf, g in plain_backward(node, g, observer).items()}
     of_leaves: dict[Any, Any] = {}
     pending: dict[int, tuple[Any, Any]] = {}  # node number to the node and its cotangent so far
@@ -392,7 +393,7 @@ def way({me}, {other}):
         if kind is float or kind is float64 or kind is int:
             {others} = {other}
         elif kind is ndarray:
-            {others} = {frozen}
+            {others} = {theirs_kept}
             if type({mine}) is float:
                 vjp = number_vjp_{me}
         else:
@@ -470,7 +471,7 @@ def generated(template: str, rule: Any, compute: Any = None, plain: Any = None, 
         known[f"number_vjp_{argument}"] = OF_A_NUMBER.get(vjp.fun, known[f"vjp_{argument}"])
         if argument == me and len(names) == 2:
             is_kept = names["ab".index(other)] in vjp.residuals
-            fill["frozen"] = f"level.frozen({other})" if is_kept else other
+            fill["theirs_kept"] = f"level.to_keep({other})" if is_kept else other
     exec(compile(template.format(**fill) + MAKE, f"<a short way for {rule.title}>", "exec"), known)
     return known["way"]
 
@@ -686,7 +687,7 @@ def tensors_for(leaves: list, structure: Any, level: Any, options: Any, argument
         if kind is float and not options.holomorphic:
             t = result_of(leaf, level, None, None, ())
         elif kind is ndarray and leaf.dtype is FLOAT64 and not options.holomorphic:
-            t = result_of(level.frozen(leaf), level, None, None, ())
+            t = result_of(level.to_keep(leaf), level, None, None, ())
         else:
             t = boundary.tensor_for(leaf, level, options, partial(arguments.place, len(inputs), structure, args))
         inputs.append(t)
@@ -729,12 +730,12 @@ def unwrap(value: Any, level: Any) -> Any:
 
 # ---- What is replaced -----------------------------------------------------------------------------------------------
 
-plain_enter = table.enter
+plain_define = table.define
 
 
-def enter(rule: Any) -> None:
-    """`table.enter`: a new rule of an operator takes effect at once."""
-    plain_enter(rule)
+def define(rule: Any) -> None:
+    """`table.define`: a new rule of an operator takes effect at once."""
+    plain_define(rule)
     if rule.fun in OPERATORS:
         define_operator(rule.fun)
 
@@ -749,7 +750,7 @@ def install() -> None:
     boundary.tensors_for, boundary.gradients_for = tensors_for, gradients_for
     boundary.one_like, boundary.check_output = one_like, check_output
     reductions._spread = spread
-    table.enter = enter
+    table.define = define
     for ufunc in OPERATORS:
         define_operator(ufunc)
     for name in ("lt", "le", "gt", "ge", "eq", "ne"):

@@ -125,7 +125,7 @@ def value_and_grad(
 
 def differentiate(
     fun: Callable, arguments: Arguments, options: boundary.Options, has_aux: bool, args: tuple, kwargs: dict[str, Any],
-    observer: graph.Observer | None = None,
+    observer: graph.Observer = graph.NOBODY,
 ) -> tuple:
     """Return the value of a call (with `has_aux`, and what comes beside it), and the gradient."""
     leaves, structure = tree.flatten(arguments.selected(args, kwargs))
@@ -143,7 +143,7 @@ def differentiate(
         try:
             cotangents = graph.backward(root.pop(), boundary.one_like(value), observer) if root else {}
         except Exception as error:
-            if observer is None:
+            if observer is graph.NOBODY:
                 boundary.note_line(error, partial(differentiate, fun, arguments, options, has_aux, args, kwargs))
             raise
         gradients = boundary.gradients_for(leaves, nodes, level, cotangents)

@@ -1,7 +1,7 @@
 """The graph of a computation, and the pass that goes backwards over it.
 
 While the user's function runs, every operation leaves a `Node`. A node points to its parents: the nodes of the values
-that the operation took. Take f(x) = x * x + sin(x) at x = 2. It leaves three nodes besides that of x itself:
+that the operation took. Take f(x) = x * x + sin(x) at x = 2. There is a node for x itself, and the operations leave three more:
 
     node   value                parents and VJPs
     0      x = 2                none: a leaf
@@ -13,11 +13,12 @@ A VJP (vector-Jacobian product) takes the cotangent of the operation's result to
 parent. The cotangent of a value is the derivative of the final result with respect to it. So the last node has the
 cotangent 1, and `backward` visits the nodes, the newest first:
 
-    visit   its cotangent                 what it hands to its parents
-    3       1                             1 to a, 1 to b
-    2       1                             1 * cos(2) = -0.416 to x
-    1       1                             1 * 2 = 2 to x, 1 * 2 = 2 to x
-    0       -0.416 + 2 + 2 = 3.584        nothing: the derivative is 2 x + cos(x)
+    visit   cotangent       what it hands to its parents               the cotangent of x so far
+    3       1               1 to a, 1 to b
+    2       1               1 * cos(2) = -0.416 to x                   -0.416
+    1       1               1 * 2 = 2 to x, and once more 2 to x       -0.416 + 2 + 2 = 3.584
+
+x is a leaf, so the pass ends here. And indeed the derivative 2 x + cos(x) is 3.584 at x = 2.
 
 Why the newest first? A node may be visited only when its cotangent is complete, that is, when all nodes that use its
 value have been visited. An operation's arguments exist before its result does. So whatever uses a value is newer than
@@ -90,29 +91,64 @@ def describe(value: Any) -> tuple[Any, Any]:
     return value.shape, value.dtype
 
 
+# ---- Who records, and who watches ------------------------------------------------------------------------------------
+
+
+class Observer:
+    """One who only looks. A level tells its observer what it records, and what happens in the backward pass."""
+
+    def recorded(self, function: Callable, args: tuple, kwargs: dict[str, Any], result: Any, node: Node) -> None:
+        """The call ``function(*args, **kwargs)`` gave the result, and left the node."""
+
+    def visited(self, node: Node, g: Any) -> None:
+        """The backward pass has come to a node, whose cotangent is `g`."""
+
+    def handed_back(self, node: Node, parent: Node, share: Any, total: Any) -> None:
+        """The node has handed a share to a parent, whose cotangent so far is the total."""
+
+
+NOBODY = Observer()
+level_numbers = count(1)
+
+
+class Level:
+    """One running call that records, such as a call of ``grad``. What it records belongs to it, and it ends with the call.
+
+    Calls can be nested, and an inner one has the higher number. An operation is recorded by the highest level among
+    its arguments. To that level, values of lower levels are constants.
+    """
+
+    def __init__(self, observer: Observer = NOBODY) -> None:
+        self.number = next(level_numbers)
+        self.open = True
+        self.observer = observer
+
+    def close(self) -> None:
+        """From here on, nothing can be recorded."""
+        self.open = False
+
+
 # ---- The backward pass ----------------------------------------------------------------------------------------------
 
 
-def backward(node: Node, g: Any, observer: Observer | None = None) -> dict[Node, Any]:
+def backward(node: Node, g: Any, observer: Observer = NOBODY) -> dict[Node, Any]:
     """Return the cotangents of the leaves that a node depends on, when its own cotangent is `g`."""
-    cotangents, of_leaves, pending = {node: g}, {}, [node]
+    cotangents = {node: g}
+    pending = [node] if node.edges else []  # a heap: the newest node comes out first
     while pending:
         node = heappop(pending)
         g = completed(cotangents.pop(node), node)
-        if observer:
-            observer.visited(node, g)
-        if not node.edges:
-            of_leaves[node] = g
+        observer.visited(node, g)
         for parent, vjp, residuals in node.edges:
             share = fit(call(vjp, g, residuals), parent)
             if parent in cotangents:
                 cotangents[parent] = add(cotangents[parent], share)
             else:
                 cotangents[parent] = share
-                heappush(pending, parent)
-            if observer:
-                observer.handed_back(node, parent, share, cotangents[parent])
-    return of_leaves
+                if parent.edges:
+                    heappush(pending, parent)
+            observer.handed_back(node, parent, share, cotangents[parent])
+    return cotangents  # only those of leaves are left
 
 
 def call(vjp: Callable, g: Any, residuals: tuple) -> Any:
@@ -166,38 +202,3 @@ def completed(g: Any, node: Node) -> Any:
     if isinstance(g, dict):
         return [g[i] if i in g else np.zeros(shape, dtype) for i, (shape, dtype) in enumerate(node.shape)]
     return g
-
-
-# ---- Levels and observers -------------------------------------------------------------------------------------------
-
-level_numbers = count(1)
-
-
-class Level:
-    """One running call that records, such as a call of ``grad``. What it records belongs to it, and it ends with the call.
-
-    Calls can be nested, and an inner one has the higher number. An operation is recorded by the highest level among
-    its arguments. To that level, values of lower levels are constants.
-    """
-
-    def __init__(self, observer: Observer | None = None) -> None:
-        self.number = next(level_numbers)
-        self.open = True
-        self.observer = observer
-
-    def close(self) -> None:
-        """From here on, nothing can be recorded."""
-        self.open = False
-
-
-class Observer:
-    """What only looks. A level tells its observer what it records, and what happens in the backward pass."""
-
-    def recorded(self, function: Callable, args: tuple, kwargs: dict[str, Any], result: Any, node: Node) -> None:
-        """The call ``function(*args, **kwargs)`` gave the result, and left the node."""
-
-    def visited(self, node: Node, g: Any) -> None:
-        """The backward pass has come to a node, whose cotangent is `g`."""
-
-    def handed_back(self, node: Node, parent: Node, share: Any, total: Any) -> None:
-        """The node has handed a share to a parent, whose cotangent so far is the total."""

@@ -253,7 +253,7 @@ def user_line() -> str:
 # ---- Values as they were --------------------------------------------------------------------------------------------
 
 
-def frozen(value: Any) -> Any:
+def to_keep(value: Any) -> Any:
     """Return what a rule can keep of an argument: it stays the same if the user writes into the argument later.
 
     An array is copied, unless it is read-only and no view. (That a view which was taken before can still change it,
@@ -261,7 +261,7 @@ def frozen(value: Any) -> Any:
     """
     if isinstance(value, ndarray):
         return value if not value.flags.writeable and value.base is None else copied(value)
-    return value.snapshot() if isinstance(value, Guarded) else within(value, frozen)
+    return value.snapshot() if isinstance(value, Guarded) else within(value, to_keep)
 
 
 def copied(array: ndarray) -> ndarray:

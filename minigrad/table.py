@@ -46,12 +46,11 @@ class VJP:
         self.fun = fun
         self.of_sequence = getattr(fun, "of_sequence", False)
 
-    # Found out when first asked for: to do so for all entries takes as long as it does to import NumPy.
+    # Found out when first asked for: for all entries at once, it would take a tenth of the time that importing NumPy takes.
     parameters = cached_property(lambda self: list(inspect.signature(self.fun).parameters.values())[1:])
     residuals = cached_property(lambda self: [p.name for p in self.parameters if p.default is p.empty])
     keywords = cached_property(lambda self: [p.name for p in self.parameters if p.default is not p.empty])
     choices = cached_property(lambda self: {p.name: get_args(p.annotation) for p in self.parameters if get_args(p.annotation)})
-
     needs = cached_property(lambda self: {*self.residuals, *self.keywords})
 
     def prepared(self, given: dict[str, Any], known: dict[str, Any]) -> tuple[Callable, tuple]:
@@ -70,7 +69,7 @@ def shape_of(value: Any) -> Any:
 
 
 class Rule:
-    """What the table says of one function. A rule does not change: to define it anew is to enter another.
+    """What the table says of one function. A rule does not change: a function that is defined anew gets another.
 
     Attributes
     ----------
@@ -87,12 +86,8 @@ class Rule:
     """
 
     def __init__(
-        self,
-        fun: Callable,
-        vjps: dict[str, Any] = {},
-        adapt: Callable[[dict], dict] | None = None,
-        constant: bool = False,
-        composition: Callable | None = None,
+        self, fun: Callable, vjps: dict[str, Any] = {}, adapt: Callable[[dict], dict] | None = None,
+        constant: bool = False, composition: Callable | None = None,
     ) -> None:
         self.fun, self.vjps, self.adapt, self.constant, self.composition = fun, vjps, adapt, constant, composition
 
@@ -146,12 +141,12 @@ ufunc_methods: dict[str, Callable] = {}  # for ``np.hypot.reduce(a)``: "reduce" 
 def rule_of(fun: Any) -> Rule:
     """Return the rule of a function; one that says nothing, if there is none in the table."""
     if fun not in rules:
-        for enter_more in late_rules:
-            enter_more()
+        for add_more in late_rules:
+            add_more()
     return rules.get(fun) or Rule(fun)
 
 
-def enter(rule: Rule) -> None:
+def define(rule: Rule) -> None:
     """Put a rule into the table, in the place of the function's older one."""
     rules[rule.fun] = rule
 
@@ -160,18 +155,18 @@ def defvjp(fun: Callable, adapt: Callable[[dict], dict] | None = None, /, **vjps
     """Define VJPs for the arguments of a function: by name or, for a ufunc, all of them in order. None means zero."""
     old = rules.get(fun) or Rule(fun)
     kept = {} if isinstance(fun, np.ufunc) else old.vjps
-    enter(Rule(fun, kept | {name: vjp and VJP(vjp) for name, vjp in vjps.items()}, adapt or old.adapt))
+    define(Rule(fun, kept | {name: vjp and VJP(vjp) for name, vjp in vjps.items()}, adapt or old.adapt))
 
 
 def defconstant(*funs: Callable) -> None:
     """Say of functions that their derivative is zero, or that they are not about values."""
     for fun in funs:
-        enter(Rule(fun, constant=True))
+        define(Rule(fun, constant=True))
 
 
 def defcomposition(fun: Any, composition: Callable) -> None:
     """Say what a call of a function runs when there are Tensors among its arguments."""
-    enter(Rule(fun, composition=composition))
+    define(Rule(fun, composition=composition))
 
 
 def sequence(vjp: Callable) -> Callable:

@@ -50,7 +50,7 @@ def record(rule: Rule, args: tuple, kwargs: dict[str, Any], compute: Callable | 
 class GradLevel(Level):
     """A level that records in order to differentiate."""
 
-    frozen = staticmethod(guards.frozen)
+    to_keep = staticmethod(guards.to_keep)  # what a rule can keep of a value
 
     def record(self, rule: Rule, args: tuple, kwargs: dict[str, Any], compute: Callable) -> Any:
         """Compute a value, and record how, unless the derivative is zero."""
@@ -60,25 +60,28 @@ class GradLevel(Level):
             guards.check_out(rule, kwargs)
             args, kwargs = guards.locked(unwrap(args, self)), guards.locked(unwrap(kwargs, self))
             return guards.weak(compute(*args, **kwargs), args)
-        given = guards.as_arrays(rule, rule.bind(args, kwargs))
+        given = guards.as_arrays(rule, rule.bind(args, kwargs))  # the arguments by name
         differentiated = [name for name, value in given.items() if top_level(value) is self]
         guards.check_call(rule, differentiated, given)
+
+        # The value. It is as weak as the values that it was computed from.
         y = compute(*unwrap(args, self), **unwrap(kwargs, self))
         values = unwrap(given, self)
         if given.get("dtype") is None:
             y = guards.weak(y, [values[name] for name in rule.vjps if name in values])
-
         guards.check_result(rule, y)
-        vjps = {name: rule.vjps[name] for name in differentiated if rule.vjps[name]}  # the others are zero
-        kept = {name: given[name] for name in given if any(name in vjp.needs for vjp in vjps.values())}
-        values |= unwrap(self.frozen(kept), self)
-        edges = [Edge(self.node_of(given[name]), *vjp.prepared(values, {"y": y, **rule.defaults, **values}))
-                 for name, vjp in vjps.items()]
+
+        # An edge for each argument, unless the derivative is zero, with what its VJP names of the values.
+        vjps = {name: rule.vjps[name] for name in differentiated if rule.vjps[name]}
+        named = {name: value for name, value in given.items() if any(name in vjp.needs for vjp in vjps.values())}
+        values |= unwrap(self.to_keep(named), self)
+        known = {"y": y, **rule.defaults, **values}
+        edges = [Edge(self.node_of(given[name]), *vjp.prepared(values, known)) for name, vjp in vjps.items()]
+
         node = Node(y, edges)
         result = self.wrapped(y, node)
         note_views(result, given, rule.fun, args, kwargs)
-        if self.observer:
-            self.observer.recorded(rule.fun, args, kwargs, result, node)
+        self.observer.recorded(rule.fun, args, kwargs, result, node)
         return result
 
     def node_of(self, value: Any) -> Node:

@@ -18,23 +18,10 @@ from numpy import ndarray
 
 from . import boundary, graph, guards, tensor, tree
 from .arguments import Arguments, check_callable, name_of, wraps
-from .boundary import (
-    Options,
-    as_array,
-    check_leaf,
-    check_output_dtype,
-    dtype_of,
-    float0,
-    kind_of,
-    note_line,
-    one_like,
-    show_cause,
-    split_aux,
-    value_of,
-    zero_cotangent,
-)
+from .boundary import Options, as_array, check_leaf, check_output_dtype, dtype_of, float0, kind_of, note_line
+from .boundary import one_like, show_cause, split_aux, value_of, zero_cotangent
 from .grad import grad
-from .graph import Observer, describe
+from .graph import NOBODY, Observer, describe
 from .tensor import Tensor, top_level
 
 # ---- 1. The backward pass as a function -----------------------------------------------------------------------------
@@ -113,7 +100,7 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     return (out, vjp_fun, aux) if has_aux else (out, vjp_fun)
 
 
-def _forward(fun: Callable, primals: tuple, has_aux: bool, observer: Observer | None = None) -> tuple:
+def _forward(fun: Callable, primals: tuple, has_aux: bool, observer: Observer = NOBODY) -> tuple:
     """Run the function on Tensors. Return the level, the nodes of the leaves and of the result, the result, and aux."""
     leaves, structure = tree.flatten(primals)
     every, options = Arguments(fun, range(len(primals))), Options("vjp", allow_int=True)
@@ -271,11 +258,7 @@ def jvp(fun: Callable, primals: Sequence, tangents: Sequence, has_aux: bool = Fa
 
 
 def jacrev(
-    fun: Callable,
-    argnums: int | Sequence[int] = 0,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    allow_int: bool = False,
+    fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False, allow_int: bool = False
 ) -> Callable[..., Any]:
     """Return the function that computes the Jacobian of `fun`, one backward pass for each element of the result.
 

@@ -151,9 +151,7 @@ def register_pytree_node_class(cls: type) -> type:
     return cls
 
 
-def register_dataclass(
-    nodetype: type, data_fields: Sequence[str] | None = None, meta_fields: Sequence[str] | None = None
-) -> type:
+def register_dataclass(nodetype: type, data_fields: Sequence[str] | None = None, meta_fields: Sequence[str] | None = None) -> type:
     """Make a dataclass a container: of its data fields. Can be used as a decorator.
 
     Parameters

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from minigrad import defvjp, grad, primitive, value_and_grad, vjp
-from minigrad.table import enter, rules, sequence
+from minigrad.table import define, rules, sequence
 from minigrad.views import getitem
 
 from .support import PLAIN, cases, read_only
@@ -108,7 +108,7 @@ def test_a_rule_that_is_defined_anew_takes_effect_at_once(use):
             defvjp(np.add, a=lambda g: g * 2, b=lambda g: g * 2)
             after = grad(loss, (0, 1))(*arguments)
         finally:
-            enter(first)
+            define(first)
         again = grad(loss, (0, 1))(*arguments)
         for one, two, three in zip(before, after, again):
             np.testing.assert_array_equal(two, np.multiply(one, 2.0))
@@ -144,7 +144,7 @@ def test_every_way_to_call_a_function_goes_by_its_newest_rule(case):
         defvjp(fun, **nothing)
         after = grad(loss)(x)
     finally:
-        enter(first)
+        define(first)
     assert before.any()
     np.testing.assert_array_equal(after, np.zeros(2))
     np.testing.assert_array_equal(grad(loss)(x), before)
