@@ -17,7 +17,7 @@ import os
 from functools import cache, partial
 from heapq import heappop, heappush
 from typing import Any, Callable
-from weakref import WeakValueDictionary
+from weakref import ref
 
 import numpy as np
 from numpy import float64, ndarray
@@ -32,7 +32,7 @@ from .tensor import Tensor
 from .views import View, call_again, getitem, note_view, note_views
 
 FLOAT64 = np.dtype(float64)
-new = object.__new__  # to call a constructor takes longer than to fill in the attributes
+new = object.__new__  # to call the constructor of Tensor takes longer than to fill in the attributes
 add_reduce = np.add.reduce
 node_numbers = graph.node_numbers
 
@@ -49,20 +49,10 @@ class Edge:
 
 
 class FastNode(graph.Node):
-    """A node that is its own first edge. A leaf has no parent."""
+    """A node that is its own first edge. A leaf has no parent. It is made empty, which takes half the time; see `node_for`."""
 
     __slots__ = ("parent", "vjp", "residuals", "next_edge")
-
-    def __init__(self, value: Any, edges: Any = ()) -> None:
-        self.number = next(node_numbers)
-        self.shape, self.dtype = graph.describe(value)
-        next_edge: Any = None
-        for parent, vjp, residuals in reversed(edges[1:]):
-            edge: Any = Edge()
-            edge.parent, edge.vjp, edge.residuals, edge.next_edge = parent, vjp, residuals, next_edge
-            next_edge = edge
-        self.parent, self.vjp, self.residuals = edges[0] if edges else (None, None, ())
-        self.next_edge = next_edge
+    __init__ = object.__init__  # type: ignore[assignment]
 
     @property
     def edges(self) -> list[graph.Edge]:  # type: ignore[override]
@@ -75,8 +65,25 @@ class FastNode(graph.Node):
         return found
 
 
+def node_for(value: Any, edges: Any = ()) -> Any:
+    """What `graph.Node` returns."""
+    node: Any = FastNode()
+    node.number = next(node_numbers)
+    node.shape, node.dtype = graph.describe(value)
+    next_edge: Any = None
+    for parent, vjp, residuals in reversed(edges[1:]):
+        edge: Any = Edge()
+        edge.parent, edge.vjp, edge.residuals, edge.next_edge = parent, vjp, residuals, next_edge
+        next_edge = edge
+    node.parent, node.vjp, node.residuals = edges[0] if edges else (None, None, ())
+    node.next_edge = next_edge
+    return node
+
+
 class FastLevel(tensor.GradLevel):
     """A level that may take the short ways: as long as it is open, if it has no observer. Every short way asks `is_fast`."""
+
+    __slots__ = ("is_fast", "copies")
 
     def __init__(self, observer: Any = NOBODY) -> None:
         self.number = next(graph.level_numbers)
@@ -95,15 +102,20 @@ class FastLevel(tensor.GradLevel):
         flags = value.flags
         if not flags.writeable and value.base is None:
             return value
-        if value.nbytes < 16_384:
-            return value.copy() if flags.c_contiguous else copied(value)
+        is_small = value.nbytes < 16_384
         if value.nbytes >= 131_072:
             prime_allocator()
-        self.copies = WeakValueDictionary() if self.copies is None else self.copies
-        copy = self.copies.get(id(value))
+        copy = None if is_small or self.copies is None else self.copies.get(id(value), no_copy)()
         if copy is None or copy.dtype != value.dtype or copy.shape != value.shape or copy.tobytes() != value.tobytes():
-            copy = self.copies[id(value)] = copied(value)
+            copy = value.copy() if flags.c_contiguous else copied(value)
+            if not is_small:
+                self.copies = {} if self.copies is None else self.copies
+                self.copies[id(value)] = ref(copy)
         return copy
+
+
+def no_copy() -> None:
+    """Stands for a reference to a copy that was never made."""
 
 
 @cache
@@ -425,12 +437,15 @@ MAKE = """
     if kind is ndarray and y.dtype is FLOAT64:
         shape = y.shape
         dtype = FLOAT64
-    elif kind is float64 or kind is float:
+    elif kind is float64:
         shape = ()
-        dtype = FLOAT64 if kind is float64 else float
+        dtype = FLOAT64
+    elif kind is float:
+        shape = ()
+        dtype = float
     else:
         return of_another_kind(rule, y, level, parent, vjp, residuals, next_edge)
-    node = new(FastNode)
+    node = FastNode()
     node.number = next(node_numbers)
     node.parent = parent
     node.vjp = vjp
@@ -451,7 +466,7 @@ def of_another_kind(rule: Any, y: Any, level: Any, parent: Any, vjp: Any, residu
     """The Tensor for a result that is neither a float nor of dtype float64."""
     if type(y) is not Tensor:
         guards.check_result(rule, y)
-    node = FastNode(y)
+    node = node_for(y)
     node.parent, node.vjp, node.residuals, node.next_edge = parent, vjp, residuals, next_edge
     return level.wrapped(y, node)
 
@@ -745,7 +760,7 @@ def install() -> None:
     graph.Level.is_fast = False  # type: ignore[attr-defined]  # of levels that are not ours
     graph.backward = backward
     for module in (graph, tensor, boundary, custom):
-        module.Node = FastNode  # type: ignore[attr-defined, misc]
+        module.Node = node_for  # type: ignore[attr-defined, misc, assignment]
     tensor.GradLevel, tensor.unwrap = FastLevel, unwrap  # type: ignore[misc]
     boundary.tensors_for, boundary.gradients_for = tensors_for, gradients_for
     boundary.one_like, boundary.check_output = one_like, check_output
