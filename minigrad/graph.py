@@ -101,7 +101,8 @@ class Observer:
         """The call ``function(*args, **kwargs)`` gave the result, and left the node."""
 
     def visited(self, node: Node, g: Any) -> None:
-        """The backward pass has come to a node, whose cotangent is `g`."""
+        """The backward pass has come to a node, whose cotangent is `g`. (Of several results or arguments, it may be a node
+        that only deals out their cotangents, and was not recorded.)"""
 
     def handed_back(self, node: Node, parent: Node, share: Any, total: Any) -> None:
         """The node has handed a share to a parent, whose cotangent so far is the total."""
