@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import operator
 import os
-from functools import cache, partial
+from functools import cache, partial, partialmethod
 from heapq import heappop, heappush
 from typing import Any, Callable
 from weakref import ref
@@ -572,6 +572,18 @@ def define_operator(ufunc: np.ufunc) -> None:
     setattr(Tensor, f"__r{name}__", reflected)
 
 
+def postpone(ufunc: np.ufunc) -> None:
+    """Let the short way of an operator be made when it is first used: all of them would make importing take longer."""
+    name, compute = OPERATORS[ufunc]
+
+    def first(method: str, *args: Any) -> Any:
+        define_operator(ufunc)
+        return getattr(Tensor, method)(*args)
+
+    for method in [f"__{name}__"] if compute is None else [f"__{name}__", f"__r{name}__"]:
+        setattr(Tensor, method, partialmethod(partial(first, method)))
+
+
 def with_squares(power: Callable, compute: Callable, plain: Callable) -> Callable:
     """The operator ** with a short way for the exponent 2."""
     rule = Rule(np.square, {"x": table.VJP(twice_times)})
@@ -752,7 +764,7 @@ def define(rule: Any) -> None:
     """`table.define`: a new rule of an operator takes effect at once."""
     plain_define(rule)
     if rule.fun in OPERATORS:
-        define_operator(rule.fun)
+        postpone(rule.fun)
 
 
 def install() -> None:
@@ -767,7 +779,7 @@ def install() -> None:
     reductions._spread = spread
     table.define = define
     for ufunc in OPERATORS:
-        define_operator(ufunc)
+        postpone(ufunc)
     for name in ("lt", "le", "gt", "ge", "eq", "ne"):
         setattr(Tensor, f"__{name}__", comparison(name))
     Tensor.__array_ufunc__, Tensor.__array_function__ = array_ufunc, array_function  # type: ignore[method-assign]
