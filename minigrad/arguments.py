@@ -1,6 +1,6 @@
-"""Which arguments of a function are differentiated, and what the function that does it is called.
+"""Which arguments of a function are differentiated, and which name and docstring its derivative has.
 
-`grad` takes `argnums` or `argnames`. `Arguments` finds those arguments in a call, and puts others in their place.
+`grad` takes `argnums` or `argnames`. `Arguments` finds these arguments in a call, and replaces them.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ def check_callable(fun: Any) -> None:
 
 
 def name_of(fun: Any) -> str:
-    """The name of a function; a partial has that of the function in it."""
+    """Return the name of a function. A partial has the name of the function in it."""
     while isinstance(fun, functools.partial):
         fun = fun.func
     return getattr(fun, "__name__", "<unnamed function>")
 
 
 def wraps(fun: Any, doc: str) -> Callable[[Callable], Callable]:
-    """Like `functools.wraps`, with a line before the docstring, in which ``{fun}`` is the function's name."""
+    """Like `functools.wraps`, but put the line `doc` before the docstring. In it, ``{fun}`` becomes the function's name."""
 
     def decorate(wrapper: Callable) -> Callable:
         functools.update_wrapper(wrapper, fun)
@@ -94,7 +94,10 @@ class Arguments:
                 raise TypeError(f"{name_of(self.fun)} has no argument {name!r}, only {', '.join(names) or 'none'}")
 
     def _keys(self, args: tuple, kwargs: dict[str, Any]) -> list[int | str]:
-        """Where the arguments are in a call: an index into args, or a key of kwargs (or, if in neither, its default)."""
+        """Return where the arguments are in a call: an index into args, or a key of kwargs.
+
+        If neither has the argument, it was not passed, and has its default.
+        """
         if not self.each:
             raise ValueError(f"{'argnames' if self.by_name else 'argnums'} is empty: there is nothing to differentiate with respect to")
         if self.by_name:
@@ -116,7 +119,7 @@ class Arguments:
         return keys  # type: ignore[return-value]
 
     def selected(self, args: tuple, kwargs: dict[str, Any]) -> Any:
-        """Return the argument of a call, or a tuple of the arguments."""
+        """Return the selected argument of a call, or a tuple of the selected arguments."""
         if type(self.wanted) is int and 0 <= self.wanted < len(args):  # the usual case
             return args[self.wanted]
         values = []
@@ -128,7 +131,7 @@ class Arguments:
         return values[0] if self.is_one else tuple(values)
 
     def replaced(self, args: tuple, kwargs: dict[str, Any], new: Any) -> tuple[list, dict[str, Any]]:
-        """Return the arguments of a call with others in place of those that are differentiated."""
+        """Return the arguments of a call, with new values for the selected arguments."""
         new_args = list(args)
         if type(self.wanted) is int:
             new_args[self.wanted] = new
@@ -136,7 +139,7 @@ class Arguments:
         new_kwargs = dict(kwargs)
         for key, value in zip(self._keys(args, kwargs), (new,) if self.is_one else new):
             if type(key) is int:
-                while key >= len(new_args):  # it was left at its default, and cannot be passed by keyword
+                while key >= len(new_args):  # it was not passed, and cannot be passed by keyword
                     new_args.append(self.defaults[self.positional[len(new_args)]])
                 new_args[key] = value
             else:
@@ -144,7 +147,7 @@ class Arguments:
         return new_args, new_kwargs
 
     def place(self, i: int, structure: tree.Structure, args: tuple) -> str:
-        """Where leaf number i is, as the user would write it: ``params['w'][0]``."""
+        """Return the place of leaf number i, as the user would write it: ``params['w'][0]``."""
         path = tree.paths(structure)[i]
         which, rest = (self.each[0], path) if self.is_one else (self.each[path[0].idx], path[1:])
         if type(which) is int:
@@ -157,5 +160,5 @@ class Arguments:
 def _parameters(fun: Callable) -> list[inspect.Parameter]:
     try:
         return list(inspect.signature(fun).parameters.values())
-    except (TypeError, ValueError):  # some functions written in C do not tell
+    except (TypeError, ValueError):  # some functions written in C have no signature
         return []

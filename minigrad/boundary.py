@@ -1,6 +1,6 @@
-"""Where a transform meets the user: what a leaf may be, what a function may return, what comes back.
+"""Checks and conversions at both ends of a transform: what a leaf may be, what a function may return, what comes back.
 
-Nothing here is about derivatives. It stands apart so that `grad` and `transforms` can be read without it.
+Nothing here is about derivatives. It has its own file, so that you can read `grad` and `transforms` without it.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from .graph import Level, Node, describe
 from .tensor import Tensor
 from .views import innermost
 
-# The dtype of what comes back for an integer, which has no derivative: its elements have no bytes. (It is JAX's.)
+# An integer has no derivative. Its gradient is an array of this dtype, whose elements have no bytes. (The dtype is JAX's.)
 float0 = np.dtype([("float0", "V")])
 
 # ---- The leaves of the argument -------------------------------------------------------------------------------------
 
 
 class Options(NamedTuple):
-    """The name of a transform, for messages, and what it accepts."""
+    """The name of a transform, for error messages, and what the transform accepts."""
 
     name: str
     holomorphic: bool = False
@@ -34,7 +34,7 @@ class Options(NamedTuple):
 
 
 def check_leaf(leaf: Any, options: Options, place: Callable[[], str]) -> str:
-    """Return what kind of leaf it is (see `kind_of`), or raise if the transform cannot take it."""
+    """Return the kind of a leaf (see `kind_of`). Raise if the transform cannot take the leaf."""
     try:
         guards.refuse_foreign(leaf)
     except guards.ForeignArrayError as error:
@@ -56,14 +56,14 @@ def check_leaf(leaf: Any, options: Options, place: Callable[[], str]) -> str:
 
 
 def tensor_for(leaf: Any, level: Level, options: Options, place: Callable[[], str]) -> Any:
-    """Return the Tensor for a leaf; or the leaf itself, if it has no derivative and that is allowed.
+    """Return the Tensor for a leaf. If the leaf has no derivative, and the transform allows this, return the leaf itself.
 
-    The leaf is copied. So it is what it was when the call began, whatever the function does to the array.
+    The leaf is copied. So its value stays the same during the call, even if the function writes into the array.
     """
     if check_leaf(leaf, options, place) not in "fc":
         return leaf
     value = guards.to_keep(as_array(leaf))
-    if not isinstance(value, (np.generic, ndarray, Tensor)):  # a Python number, or of a subclass of float
+    if not isinstance(value, (np.generic, ndarray, Tensor)):  # a Python number; its type may be a subclass
         value = float(value) if isinstance(value, float) else complex(value)
     return Tensor(value, Node(value), level)
 
@@ -77,13 +77,16 @@ def tensors_for(
 
 
 def as_array(leaf: Any) -> Any:
-    """An array of a subclass as an array; anything else as it is."""
+    """Return an array of a subclass as a plain array, and anything else as it is."""
     guards.refuse_foreign(leaf)
     return leaf.view(ndarray) if isinstance(leaf, ndarray) and type(leaf) is not ndarray else leaf
 
 
 def kind_of(value: Any) -> str:
-    """What a value is to a transform: "f" real, "c" complex, "b", "i" or "u" (and float0) without a derivative, or "O"."""
+    """Return the kind of a value for a transform.
+
+    "f" is real, "c" is complex, and "b", "i" and "u" have no derivative (float0 counts as "i"). All else is "O".
+    """
     if isinstance(value, (ndarray, np.generic, Tensor)):
         kind = "i" if value.dtype == float0 else value.dtype.kind
         return kind if kind in "fcbiu" else "O"
@@ -94,7 +97,7 @@ def kind_of(value: Any) -> str:
 
 
 def dtype_of(value: Any) -> np.dtype:
-    """The dtype of a value; of a Python number, the one that NumPy gives it."""
+    """Return the dtype of a value. A Python number has the dtype that NumPy gives it."""
     return np.dtype(describe(value)[1])
 
 
@@ -106,7 +109,7 @@ def _refuse_dtype(wanted: str, leaf: Any, place: Callable[[], str], remedy: str)
 
 
 def split_aux(out: Any) -> tuple[Any, Any]:
-    """Take apart what a function with auxiliary data returned."""
+    """Return the value and the auxiliary data. Raise if the function did not return a pair of them."""
     if not isinstance(out, (tuple, list)) or len(out) != 2:
         raise TypeError(
             f"expected function with aux output to return a two-element tuple, but got type {type(out)} with value {out}"
@@ -115,7 +118,7 @@ def split_aux(out: Any) -> tuple[Any, Any]:
 
 
 def check_output(out: Any, options: Options) -> None:
-    """Raise if a result is not a single number, of the dtype that the transform can differentiate."""
+    """Raise if a result is not a single number, or if the transform cannot differentiate its dtype."""
     guards.refuse_foreign(out)
     if out is None or isinstance(out, (tuple, list, dict)):
         raise TypeError(f"Gradient only defined for scalar-output functions. Output was {out}.")
@@ -131,7 +134,7 @@ def check_output(out: Any, options: Options) -> None:
 
 
 def check_output_dtype(out: Any, options: Options) -> None:
-    """Raise if a result is not real; or, for a holomorphic function, not complex."""
+    """Raise if a result is not real (or, for a holomorphic function, not complex)."""
     kind = kind_of(out)
     if options.holomorphic and kind != "c":
         raise TypeError(
@@ -146,7 +149,7 @@ def check_output_dtype(out: Any, options: Options) -> None:
 
 
 def value_of(leaf: Any, level: Level) -> Any:
-    """What a Tensor of this level stands for; anything else is itself."""
+    """Return the value in a Tensor of this level, and anything else as it is."""
     if not isinstance(leaf, Tensor):
         return leaf
     if leaf.level is level:
@@ -159,9 +162,12 @@ def value_of(leaf: Any, level: Level) -> Any:
 
 
 def gradient_for(leaf: Any, node: Node | None, level: Level, g: Any) -> Any:
-    """Return the gradient for a leaf with that node: of the leaf's own kind, writable, and sharing memory with nothing.
+    """Return the gradient for a leaf. It has the kind of the leaf.
 
-    The leaf of an integer has no node. There is no cotangent, None, if the result does not depend on the leaf.
+    If it is an array, it is writable, and shares memory with no other array.
+
+    `node` is the node of the leaf. It is None for an integer or an object. `g` is the cotangent of the node. It is None if
+    the result does not depend on the leaf.
     """
     if node is None:
         return None if kind_of(leaf) == "O" else zero_cotangent(as_array(leaf))
@@ -169,7 +175,7 @@ def gradient_for(leaf: Any, node: Node | None, level: Level, g: Any) -> Any:
         raise TypeError("a rule uses a value that is being differentiated and is not one of its arguments")
     if isinstance(g, Tensor):
         if isinstance(node.dtype, type) and not isinstance(leaf, Tensor) and dtype_of(g) != np.dtype(node.dtype):
-            g = g.astype(node.dtype)  # like a Python number, it was weak, but it leaves as what it is
+            g = g.astype(node.dtype)  # the leaf is a Python number, so its gradient has the dtype of one
         array = innermost(g)
         is_read_only = isinstance(array, ndarray) and not array.flags.writeable
         return np.positive(g) if is_read_only else g.snapshot()
@@ -185,12 +191,12 @@ def gradients_for(leaves: list, nodes: list, level: Level, cotangents: dict) -> 
 
 
 def owned(g: Any, dtype: Any) -> ndarray:
-    """A cotangent as an array that belongs to nobody else. It may be a view, or be held by a rule or another leaf."""
+    """Return a copy of a cotangent as an array. The cotangent may be a view, or a rule or another leaf may hold it."""
     return np.array(g, dtype)
 
 
 def zero_cotangent(value: Any) -> Any:
-    """The cotangent of a value that nothing depends on."""
+    """Return the cotangent of a value if nothing depends on the value."""
     shape, dtype = describe(value)
     if kind_of(value) not in "fc":
         return np.zeros(shape, float0)
@@ -198,7 +204,7 @@ def zero_cotangent(value: Any) -> Any:
 
 
 def one_like(value: Any) -> Any:
-    """The derivative of a number with respect to itself, in its own dtype."""
+    """Return the derivative of a number with respect to itself: 1, in the dtype of the number."""
     dtype = describe(value)[1]
     return dtype(1) if isinstance(dtype, type) else dtype.type(1)
 
@@ -207,21 +213,21 @@ def one_like(value: Any) -> Any:
 
 
 def show_cause(error: Exception) -> None:
-    """Raise our own error where NumPy has hidden it behind "setting an array element with a sequence"."""
+    """Raise minigrad's own error if NumPy has hidden it behind "setting an array element with a sequence"."""
     ours = error.__cause__
     if isinstance(ours, guards.TensorConversionError) and str(error).startswith("setting an array element"):
         error.__cause__ = None
         try:
             raise ours.with_traceback(error.__traceback__) from None
-        finally:  # without these, the two exceptions and this frame would refer to each other
+        finally:  # else the two exceptions and this frame would refer to each other
             del ours, error
 
 
 def note_line(error: Exception, run_again: Callable[[guards.Lines], Any]) -> None:
-    """Add to an error of the backward pass the line of the user's program that recorded the operation.
+    """Add a note to an error of the backward pass: the line of the user's program that recorded the operation.
 
-    To note all lines takes time. So they are noted in a second run, which fails in the same way. Only a function that
-    does not do the same again remains without a note.
+    It takes time to note all lines. So they are noted only in a second run, which fails in the same way. If the second
+    run does something else, the error gets no note.
     """
     lines = guards.Lines()
     try:
@@ -231,4 +237,4 @@ def note_line(error: Exception, run_again: Callable[[guards.Lines], Any]) -> Non
         if type(again) is type(error) and lines.line and note not in getattr(error, "__notes__", ()):
             error.add_note(note)
     finally:
-        lines.lines.clear()  # the nodes of the second run may lead back here
+        lines.lines.clear()  # its keys are the nodes of the second run, which may refer back to it

@@ -1,10 +1,10 @@
-"""What of NumPy can be differentiated: a list made from the NumPy that is installed.
+"""Which functions of NumPy can be differentiated: a list made from the NumPy that is installed.
 
     python -m minigrad.coverage                     how many functions and methods of each kind
     python -m minigrad.coverage --list unknown      their names
     python -m minigrad.coverage --markdown          all names, as a table for the documentation
 
-A new release of NumPy shows its new functions at once, as unknown.
+If a new release of NumPy has new functions, they appear at once, as unknown.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ KINDS = {
     "refused": "write into an array, or hand out what has no derivative: they raise an error that says so",
     "unknown": "have no rule: they raise an error that says how to add one",
 }
-# They write into their first argument, or make what is no array of numbers, or need whole numbers, or equal ones.
+# They write into their first argument, or return no array of numbers, or need integers, or look for equal numbers.
 REFUSED = (
     "copyto put place putmask put_along_axis fill_diagonal frompyfunc nextafter spacing packbits unpackbits "
     "bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_invert bitwise_left_shift bitwise_right_shift bitwise_count "
     "invert left_shift right_shift gcd lcm intersect1d isnat datetime_as_string datetime_data busday_count busday_offset "
     "is_busday save savez savez_compressed savetxt"
 ).split()
-# What arrays say of themselves.
+# Attributes and methods whose results have no derivative.
 NOT_ABOUT_VALUES = ("device", "dtype", "item", "itemsize", "nbytes")
 
 
 def functions(module: ModuleType = np, prefix: str = "np") -> dict[str, Any]:
-    """Return the public functions of NumPy's that hand a Tensor over to minigrad, by name."""
+    """Return NumPy's public functions that hand a Tensor over to minigrad, by name."""
     found = {}
     for name in sorted(dir(module)):
         value = getattr(module, name)
@@ -50,7 +50,7 @@ def functions(module: ModuleType = np, prefix: str = "np") -> dict[str, Any]:
 
 
 def kind(function: Any) -> str:
-    """Return which of `KINDS` a function is.
+    """Return the kind of a function: one of `KINDS`.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def kind(function: Any) -> str:
 
 
 def kind_of_method(name: str) -> str:
-    """Return which of `KINDS` a method or attribute of arrays is."""
+    """Return the kind of a method or attribute of arrays: one of `KINDS`."""
     found = getattr(Tensor, name, None)
     if found is None or getattr(found, "__annotations__", {}).get("return") == "NoReturn":
         return "refused"
@@ -103,14 +103,14 @@ def markdown() -> str:
 
 
 class _Parser(argparse.ArgumentParser):
-    """One that says what is wrong in one line."""
+    """A parser that reports an error in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; --help shows what there is\n")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print what was asked for."""
+    """Print what the command line asks for."""
     parser = _Parser(
         prog="python -m minigrad.coverage",
         description="Show which of NumPy's functions minigrad can differentiate.",

@@ -1,4 +1,4 @@
-"""Derivatives of one's own, and functions that are one operation of the graph, whatever happens inside of them."""
+"""Derivatives that the user defines, and functions that are recorded as one operation."""
 
 from __future__ import annotations
 
@@ -29,23 +29,25 @@ def defvjp(fun: Callable, **vjps: Callable | None) -> None:
     ----------
     fun : callable
     **vjps : callable or None
-        For each differentiable argument, under its name, a function ``vjp(g, ...)``: it takes the cotangent `g` of
-        the result to the cotangent of that argument. Its further parameters say what it needs:
+        The VJP of each differentiable argument, under the name of the argument. None means that the derivative is zero.
+        A ufunc has no names for its arguments: give a VJP or None for each of them, in order, under any names.
 
-        - without a default, an argument of `fun`, ``y`` for its result (unless `fun` has a parameter ``y``), or
-          ``<argument>_shape``. Only what is named is kept until the backward pass.
-        - with a default, a keyword of `fun` that the VJP honours. A call with any other keyword is refused.
+        A VJP is a function ``vjp(g, ...)``. It takes the cotangent `g` of the result, and returns the cotangent of the
+        argument. The names of its other parameters say what it needs:
 
-        It may leave broadcasting, dtypes and real parts as they come out: the backward pass undoes them. Written
-        with NumPy functions that have rules themselves, it is differentiable, and higher derivatives need no more.
-        None says that the derivative is zero. The parameters of a ufunc have no names: give all its arguments, in
-        order.
+        - A parameter without a default is an argument of `fun`, the shape of an argument (``<argument>_shape``), or the
+          result ``y`` (unless `fun` has a parameter ``y``). Only these values are kept until the backward pass.
+        - A parameter with a default is a keyword of `fun` that the VJP honours. A call with any other keyword is refused.
+
+        A VJP need not undo broadcasting, changes of dtype, or the step from real to complex numbers: the backward pass
+        does that. If it is written with NumPy functions that have rules, it can be differentiated too. Then higher
+        derivatives need no further rules.
 
     Raises
     ------
     TypeError
-        If `fun` is neither a function of NumPy's nor made by `primitive`, or if a VJP is given for, or names,
-        something that is not a parameter of it.
+        If `fun` is neither a NumPy function nor made by `primitive`. Also if `fun` has no parameter of the name that a
+        VJP is given for, or that a VJP asks for.
 
     Examples
     --------
@@ -71,7 +73,7 @@ def stop_gradient(x: Any) -> Any:
     Parameters
     ----------
     x : number, array or pytree
-        What is not being differentiated comes back as it is.
+        Leaves that are not being differentiated come back as they are.
 
     Examples
     --------
@@ -84,7 +86,7 @@ def stop_gradient(x: Any) -> Any:
 
 def _plain(t: Tensor) -> Any:
     value = innermost(t)
-    return value.copy() if isinstance(value, ndarray) else value  # a rule may rely on the array itself
+    return value.copy() if isinstance(value, ndarray) else value  # a copy, because a rule may need the array
 
 
 # ---- Checkpoints ----------------------------------------------------------------------------------------------------
@@ -93,19 +95,19 @@ def _plain(t: Tensor) -> Any:
 def checkpoint(
     fun: Callable, *, prevent_cse: bool = True, policy: None = None, static_argnums: int | Sequence[int] = ()
 ) -> Callable:
-    """Return a function that computes the same, and keeps nothing of it for the backward pass. Same as `jax.checkpoint`.
+    """Return a function that computes `fun`, and keeps nothing for the backward pass. Same as `jax.checkpoint`.
 
-    The backward pass calls `fun` again to find what it needs: memory is traded for time
+    The backward pass calls `fun` again to compute what it needs. This saves memory and costs time
     (A. Griewank and A. Walther, "Algorithm 799: Revolve", ACM Transactions on Mathematical Software 26, 2000).
 
     Parameters
     ----------
     fun : callable
-        It must compute the same when it is called again: from its arguments alone, without random numbers, without
-        arrays from outside that change meanwhile. If it uses a value from outside that is being differentiated, the
-        derivative is right, but nothing is saved.
+        It must compute the same when it is called again. So it must use no random numbers, and no arrays from outside
+        that change in between. It may use a value from outside that is being differentiated. Then the derivative is
+        right, but no memory is saved.
     prevent_cse, policy, static_argnums
-        Only there because JAX has them. Arguments that are no numbers or arrays need not be declared.
+        They exist only because JAX has them. Arguments that are not numbers or arrays need not be declared.
 
     Raises
     ------
@@ -156,21 +158,21 @@ def checkpoint(
 
 
 class custom_vjp:
-    """A function with a derivative of one's own. Same as `jax.custom_vjp`.
+    """A function with a derivative that the user defines. Same as `jax.custom_vjp`.
 
     Parameters
     ----------
     fun : callable
     nondiff_argnums : sequence of int, default ()
-        Positional arguments that are not differentiated; they are handed to the backward function first.
+        Positional arguments that are not differentiated. The backward function takes them first.
 
     Raises
     ------
     AttributeError
-        In a call, if `defvjp` has not been.
+        In a call, if `defvjp` was not called before.
     TypeError
-        In a call or in the backward pass, if what a function returned has the wrong form, or if a value is being
-        differentiated that is no argument, or one of `nondiff_argnums`.
+        In a call or in the backward pass, if the forward or backward function returned something of the wrong form. Also
+        if a value is being differentiated that is not passed as an argument, or that `nondiff_argnums` selects.
 
     Examples
     --------
@@ -199,10 +201,10 @@ class custom_vjp:
         Parameters
         ----------
         fwd : callable
-            Takes the arguments of the function, and returns a pair: its value, and residuals (any pytree).
+            Takes the arguments of the function. Returns a pair: the value, and the residuals (any pytree).
         bwd : callable
-            Takes the arguments of `nondiff_argnums`, the residuals, and the cotangent of the value. Returns a tuple
-            with the cotangent of each other argument: a tree like it, or None for zero.
+            Takes the arguments that `nondiff_argnums` selects, the residuals, and the cotangent of the value. Returns a
+            tuple with one cotangent for each other argument. It has the structure of the argument. None means zero.
         """
         self.fwd, self.bwd = fwd, bwd
 
@@ -216,7 +218,7 @@ class custom_vjp:
         fwd, bwd = self.fwd, self.bwd
         try:
             bound = inspect.signature(self.fun).bind(*args, **kwargs)
-        except ValueError:  # a function written in C, that does not tell
+        except ValueError:  # some functions written in C have no signature
             pass
         else:
             bound.apply_defaults()
@@ -282,7 +284,10 @@ _OUTSIDE = "{} uses a value from outside that is being differentiated: pass it a
 def _recorded(
     fun: Callable, args: tuple, kwargs: dict[str, Any], results: list, arguments: list[Tensor], level: Any, vjp: Callable
 ) -> list:
-    """Record a call as one operation, and return Tensors for its results. `vjp` takes their cotangents to the arguments'."""
+    """Record a call as one operation, and return Tensors for its results.
+
+    `vjp` takes a list of the results' cotangents, and returns a list of the arguments' cotangents.
+    """
     for result in results:
         guards.refuse_foreign(result)
     node = Node(results, [Edge(level.node_of(arguments), vjp, ())])
@@ -292,10 +297,10 @@ def _recorded(
 
 
 def _own_copy(leaf: Any) -> Any:
-    """An array or Tensor that the function may write into."""
+    """Return a copy of an array or Tensor, which the function may write into."""
     return leaf.copy() if type(leaf) is ndarray else leaf.snapshot() if type(leaf) is Tensor else leaf
 
 
 def _reaches(leaves: list, level: Level) -> bool:
-    """Whether a result depends on a Tensor that was not handed in: at this level, or further in."""
+    """Return whether a result depends on a Tensor of this level or a higher one. The arguments had no such Tensor."""
     return any(type(leaf) is Tensor and leaf.level.number >= level.number for leaf in leaves)

@@ -1,12 +1,13 @@
-"""The same in less time.
+"""The same as the core, in less time.
 
-The core says what is meant. This file does the same faster. It replaces a few names of the core when minigrad is imported;
-`install`, at the end, lists them. The environment variable MINIGRAD_PLAIN=1 leaves it out, and the tests run both ways.
+The core defines what minigrad computes: the plain way. This file computes the same faster. It replaces a few names of the
+core when minigrad is imported; `install`, at the end, lists them. The environment variable MINIGRAD_PLAIN=1 leaves this
+file out, and the tests run both ways.
 
-Nothing here has a meaning of its own. What is not one of the usual cases is handed on to the plain way, and so is whatever
-belongs to a level with an observer. What this file keeps of a rule, it keeps in that rule: a rule that is defined anew is
-another one, which has nothing kept. Results are those of the plain way to the bit, except where a sum is taken in another
-order: in the cotangents of numbers that multiplied arrays, and in small products of matrices. A test bounds the difference.
+This file handles the usual cases. It hands all other cases on to the plain way, and everything at a level with an observer
+too. What it finds out about a rule, it stores in that rule. A function that gets a new rule starts with nothing stored. The
+results are equal to those of the plain way, to the bit, except where a sum is taken in another order: in the cotangent of
+a number that multiplied an array, and in small products of matrices. A test bounds the difference.
 """
 
 from __future__ import annotations
@@ -32,31 +33,34 @@ from .tensor import Tensor
 from .views import View, call_again, getitem, note_view, note_views
 
 FLOAT64 = np.dtype(float64)
-new = object.__new__  # to call the constructor of Tensor takes longer than to fill in the attributes
+new = object.__new__  # it takes longer to call the constructor of Tensor than to set the attributes
 add_reduce = np.add.reduce
 node_numbers = graph.node_numbers
 
 # ---- Nodes and levels -----------------------------------------------------------------------------------------------
-# A node of the core, with its edges in a tuple, is three objects or more. Python's garbage collector goes through all
-# living objects again and again, and a long chain of operations takes twice the time. So here a node is its own first
-# edge, and most nodes have no other.
+# A node of the core is three objects or more: the node, the edges, and the sequence of edges. Python's garbage collector
+# goes through all living objects again and again. This doubles the time of a long chain of operations. So here a node is
+# its own first edge, and most nodes have no other edge.
 
 
 class Edge:
-    """One edge. The next one hangs on it."""
+    """One edge of a node. It refers to the node's next edge."""
 
     __slots__ = ("parent", "vjp", "residuals", "next_edge")
 
 
 class FastNode(graph.Node):
-    """A node that is its own first edge. A leaf has no parent. It is made empty, which takes half the time; see `node_for`."""
+    """A node that is its own first edge. A leaf has no parent.
+
+    The constructor sets no attributes. This takes half the time. The caller sets them, as in `node_for`.
+    """
 
     __slots__ = ("parent", "vjp", "residuals", "next_edge")
     __init__ = object.__init__  # type: ignore[assignment]
 
     @property
     def edges(self) -> list[graph.Edge]:  # type: ignore[override]
-        """The edges as the core has them."""
+        """The edges in the form that the core uses."""
         found: list = []
         edge = None if self.parent is None else self
         while edge is not None:
@@ -66,7 +70,7 @@ class FastNode(graph.Node):
 
 
 def node_for(value: Any, edges: Any = ()) -> Any:
-    """What `graph.Node` returns."""
+    """Return a new node, as `graph.Node` does."""
     node: Any = FastNode()
     node.number = next(node_numbers)
     node.shape, node.dtype = graph.describe(value)
@@ -81,7 +85,7 @@ def node_for(value: Any, edges: Any = ()) -> Any:
 
 
 class FastLevel(tensor.GradLevel):
-    """A level that may take the short ways: as long as it is open, if it has no observer. Every short way asks `is_fast`."""
+    """A level that may take the short ways while it is open, unless it has an observer. Every short way checks `is_fast`."""
 
     __slots__ = ("is_fast", "copies")
 
@@ -96,7 +100,7 @@ class FastLevel(tensor.GradLevel):
         self.open = self.is_fast = False
 
     def to_keep(self, value: Any) -> Any:
-        """As in the core, but a large array is copied once for all its uses, as long as it does not change."""
+        """Do the same as the core, but copy a large array only once for all its uses, as long as it does not change."""
         if type(value) is not ndarray:
             return value.snapshot() if type(value) is Tensor else guards.within(value, self.to_keep)
         flags = value.flags
@@ -115,17 +119,18 @@ class FastLevel(tensor.GradLevel):
 
 
 def no_copy() -> None:
-    """Stands for a reference to a copy that was never made."""
+    """Stand for a weak reference to a copy where there is no copy yet."""
 
 
 @cache
 def prime_allocator() -> None:
-    """Make glibc keep the memory of large arrays for the next ones: once, with the first large array.
+    """Make glibc keep the memory of large arrays, and use it for later arrays. This is done once, at the first large array.
 
-    glibc serves blocks above a threshold, at first 128 KiB, with fresh pages from the system, and returns them when they
-    are freed. Then a gradient step spends most of its time waiting for pages. The threshold rises to the size of a block
-    that is freed. So such a block is freed here, whose pages were never touched. Up to twice that size may then stay with
-    the process. Elsewhere it has no effect. The environment variable MINIGRAD_PRIME_ALLOCATOR=0 turns it off.
+    For a block above a threshold (at first 128 KiB), glibc takes fresh pages from the system. It returns the pages when the
+    block is freed. Then a gradient step spends most of its time waiting for pages. When a larger block is freed, the
+    threshold rises to its size. So this function makes a large block, does not touch its pages, and frees it. After that,
+    up to twice its size may stay with the process. Without glibc, the function has no effect. The environment variable
+    MINIGRAD_PRIME_ALLOCATOR=0 turns it off.
     """
     if os.environ.get("MINIGRAD_PRIME_ALLOCATOR") != "0":
         np.empty(16_000_000, np.uint8)
@@ -135,9 +140,10 @@ def prime_allocator() -> None:
 
 
 class Parts:
-    """The cotangent of an array whose elements were taken one by one: their shares, added up when all are there.
+    """The cotangent of an array whose elements were taken one by one. It collects their shares, and adds them up at the end.
 
-    An array of zeros for each of the shares would make a loop over the elements take time with the square of their number.
+    Otherwise each share would need an array of zeros. Then a loop over the elements would take time that grows with the
+    square of their number.
     """
 
     __slots__ = ("shares", "indices", "shape")
@@ -146,7 +152,7 @@ class Parts:
         self.shares, self.indices, self.shape = [share], [index], shape
 
     def add(self, other: Any) -> Parts:
-        """Take in the parts of another, or the cotangent of all elements."""
+        """Add the shares of another `Parts`, or a cotangent of the whole array."""
         self.shares += other.shares if type(other) is Parts else [other]
         self.indices += other.indices if type(other) is Parts else [...]
         return self
@@ -156,10 +162,10 @@ class Parts:
 
 
 class Scaled:
-    """The cotangent of an array, not multiplied out: `array` times the finite number `factor`.
+    """The cotangent of an array as a product that is not computed yet: `array` times the finite number `factor`.
 
-    Often it ends in a number, as on the way from a mean of squares to the weight of a line. Then the sum is taken first,
-    and only the sum is multiplied: one pass over the data less.
+    Often the next step sums the cotangent to a number. An example is the gradient of a mean of squares by the slope of a
+    line. Then the array is summed first, and only the sum is multiplied. This saves one pass over the data.
     """
 
     __slots__ = ("array", "factor")
@@ -175,7 +181,7 @@ class Scaled:
 
 
 def fit(share: Any, parent: Any) -> Any:
-    """`graph.fit`, for these cotangents too, and shorter for a number that was combined with an array."""
+    """Do the same as `graph.fit`, also for `Parts` and `Scaled`, and faster for a number that was combined with an array."""
     shape, dtype = parent.shape, parent.dtype
     if type(share) is dtype or type(share) is Parts:
         return share
@@ -187,9 +193,9 @@ def fit(share: Any, parent: Any) -> Any:
 
 
 def add(g: Any, share: Any) -> Any:
-    """`graph.add`, for these cotangents too."""
+    """Do the same as `graph.add`, also for `Parts` and `Scaled`."""
     if type(g) is dict:
-        g.update(share)  # `graph.of_result` made it, and nobody else holds it
+        g.update(share)  # `graph.of_result` made this dict, and nothing else uses it
         return g
     g = g.total() if type(g) is Scaled else g
     share = share.total() if type(share) is Scaled else share
@@ -204,10 +210,10 @@ plain_backward = graph.backward
 
 
 def backward(node: Any, g: Any, observer: Any = NOBODY) -> dict[Any, Any]:
-    """`graph.backward`. The arrays that it returns belong to nobody else.
+    """Do the same as `graph.backward`. Nothing else uses the arrays that it returns.
 
-    The newest of the pending nodes waits in `ready`. It is put to the others, in a heap, only if a newer one comes. A VJP
-    is called without a star where that is possible, and what fits is not fitted.
+    The newest pending node waits in `ready`. It goes into the heap, to the other nodes, only if a newer node comes. A VJP
+    with at most one residual is called without a star. A share that has the right shape and dtype is not passed to `fit`.
     """
     if observer is not NOBODY or node.parent is None:
         return {leaf: g.copy() if type(g) is ndarray else g for leaf, g in plain_backward(node, g, observer).items()}
@@ -244,7 +250,7 @@ def backward(node: Any, g: Any, observer: Any = NOBODY) -> dict[Any, Any]:
                         share = fit(share, parent)
                 elif kind is not parent.dtype:
                     share = fit(share, parent)
-            except (ZeroDivisionError, OverflowError):  # of Python's numbers, where NumPy's are infinite
+            except (ZeroDivisionError, OverflowError):  # from Python's numbers, where NumPy's are infinite
                 share = graph.fit(graph.call(vjp, g, residuals), parent)
             edge = edge.next_edge
             if parent.parent is None:
@@ -284,21 +290,21 @@ def backward(node: Any, g: Any, observer: Any = NOBODY) -> dict[Any, Any]:
 
 
 # ---- VJPs -----------------------------------------------------------------------------------------------------------
-# Some VJPs of the table have a faster one here, which only `backward` understands, or which would need too many words in
-# the table. The key is the function in the table: a rule that was defined anew has no faster one.
+# Some VJPs of the table have a faster version here. Either only `backward` in this file understands it, or it is too long
+# for the table. The key is the function in the table. So a VJP that the user defines has no faster version.
 
 BLOCK = 10_000
 
 
 def twice_times(g: Any, x: Any) -> Any:
-    """2 g x. A mean hands the same number to all elements of a square, and then there is no hurry to multiply."""
+    """Return 2 g x. If all elements of `g` are the same number, as after a mean, do not multiply yet: return a `Scaled`."""
     if type(g) is type(x) is ndarray and type(g.base) is float64 and x.dtype is FLOAT64 and math.isfinite(g.base):
         return Scaled(x, 2 * g.base)
     return 2 * g * x
 
 
 def sum_of_products(g: Any, array: ndarray) -> Any:
-    """The cotangent of a number that multiplied an array: one pass over both, and no array of the products."""
+    """Return the cotangent of a number that multiplied an array, in one pass, without an array of the products."""
     if type(g) is Scaled:
         return g.factor * sum_of_products(g.array, array)
     if type(g) is not ndarray or g.shape != array.shape:
@@ -307,16 +313,19 @@ def sum_of_products(g: Any, array: ndarray) -> Any:
         g, array = g.ravel(), array.ravel()
     if g.size <= BLOCK:
         return g.dot(array)
-    if g.dtype.kind == "c":  # of which vecdot takes the conjugate
+    if g.dtype.kind == "c":  # vecdot would take the conjugate
         return g * array
-    # BLAS deals longer vectors out to threads, and waits long for them when the processor is busy.
+    # BLAS splits longer vectors between threads, and waits long for them when the processor is busy.
     blocks = g.size // BLOCK
     n = blocks * BLOCK
     return np.vecdot(g[:n].reshape(blocks, BLOCK), array[:n].reshape(blocks, BLOCK)).sum() + g[n:].dot(array[n:])
 
 
 def are_small(a: Any, b: Any) -> bool:
-    """Whether `numpy.ndarray.dot` is the same as matmul, in half the time: it clears the result first."""
+    """Return whether `numpy.ndarray.dot` gives the same as matmul in half the time.
+
+    Only small arrays qualify, because `dot` clears the result first.
+    """
     return type(a) is type(b) is ndarray and a.ndim <= 2 and b.ndim <= 2 and a.size <= 1_000 and b.size <= 1_000
 
 
@@ -338,7 +347,7 @@ DOT_REPORTS_OVERFLOW = np.lib.NumpyVersion(np.__version__) >= "2.4.0"
 
 
 def matmul(a: Any, b: Any) -> Any:
-    """a @ b. For a single row or a view, matmul may add up in another order than dot."""
+    """Return a @ b. A single row or a view goes to matmul, which may add it up in another order than dot."""
     if DOT_REPORTS_OVERFLOW and are_small(a, b) and b.ndim == 1 and a.ndim == 2 and 1 < len(a) and a.shape[1] == len(b):
         if a.dtype is FLOAT64 and a.base is b.base is None:
             return a.dot(b)
@@ -349,7 +358,7 @@ plain_spread, plain_mean_a = reductions._spread, reductions._mean_a
 
 
 def spread(g: Any, shape: tuple, axis: Any, where: Any = True) -> Any:
-    """`reductions._spread`: most losses end in one number, and broadcast_to takes its time to do the same."""
+    """Do the same as `reductions._spread`. Most losses end in one number, and for it broadcast_to takes longer."""
     if type(g) is float64 and where is True:
         return ndarray(shape, float64, g, 0, (0,) * len(shape))
     return plain_spread(g, shape, axis, where)
@@ -372,15 +381,16 @@ FASTER = {
     vjp_of(np.mean, "a"): mean_a,
     vjp_of(getitem, "a"): Parts,
 }
-OF_A_NUMBER = {vjp_of(np.multiply, name): sum_of_products for name in "ab"}  # that multiplied an array
-# VJPs that take a `Scaled`. (In a difference, the first of these is followed by -g.)
+OF_A_NUMBER = {vjp_of(np.multiply, name): sum_of_products for name in "ab"}  # the number multiplied an array
+# VJPs that take a `Scaled`. Only a node's first VJP is looked up. The second VJP of a difference, -g, takes it too.
 TAKE_SCALED = {vjp_of(np.add, "a"), vjp_of(np.add, "b"), vjp_of(np.subtract, "a"), sum_of_products}
 ARITHMETIC = (np.multiply, np.divide, np.power, np.negative, np.square, np.exp, np.log, np.sin, np.cos, np.tanh, np.sqrt)
 RETURN_NEW_ARRAYS = {matmul_a, matmul_b} | {vjp.fun for ufunc in ARITHMETIC for vjp in rule_of(ufunc).vjps.values() if vjp}
 
 # ---- Short ways -----------------------------------------------------------------------------------------------------
-# What `tensor.record` does for all operations is written out here for one: an operator, a ufunc, or a function of one
-# array. `a` and `b` are the arguments, `x` and `z` their values. What a rule keeps is known, so it is in the text.
+# `tensor.record` handles all operations. A short way does the same for only one: an operator, a ufunc, or a function of
+# one array. In these templates, `a` and `b` are the arguments, and `x` and `z` are their values. The text names the
+# residuals of the rule.
 
 ONE_OR_TWO = """
 def way({me}, {other}):
@@ -463,7 +473,7 @@ MAKE = """
 
 
 def of_another_kind(rule: Any, y: Any, level: Any, parent: Any, vjp: Any, residuals: tuple, next_edge: Any) -> Any:
-    """The Tensor for a result that is neither a float nor of dtype float64."""
+    """Return the Tensor for a result that is not a float and does not have the dtype float64."""
     if type(y) is not Tensor:
         guards.check_result(rule, y)
     node = node_for(y)
@@ -472,7 +482,7 @@ def of_another_kind(rule: Any, y: Any, level: Any, parent: Any, vjp: Any, residu
 
 
 def generated(template: str, rule: Any, compute: Any = None, plain: Any = None, me: str = "a") -> Any:
-    """Make a short way from a template. `me` is the argument that is a Tensor, where the other one may be none."""
+    """Make a short way from a template. The argument `me` is a Tensor. The other argument may be something else."""
     other = "b" if me == "a" else "a"
     local = {"a": "x", "b": "z"}
     names, vjps = list(rule.vjps), [vjp for vjp in rule.vjps.values() if vjp]
@@ -491,7 +501,7 @@ def generated(template: str, rule: Any, compute: Any = None, plain: Any = None, 
     return known["way"]
 
 
-result_of = generated(RESULT, Rule(getitem))  # of an operation with one parent, or of none
+result_of = generated(RESULT, Rule(getitem))  # for an operation with one parent, or for a leaf
 
 
 def record(rule: Any, *args: Any) -> Any:
@@ -499,14 +509,14 @@ def record(rule: Any, *args: Any) -> Any:
 
 
 def both_ways(rule: Any, compute: Any, plain: Any, plain_reflected: Any) -> tuple[Callable, Callable]:
-    """The short ways of a function of two arguments: for ``t * other``, and for ``other * t``."""
+    """Return the short ways of a function of two arguments: for ``t * other``, and for ``other * t``."""
     if rule.constant or len(rule.vjps) != 2 or None in rule.vjps.values():
         return plain, plain_reflected
     return generated(ONE_OR_TWO, rule, compute, plain), generated(ONE_OR_TWO, rule, compute, plain_reflected, "b")
 
 
 def short_way(rule: Any) -> Any:
-    """The short way of a ufunc, or of a function of one array; None if there is none. It is kept in the rule."""
+    """Return the short way of a ufunc or of a function of one array, or None if it has none. Store it in the rule."""
     try:
         return rule.short_way
     except AttributeError:
@@ -535,13 +545,13 @@ def _short_way(rule: Any) -> Any:
 
 
 def average(x: Any) -> Any:
-    """`numpy.mean`, in half the time where it is simple."""
+    """Do the same as `numpy.mean`, in half the time for a plain array of floats."""
     return add_reduce(x, None) / x.size if type(x) is ndarray and x.dtype.char in "fd" and x.size else np.mean(x)
 
 
-# Functions of one array, and what finds their value when they are called without options.
+# Functions of one array. Each has a function that computes its value in a call without options.
 ALONE = {np.sum: lambda x: add_reduce(x, None) if type(x) is ndarray else np.sum(x), np.mean: average}
-# The ufuncs behind operators: the name of the operator, and what finds its value.
+# The ufuncs behind operators. Each has the name of the operator, and a function that computes its value.
 OPERATORS = {
     np.add: ("add", operator.add),
     np.subtract: ("sub", operator.sub),
@@ -553,7 +563,7 @@ OPERATORS = {
     np.negative: ("neg", None),
     np.absolute: ("abs", None),
 }
-SAME_AS_OPERATOR = (np.add, np.subtract, np.multiply, np.divide, np.matmul)  # of Python's numbers too
+SAME_AS_OPERATOR = (np.add, np.subtract, np.multiply, np.divide, np.matmul)  # for Python's numbers too
 plain_methods = {name: getattr(Tensor, name) for name in dir(Tensor) if name.startswith("__")}
 power_a = vjp_of(np.power, "a")
 
@@ -585,14 +595,14 @@ def postpone(ufunc: np.ufunc) -> None:
 
 
 def with_squares(power: Callable, compute: Callable, plain: Callable) -> Callable:
-    """The operator ** with a short way for the exponent 2."""
+    """Return the operator ** with a short way for the exponent 2."""
     rule = Rule(np.square, {"x": table.VJP(twice_times)})
     square = generated(ONE, rule, lambda x: np.square(x) if type(x) is ndarray else compute(x, 2), lambda a: plain(a, 2))
     return lambda a, b: square(a) if (type(b) is int or type(b) is float) and b == 2 else power(a, b)
 
 
 def comparison(name: str) -> Callable:
-    """The short way of a comparison. Its result is plain, so nothing is recorded."""
+    """Return the short way of a comparison. The result of a comparison is plain, so nothing is recorded."""
     operate, plain = getattr(operator, name), plain_methods[f"__{name}__"]
 
     def compare(a: Any, b: Any) -> Any:
@@ -606,8 +616,8 @@ def comparison(name: str) -> Callable:
 NUMERIC = {ndarray, float64, float, int}
 
 # ---- Calls with options, like np.sum(t, axis=0) -----------------------------------------------------------------------
-# `tensor.record` looks at every argument: what it is, and whether the rule knows its name. The names are the same in all
-# calls that are written alike. So they are looked at once, and what was found is kept in the rule, as a plan.
+# `tensor.record` checks every argument: its type, and whether the rule knows its name. Calls of the same form have the same
+# names. So the names are checked once for each form. The result, a plan, is stored in the rule.
 
 OPTIONS = {int, float, bool, str, type, type(None)}
 INDEXED = {ndarray, Tensor}
@@ -615,7 +625,7 @@ SIMPLE_INDICES = {int, slice, type(None), type(...)}
 
 
 def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
-    """`tensor.record`, for calls of one Tensor, which comes first, with options."""
+    """Do the same as `tensor.record`, for calls in which the first argument is a Tensor, and the others are options."""
     t: Any = args[0] if args else None
     if type(t) is not Tensor or not t.level.is_fast or type(t.value) not in INDEXED:
         return tensor.record(rule, args, kwargs)
@@ -643,7 +653,10 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
 
 
 def plan_for(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
-    """The VJP for the first argument of calls like this one, which options it takes, and what picks the residuals."""
+    """Return the plan for calls of this form. Return None if they must go the plain way.
+
+    A plan has the VJP of the first argument, the options that it takes, and a function that picks the residuals.
+    """
     names = list(rule.parameters)
     options = [*names[1 : len(args)], *kwargs]
     vjp = rule.vjps.get(names[0]) if names and not rule.constant else None
@@ -687,7 +700,7 @@ def method_of(fun: Any) -> Callable:
 
 
 def item(self: Any, index: Any) -> Any:
-    """`Tensor.__getitem__`, shorter for indices that are no arrays."""
+    """Do the same as `Tensor.__getitem__`, faster for indices without arrays."""
     is_simple = type(index) in SIMPLE_INDICES or (type(index) is tuple and SIMPLE_INDICES.issuperset(map(type, index)))
     if not is_simple or not self.level.is_fast or type(self.value) not in INDEXED or vjp_of(getitem, "a") not in FASTER:
         return getitem(self, index)
@@ -699,7 +712,7 @@ def item(self: Any, index: Any) -> Any:
 
 
 # ---- All calls ------------------------------------------------------------------------------------------------------
-# What is asked of every leaf, every gradient and every argument, with the usual types first.
+# These functions run for every leaf, every gradient or every argument. They check for the usual types first.
 
 LEAVES = {ndarray, float, int, bool, str, complex, type(None), float64, type, np.dtype}
 plain_one_like, plain_check_output, plain_unwrap = boundary.one_like, boundary.check_output, tensor.unwrap
@@ -707,7 +720,7 @@ ONE_OF_FLOAT64 = float64(1)
 
 
 def tensors_for(leaves: list, structure: Any, level: Any, options: Any, arguments: Any, args: tuple) -> tuple[list, list]:
-    """`boundary.tensors_for`"""
+    """Do the same as `boundary.tensors_for`."""
     inputs, nodes = [], []
     for leaf in leaves:
         kind = type(leaf)
@@ -723,7 +736,7 @@ def tensors_for(leaves: list, structure: Any, level: Any, options: Any, argument
 
 
 def gradients_for(leaves: list, nodes: list, level: Any, cotangents: dict) -> list:
-    """`boundary.gradients_for`"""
+    """Do the same as `boundary.gradients_for`."""
     gradients = []
     for leaf, node in zip(leaves, nodes):
         g = cotangents.get(node)
@@ -733,18 +746,18 @@ def gradients_for(leaves: list, nodes: list, level: Any, cotangents: dict) -> li
 
 
 def one_like(value: Any) -> Any:
-    """`boundary.one_like`"""
+    """Do the same as `boundary.one_like`."""
     return ONE_OF_FLOAT64 if type(value) is float64 else plain_one_like(value)
 
 
 def check_output(out: Any, options: Any) -> None:
-    """`boundary.check_output`"""
+    """Do the same as `boundary.check_output`."""
     if type(out) is not Tensor or type(out.value) not in (float64, float) or options.holomorphic:
         plain_check_output(out, options)
 
 
 def unwrap(value: Any, level: Any) -> Any:
-    """`tensor.unwrap`"""
+    """Do the same as `tensor.unwrap`."""
     kind = type(value)
     if kind is Tensor:
         return value.value if value.level is level else value
@@ -761,15 +774,15 @@ plain_define = table.define
 
 
 def define(rule: Any) -> None:
-    """`table.define`: a new rule of an operator takes effect at once."""
+    """Do the same as `table.define`. A new rule of an operator takes effect at once."""
     plain_define(rule)
     if rule.fun in OPERATORS:
         postpone(rule.fun)
 
 
 def install() -> None:
-    """Replace the names of the core that have a faster counterpart here."""
-    graph.Level.is_fast = False  # type: ignore[attr-defined]  # of levels that are not ours
+    """Replace the names of the core that have a faster version here."""
+    graph.Level.is_fast = False  # type: ignore[attr-defined]  # for levels that are not made here
     graph.backward = backward
     for module in (graph, tensor, boundary, custom):
         module.Node = node_for  # type: ignore[attr-defined, misc, assignment]

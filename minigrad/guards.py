@@ -1,7 +1,7 @@
-"""What turns wrong use into an error, and keeps values as they were when they were used.
+"""Functions that turn wrong use into an error, or keep values as they were when they were used.
 
-The core calls these functions where something could go wrong without a word. They say what happened, and what to write
-instead. One who only wants to know how differentiation works can read the core without them.
+The core calls them where a mistake could go unnoticed. The errors say what happened, and what to write instead. To learn
+how differentiation works, you can read the core without this file.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def within(value: Any, change: Callable[[Any], Any]) -> Any:
 
 # ---- What may take part ---------------------------------------------------------------------------------------------
 
-# Arrays whose operations mean something else, happen later, or are not seen by NumPy: by library, or by type in NumPy.
+# These arrays are refused. Their operations mean something else, or run later, or NumPy does not see them. A key is the
+# name of a library, or of a type in NumPy.
 FOREIGN = {
     "pandas": "pandas aligns values by their labels; pass x.to_numpy()",
     "xarray": "xarray aligns values by their labels; pass x.to_numpy()",
@@ -56,11 +57,11 @@ ORDINARY = {ndarray, *PYTHON_NUMBERS, str, bytes, type, type(None), type(...)}  
 
 
 class ForeignArrayError(TypeError, ValueError):
-    """An array of a kind that cannot take part in what is being differentiated."""
+    """An array was used in a differentiated computation, and arrays of its kind cannot be."""
 
 
 def refuse_foreign(value: Any) -> None:
-    """Raise if a value is an array of another library, or of a subclass of NumPy's with other operations."""
+    """Raise if a value is an array of another library, or of a NumPy subclass with other operations."""
     kind = type(value)
     if kind is ndarray or not (hasattr(kind, "__array__") or hasattr(kind, "toarray")):
         return
@@ -77,10 +78,10 @@ def _refuse_array(value: Any, remedy: str) -> NoReturn:
 
 
 def admitted(value: Any) -> Any:
-    """Return an argument of an operation with an array in place of whatever NumPy would make an array of.
+    """Return an argument of an operation. If NumPy would convert an object in it to an array, convert it here.
 
-    This is done once, at the door. So an operation and its derivative go by the same numbers, even if the object is
-    changed in between. What says of itself that its operations are not NumPy's is refused.
+    This is done once, before the operation. So the operation and its derivative use the same numbers, even if the object
+    changes in between. An object is refused if its class has operations of its own.
     """
     kind = type(value)
     if kind in ORDINARY or isinstance(value, (Guarded, np.generic)):
@@ -100,18 +101,18 @@ def admitted(value: Any) -> Any:
 
 
 def operand(value: Any) -> Any:
-    """Return what an operator takes for the other operand: a number or array; NotImplemented if it is neither."""
+    """Return the other operand of an operator as a number or array. Return NotImplemented if it is neither."""
     if type(value) is ndarray or isinstance(value, (*PYTHON_NUMBERS, Guarded)):
         return value
     if getattr(type(value), "__array_ufunc__", True) is None:
-        return NotImplemented  # it tells NumPy, and so us, to leave operators to its class
+        return NotImplemented  # this tells NumPy, and minigrad too, to leave operators to the class
     value = admitted(value)
     value = np.asarray(value) if isinstance(value, (list, tuple)) else value
     return value if isinstance(value, (np.number, np.bool_, *PYTHON_NUMBERS, ndarray)) else NotImplemented
 
 
 def as_arrays(rule: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """Make arrays of lists where a rule expects an array, and a list of an array where it expects a sequence of arrays."""
+    """Turn a list into an array where a rule expects an array. Turn an array into a list where it expects a sequence."""
     for name, vjp in rule.vjps.items():
         value = given.get(name)
         if vjp and vjp.of_sequence:
@@ -132,7 +133,7 @@ def _as_array(rule: Any, name: str, value: Any) -> Any:
 
 
 def check_call(rule: Any, differentiated: list[str], given: dict[str, Any]) -> None:
-    """Raise if a call has no derivative with respect to one of its arguments, or not with its other arguments."""
+    """Raise if a call has no derivative by one of the differentiated arguments, or if a rule does not support another."""
     if not rule.vjps:
         _refuse_function(rule)
     for name in differentiated:
@@ -149,7 +150,7 @@ def check_call(rule: Any, differentiated: list[str], given: dict[str, Any]) -> N
 
 
 def check_out(rule: Any, kwargs: dict[str, Any]) -> None:
-    """Raise if a function without a derivative is to write its result into a Tensor."""
+    """Raise if a function without a derivative would write its result into a Tensor."""
     if isinstance(kwargs.get("out"), Guarded):
         raise NotImplementedError(f"{rule.title} cannot write into a Tensor (out=); write t[...] = {rule.title}(...)")
 
@@ -173,7 +174,7 @@ def _refuse_function(rule: Any) -> NoReturn:
 
 
 def check_rule(rule: Any) -> None:
-    """Raise if a rule has a VJP for something that is no argument of its function, or a VJP names something else."""
+    """Raise if a rule has a VJP for an argument that its function does not have, or if a VJP asks for one."""
     takes_any = any(p.kind is p.VAR_KEYWORD for p in rule.parameters.values())
     if isinstance(rule.fun, np.ufunc) and not rule.constant and len(rule.vjps) != rule.fun.nin:
         raise TypeError(f"{rule.title} takes {rule.fun.nin} arguments: give a VJP, or None, for each of them")
@@ -192,7 +193,7 @@ def check_rule(rule: Any) -> None:
 
 
 def check_result(rule: Any, y: Any) -> None:
-    """Raise if the result of an operation is no number or array, nor several of them."""
+    """Raise if the result of an operation is not a number or array, or a list or tuple of them."""
     if isinstance(y, (list, tuple)):
         for member in y:
             check_result(rule, member)
@@ -203,7 +204,7 @@ def check_result(rule: Any, y: Any) -> None:
 
 
 def check_share(share: Any, shape: Any) -> None:
-    """Raise if what a VJP returned is no cotangent of a value of that shape."""
+    """Raise if the share that a VJP returned cannot be a cotangent of a value of that shape."""
     refuse_foreign(share)
     if not isinstance(share, (int, float, complex)) and not hasattr(share, "dtype"):
         raise TypeError(f"a rule returned {share!r} where a number or an array was expected (x=None defines a zero derivative)")
@@ -217,7 +218,7 @@ def check_share(share: Any, shape: Any) -> None:
 
 
 def check_open(level: Any) -> None:
-    """Raise if the call is over that a Tensor belongs to."""
+    """Raise if a level is closed: the call that the Tensor belongs to has ended."""
     if not level.open:
         raise EscapedTensorError(
             "a Tensor was used after the grad call that made it had ended: it escaped through a global, a list "
@@ -226,11 +227,11 @@ def check_open(level: Any) -> None:
 
 
 class Lines:
-    """An observer that notes which line of the user's program recorded each node, and says so in an error."""
+    """An observer that notes, for each node, which line of the user's program recorded it."""
 
     def __init__(self) -> None:
         self.lines: dict[Any, str] = {}
-        self.line: str | None = None  # of the node that the backward pass has come to
+        self.line: str | None = None  # the line of the node that the backward pass visits now
 
     def recorded(self, function: Callable, args: tuple, kwargs: dict[str, Any], result: Any, node: Any) -> None:
         self.lines[node] = user_line()
@@ -243,7 +244,7 @@ class Lines:
 
 
 def user_line() -> str:
-    """Return the line of the user's program that is running: the innermost that is neither in minigrad nor in NumPy."""
+    """Return the line of the user's program that is running: the innermost line outside minigrad and NumPy."""
     frame: Any = sys._getframe(1)
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in ("minigrad", "numpy"):
         frame = frame.f_back
@@ -254,10 +255,10 @@ def user_line() -> str:
 
 
 def to_keep(value: Any) -> Any:
-    """Return what a rule can keep of an argument: it stays the same if the user writes into the argument later.
+    """Return what a rule can keep of an argument. It stays the same if the user writes into the argument later.
 
-    An array is copied, unless it is read-only and no view. (That a view which was taken before can still change it,
-    is not seen.)
+    An array is copied, unless it is read-only and is not a view. (Such an array can still change: through a view that was
+    taken before it became read-only. This is not detected.)
     """
     if isinstance(value, ndarray):
         return value if not value.flags.writeable and value.base is None else copied(value)
@@ -265,10 +266,10 @@ def to_keep(value: Any) -> Any:
 
 
 def copied(array: ndarray) -> ndarray:
-    """Return a copy whose elements come in the same order as the array's, whatever order is asked for.
+    """Return a copy whose elements come in the same order as the array's, for every value of NumPy's ``order=``.
 
-    The order "A" is Fortran's for an array that lies in memory that way, without gaps. So the copy of an array with
-    gaps must have gaps too. What was broadcast stays so, and read-only.
+    The order "A" means Fortran order if the array has Fortran order in memory, without gaps. So the copy of an array with
+    gaps must have gaps too. A broadcast array stays broadcast and read-only.
     """
     shape = array.shape
     if 0 in array.strides and array.size:
@@ -281,7 +282,7 @@ def copied(array: ndarray) -> ndarray:
 
 
 def locked(value: Any) -> Any:
-    """Return a value with read-only views of its arrays, for a function that shall not write into them."""
+    """Return a value with read-only views in place of its arrays, for a function that must not write into them."""
     if isinstance(value, ndarray):
         value = value.view()
         value.flags.writeable = False
@@ -293,7 +294,7 @@ def locked(value: Any) -> Any:
 
 
 def weak(y: Any, operands: Any) -> Any:
-    """Return the result of an operation on Python numbers alone as a Python number, which is as weak as they are."""
+    """Return a result as a Python number if all operands are Python numbers: weak operands have a weak result."""
     if not all(type(x) in PYTHON_NUMBERS for x in operands):
         return y
     if isinstance(y, tuple):
@@ -302,7 +303,7 @@ def weak(y: Any, operands: Any) -> Any:
 
 
 def of_python_numbers(ufunc: np.ufunc, operate: Callable) -> Callable:
-    """Return an operator that gives what the ufunc does where Python raises (1 / 0.0) or turns complex ((-8) ** 0.5)."""
+    """Return an operator that calls the ufunc where Python raises (1 / 0.0) or returns a complex number ((-8) ** 0.5)."""
 
     def compute(a: Any, b: Any) -> Any:
         try:
@@ -315,7 +316,7 @@ def of_python_numbers(ufunc: np.ufunc, operate: Callable) -> Callable:
     return compute
 
 
-# ---- What would leave the derivative behind -------------------------------------------------------------------------
+# ---- What would lose the derivative ---------------------------------------------------------------------------------
 
 
 def refused(what: str, instead: str) -> Callable[..., NoReturn]:
@@ -328,10 +329,10 @@ def refused(what: str, instead: str) -> Callable[..., NoReturn]:
 
 
 class Guarded:
-    """What `Tensor` inherits: an error for each way to leave the derivative behind."""
+    """A base class of `Tensor`. It raises an error for each way to lose the derivative."""
 
     __slots__ = ()
-    __array_priority__ = __pandas_priority__ = 10_000  # so that other libraries ask us first
+    __array_priority__ = __pandas_priority__ = 10_000  # so that other libraries ask the Tensor first
 
     __array__ = refused(
         "turning a Tensor into an array",

@@ -1,10 +1,10 @@
 """Writing into a Tensor: ``t[i] = v``, ``t += u``, ``np.add.at(t, i, u)`` and ``np.add(a, b, out=t, where=mask)``.
 
-None of them changes an array, because rules may have kept it. Instead the Tensor gets a new value, and the node of the
-operation that made that value: a copy of the old value with other elements at an index (`replace`).
+A write changes no array, because rules may have kept the array. Instead, the operation `replace` makes a copy of the old
+value with other elements at an index. The Tensor gets this new value, and the node of the operation.
 
-Arrays can share memory. When a Tensor is written into that is a view, or has views (see `views`), the root of them all
-gets a new value first, and then all views of it that are alive.
+Arrays can share memory: the Tensor may be a view, or have views (see `views`). Then the root gets its new value first.
+After it, each view of the root that is still alive gets its new value.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def write(t: Any, index: Any, value: Any) -> None:
     array = _writable(t)
     family = getattr(value, "family", None)
     if type(family) is View and family.origin is t and _are_same(family.index, index):
-        return  # to Python, y[i] += u is v = y[i]; v += u; y[i] = v: the last of it has been done
+        return  # Python runs y[i] += u as v = y[i]; v += u; y[i] = v. Here v is a view, and v += u has written into y
     _renew(t, replace(t, index, _fitting(t, array[index], value)))
 
 
@@ -38,12 +38,12 @@ def _plain(index: Any) -> Any:
 
 
 def update(t: Any, result: Any) -> Any:
-    """Return `t` with the result of an in-place operator in it, if it is an array. A number is replaced by another."""
+    """Finish an in-place operator. Write its result into `t` and return `t`; if `t` is a number, return the result."""
     return _filled(t, result) if isinstance(innermost(t), ndarray) else result
 
 
 def _filled(t: Any, result: Any) -> Any:
-    """Put a new result into all of `t`, and return that."""
+    """Write a result into all of `t`, and return `t`."""
     array = _writable(t)
     if np.broadcast_shapes(np.shape(result), array.shape) != array.shape:
         raise ValueError(
@@ -58,7 +58,7 @@ def _filled(t: Any, result: Any) -> Any:
 
 
 def update_at(ufunc: np.ufunc, t: Any, index: Any, *operands: Any) -> None:
-    """Do ``ufunc.at(t, index, *operands)``: the operation in place, as often as the index names an element."""
+    """Do ``ufunc.at(t, index, *operands)``. If the index names an element twice, the operation is applied to it twice."""
     if not isinstance(t, Tensor):
         raise NotImplementedError(
             f"np.{ufunc.__name__}.at was to write a value that is being differentiated into a plain array, which would "
@@ -70,7 +70,7 @@ def update_at(ufunc: np.ufunc, t: Any, index: Any, *operands: Any) -> None:
     if ufunc in (np.add, np.subtract):
         _renew(t, replace(t, ..., ufunc(t, scatter(spread, [index], t.shape))))
         return
-    # The operation for each element's first turn, then for its second, and so on.
+    # If the index names an element twice, it has two turns. All first turns are done, then all second turns, and so on.
     where = elements.ravel()
     flat, spread, turns = t.ravel(), [operand.ravel() for operand in spread], _turns(where)
     for turn in range(turns.max(initial=-1) + 1):
@@ -82,7 +82,7 @@ def update_at(ufunc: np.ufunc, t: Any, index: Any, *operands: Any) -> None:
 def call_ufunc(ufunc: np.ufunc, *inputs: Any, out: Any = None, where: Any = True, dtype: Any = None, **others: Any) -> Any:
     """Do ``ufunc(*inputs, out=out, where=where, dtype=dtype)``.
 
-    Where the condition does not hold, nothing is computed: `out` stays as it is there, and its derivative too.
+    Where `where` is false, nothing is computed: these elements of `out` keep their values and their derivatives.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def call_ufunc(ufunc: np.ufunc, *inputs: Any, out: Any = None, where: Any = True
 
 
 def _turns(numbers: ndarray) -> ndarray:
-    """For each number, how often it has come before."""
+    """Return, for each number, how many times it has occurred before."""
     order = np.argsort(numbers, kind="stable")
     turns = np.empty_like(order)
     turns[order] = np.arange(order.size) - np.searchsorted(numbers, numbers[order], sorter=order)
@@ -130,7 +130,7 @@ def _turns(numbers: ndarray) -> ndarray:
 
 
 def _writable(t: Any) -> ndarray:
-    """The array in a Tensor, if it may be written into."""
+    """Return the array in a Tensor. Raise if it may not be written into."""
     array = innermost(t)
     if not isinstance(array, ndarray):
         raise TypeError("a number does not support item assignment, only an array does")
@@ -140,14 +140,14 @@ def _writable(t: Any) -> ndarray:
 
 
 def _are_same(a: Any, b: Any) -> bool:
-    """Whether two indices are the same, of which the first is simple."""
+    """Return whether two indices are the same. The first one made a view, so it contains no array."""
     if type(a) is tuple and type(b) is tuple and len(a) == len(b):
         return all(map(_are_same, a, b))
     return type(a) is type(b) and type(a) is not tuple and a is not None and bool(a == b)
 
 
 def _fitting(t: Any, target: Any, value: Any) -> Any:
-    """A value in a form that can be written where `target` is."""
+    """Return a value in a shape that can be written into `target`. Raise if this would drop imaginary parts."""
     if np.iscomplexobj(value) and t.dtype.kind != "c":
         raise TypeError("complex numbers were to be written into a real array, which would drop their imaginary parts")
     added = np.ndim(value) - np.ndim(target)
@@ -155,21 +155,21 @@ def _fitting(t: Any, target: Any, value: Any) -> Any:
 
 
 def _layout(array: Any) -> Any:
-    """How the elements of an array lie in memory; None for a number."""
+    """Return how the elements of an array lie in memory. Return None for a number."""
     if not isinstance(array, ndarray):
         return None
     return [stride for length, stride in zip(array.shape, array.strides) if length > 1] if array.size else []
 
 
 def _renew(t: Any, new: Any) -> None:
-    """Give a Tensor the value and the node of another, and with it its root and all views of the root."""
+    """Give the Tensor `t` the value and the node of `new`. Its root, and all views of the root, change with it."""
     root, value = t, new
     while type(root.family) is View:
         root, value = root.family.origin, _written(root.family, value)
-    if _layout(innermost(value)) != _layout(innermost(root)):  # it decides what will be a view, and what a copy
+    if _layout(innermost(value)) != _layout(innermost(root)):  # the layout decides which operations return a view
         raise NotImplementedError("an array with this layout in memory cannot be written into; write into a copy: t = t + 0")
-    changes = {id(root): (root, value)}  # all is computed before anything is changed, lest an error leave half of it
-    for found in root.family or ():  # in the order in which they were made, so that origins come before their views
+    changes = {id(root): (root, value)}  # compute everything before anything changes: an error must not stop halfway
+    for found in root.family or ():  # the oldest first, so that an origin comes before its views
         view = found()
         if view is not None:
             changes[id(view)] = view, view.family.of(changes[id(view.family.origin)][1])
@@ -178,7 +178,7 @@ def _renew(t: Any, new: Any) -> None:
 
 
 def _written(view: View, value: Any) -> Any:
-    """The value of a view's origin, with another value of the view in it."""
+    """Return the origin of a view, with a new value in the place of the view."""
     if not view.call:
         return replace(view.origin, view.index, value)
     if view.places is None:
@@ -187,21 +187,21 @@ def _written(view: View, value: Any) -> Any:
 
 
 def _find_places(view: View, value: ndarray) -> ndarray:
-    """Where the view's elements are among those of the origin: NumPy does the same with their numbers."""
+    """Return the places of a view's elements in the origin: the same view of an array that holds 0, 1, 2, and so on."""
     array = innermost(view.origin)
     numbers = np.empty_like(array, int)
     numbers[...] = np.arange(array.size).reshape(array.shape)
     places = view.of(numbers)
     if value.dtype != array.dtype or not isinstance(places, ndarray) or places.shape != value.shape:
         raise NotImplementedError("this view (of a real or imaginary part, or of several arrays) cannot be written into")
-    return places.astype(int)  # astype makes floats of them
+    return places.astype(int)  # if the view comes from astype, the numbers are floats
 
 
 # ---- The methods of Tensors -----------------------------------------------------------------------------------------
 
 
 def _in_place(name: str) -> Callable[[Any, Any], Any]:
-    """The method for ``a *= b``, from that for ``a * b``."""
+    """Return the method for ``a *= b``. It uses the method for ``a * b``."""
 
     def method(self: Tensor, other: Any) -> Any:
         result = getattr(self, f"__{name}__")(other)

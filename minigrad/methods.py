@@ -17,7 +17,7 @@ def astype(x: Any, dtype: Any, casting: Any = "unsafe") -> Any:
 
 
 class ArrayMethods:
-    """What `Tensor` inherits. Nothing here knows how an operation is recorded."""
+    """The attributes and methods that `Tensor` inherits. They do not know how an operation is recorded."""
 
     __slots__ = ()
 
@@ -38,36 +38,36 @@ class ArrayMethods:
 
     @property
     def flat(self: Any) -> Any:
-        """The elements in one dimension; what is written into them is written into this Tensor."""
+        """The elements in one dimension. A write into them is a write into this Tensor."""
         t = self.ravel()
-        if type(t.family) is not View:  # else it is a view of its own accord
+        if type(t.family) is not View:  # ravel made a copy, but flat is always a view
             note_view(t, self, None, np.ravel)
         return t
 
     def reshape(self: Any, *shape: Any, **kwargs: Any) -> Any:
-        """Same as `numpy.reshape`; the new shape as a tuple, or as separate numbers."""
+        """Same as `numpy.reshape`. The new shape is a tuple or separate numbers."""
         return np.reshape(self, shape[0] if len(shape) == 1 else shape, **kwargs)
 
     def transpose(self: Any, *axes: Any) -> Any:
-        """Same as `numpy.transpose`; the axes as a tuple, or as separate numbers."""
+        """Same as `numpy.transpose`. The axes are a tuple or separate numbers."""
         return np.transpose(self, axes[0] if len(axes) == 1 else axes or None)
 
     def flatten(self: Any, order: Any = "C") -> Any:
-        """The elements in one dimension, with memory of their own."""
+        """A copy of the elements in one dimension."""
         return np.ravel(self, order).copy()
 
     def astype(self: Any, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:
-        """The value in another dtype; plain, for a dtype without derivatives (int, bool)."""
+        """The value in another dtype. A dtype without derivatives (int, bool) gives a plain array."""
         return self if not copy and dtype == self.dtype else astype(self, dtype, casting)
 
     def view(self: Any, dtype: Any = None, type: Any = None) -> Any:
-        """The Tensor itself, seen once more."""
+        """A view of the whole Tensor."""
         if type is not None or (dtype is not None and dtype != self.dtype):
             raise TypeError("the bytes of a Tensor cannot be seen as another dtype or class; for other numbers, write t.astype(dtype)")
         return self[...]
 
     def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
-        """The Tensor itself, for the device that NumPy knows: "cpu"."""
+        """The Tensor itself. NumPy has only the device "cpu"."""
         if device != "cpu" or stream is not None:
             raise ValueError(f'a Tensor is an array of NumPy, whose only device is "cpu" (without stream=), not {device!r}')
         return self
@@ -77,7 +77,7 @@ class ArrayMethods:
         return np.compress(condition, self, axis=axis)
 
     def copy(self: Any, order: str = "C") -> Any:
-        """Another Tensor with this value, with memory of its own."""
+        """Another Tensor with the same value. It shares no memory with this one."""
         array = innermost(self)
         is_laid_out = not isinstance(array, np.ndarray) or array.flags.c_contiguous and order == "C"
         return self.snapshot() if is_laid_out else np.copy(self, order)
@@ -87,7 +87,7 @@ class ArrayMethods:
     def __deepcopy__(self, memo: dict) -> Any:
         return self.copy()
 
-    # Its value without the derivative, where that is what the words say
+    # Its value without the derivative, where the caller asks for a plain value
 
     def item(self, *index: Any) -> Any:
         """The value (or one element) as a plain Python number, without its derivative."""
@@ -107,12 +107,12 @@ class ArrayMethods:
         return format(innermost(self), spec) if spec else str(self)
 
     def choose(self, choices: Any, out: Any = None, mode: str = "raise") -> NoReturn:
-        """Refused: the numbers to choose by are integers, which no Tensor holds."""
+        """Refused. `choose` needs an array of integers, and a Tensor never holds integers."""
         raise TypeError("choose() goes by an array of integers, and a Tensor has none; write np.choose(index, choices)")
 
 
 def _method(name: str) -> Callable[..., Any]:
-    """The method that does what the NumPy function of that name does."""
+    """Return a method that calls the NumPy function of the same name."""
     function = getattr(np, name)
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:

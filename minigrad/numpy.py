@@ -1,8 +1,8 @@
-"""NumPy for programs written against `jax.numpy` or `autograd.numpy`: change one import, and they run.
+"""NumPy for programs written for `jax.numpy` or `autograd.numpy`: change one import, and they run.
 
-Plain NumPy hands nearly every function over to minigrad, and needs no replacement. This module is for the rest: making an
-array of Tensors; lists of Tensors where NumPy takes an array; and arguments in which NumPy does not look for Tensors.
-Everything else is NumPy's own, and so is every call without Tensors.
+Most programs do not need it: plain NumPy hands nearly every call with a Tensor over to minigrad. This module is for the
+other calls. Some make an array of Tensors. Some pass a list of Tensors where NumPy takes an array. Some have a Tensor in
+an argument in which NumPy does not look for one. All other functions are NumPy's own. Calls without Tensors go to NumPy.
 
 Examples
 --------
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as _np
 
 from .rules import creation as _creation
-from .rules.composition import apply_along_axis, apply_over_axes  # noqa: F401  (here also of plain arrays)
+from .rules.composition import apply_along_axis, apply_over_axes  # noqa: F401  (here they take plain arrays too)
 from .rules.composition import stacked as _stacked
 from .table import Rule as _Rule
 from .table import find_tensor as _find
@@ -40,12 +40,12 @@ def __dir__() -> list[str]:
 
 
 def _with_tensors(function: Any, ours: Any) -> Any:
-    """A function of NumPy's, with calls in which there are Tensors answered by another."""
+    """Return a NumPy function that passes its calls with Tensors on to `ours`."""
     return _wraps(function)(lambda *args, **kwargs: (ours if _find((args, kwargs)) is not None else function)(*args, **kwargs))
 
 
 def _everywhere(function: Any) -> Any:
-    """A function of NumPy's, looking for Tensors in all its arguments, and taking lists of them for arrays."""
+    """Return a NumPy function that looks for Tensors in all its arguments, and takes a list of Tensors as an array."""
     rule = _rule_of(function)
 
     def adapt(given):
@@ -60,7 +60,7 @@ def _everywhere(function: Any) -> Any:
 
 
 def _with(module: Any, **others: Any) -> _Namespace:
-    """What a module holds, with other functions for some of it."""
+    """Return the contents of a module, with some functions replaced."""
     return _Namespace(**{**{name: getattr(module, name) for name in dir(module) if name[0] != "_"}, **others})
 
 

@@ -1,11 +1,12 @@
 """The family of grad: vjp, linearize, jvp, Jacobians, Hessians.
 
-They have the names, arguments and results of JAX's. Everything rests on one pass backwards over a recorded graph:
+They have the names, arguments and results of JAX's functions. All of them use one backward pass over a recorded graph:
 
-1. `vjp` keeps the graph, and hands out the pass as a function: from the cotangent of the result to the cotangents of the
-   arguments.
-2. That function, g -> J^T g, is linear. Its own VJP is t -> J t, the forward derivative: `linearize` and `jvp`.
-3. Jacobians are rows of `vjp` (`jacrev`), or columns of `linearize` (`jacfwd`). A Hessian is one of the other.
+1. `vjp` keeps the graph, and returns the backward pass as a function. This function takes the cotangent of the result,
+   and returns the cotangents of the arguments.
+2. This function, g -> J^T g, is linear. Its own VJP is t -> J t, the forward derivative. `linearize` and `jvp` use it.
+3. `jacrev` computes a Jacobian row by row, with `vjp`. `jacfwd` computes it column by column, with `linearize`. A Hessian
+   is the Jacobian (by `jacfwd`) of a Jacobian (by `jacrev`).
 """
 
 from __future__ import annotations
@@ -35,25 +36,26 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     fun : callable
         Returns a number, an array, or a pytree of them.
     *primals : pytree
-        Its arguments. All are differentiated; integers and truth values may be among them.
+        The arguments of `fun`. All are differentiated. Their leaves may also be integers and truth values.
     has_aux : bool, default False
-        `fun` returns a pair: the value, and auxiliary data.
+        If true, `fun` returns a pair: the value, and auxiliary data.
 
     Returns
     -------
     value : pytree
     vjp_fun : callable
-        Takes the cotangent of the value, a tree like it in structure, shapes and dtypes, to a tuple of the cotangents
-        of the primals. It can be called any number of times, and keeps the graph as long as it lives.
+        Takes the cotangent of the value, and returns a tuple with the cotangent of each primal. The cotangent of the
+        value has the structure, shapes and dtypes of the value. `vjp_fun` can be called any number of times. It keeps the
+        graph as long as it lives.
     aux
-        With `has_aux`.
+        The auxiliary data. Only with `has_aux`.
 
     Raises
     ------
     TypeError
         If `fun` is not callable, or a leaf of the primals or of the value cannot be differentiated.
     ValueError
-        From `vjp_fun`, if the cotangent does not match the value.
+        In a call of `vjp_fun`, if the cotangent does not match the value.
 
     Examples
     --------
@@ -101,7 +103,7 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
 
 
 def _forward(fun: Callable, primals: tuple, has_aux: bool, observer: Observer = NOBODY) -> tuple:
-    """Run the function on Tensors. Return the level, the nodes of the leaves and of the result, the result, and aux."""
+    """Run the function on Tensors. Return the level, the leaves' nodes, the result's node, the result, and aux."""
     leaves, structure = tree.flatten(primals)
     every, options = Arguments(fun, range(len(primals))), Options("vjp", allow_int=True)
     level = tensor.GradLevel(observer)
@@ -125,13 +127,13 @@ def _forward(fun: Callable, primals: tuple, has_aux: bool, observer: Observer = 
 
 
 def _forward_again(*args: Any) -> tuple:
-    """Run it once more. It went well the first time, so NumPy's errors, which may be switched on by now, stay off."""
+    """Run the function once more, with NumPy's errors off. The user may have switched them on since the first run."""
     with np.errstate(all="ignore"):
         return _forward(*args)
 
 
 def _safe(value: Any) -> Any:
-    """An array that the user may write into, while the graph goes on being used."""
+    """Return a copy of an array. The user may write into it while the graph is still used."""
     return value.copy() if type(value) is ndarray else value
 
 
@@ -139,7 +141,7 @@ def _safe(value: Any) -> Any:
 
 
 def linearize(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
-    """Return the value of a function, and its derivative at that place as a linear function. Same as `jax.linearize`.
+    """Return the value of a function, and its derivative there as a linear function. Same as `jax.linearize`.
 
     Parameters
     ----------
@@ -150,15 +152,16 @@ def linearize(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     -------
     value : pytree
     jvp_fun : callable
-        Takes tangents, one for each primal and like it in structure, shapes and dtypes (dtype `float0` for integers),
-        to the tangent of the value. It can be called any number of times, and does not call `fun` again.
+        Takes one tangent for each primal, and returns the tangent of the value. A tangent has the structure, shapes and
+        dtypes of its primal (dtype `float0` for integers). `jvp_fun` can be called any number of times. It does not call
+        `fun` again.
     aux
-        With `has_aux`.
+        The auxiliary data. Only with `has_aux`.
 
     Raises
     ------
     TypeError, ValueError
-        As for `vjp`; from `jvp_fun`, if the tangents do not match the primals.
+        As for `vjp`. Also in a call of `jvp_fun`, if the tangents do not match the primals.
 
     Examples
     --------
@@ -169,7 +172,7 @@ def linearize(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     (array([2., 0.]), array([2., 4.]))
     """
     out, vjp_fun, *aux = vjp(fun, *primals, has_aux=has_aux)
-    # vjp_fun is linear, g -> J^T g, so its own VJP is t -> J t, wherever it is taken.
+    # vjp_fun is linear, g -> J^T g. So its own VJP is t -> J t at every point, also at zero.
     _, transposed = vjp(vjp_fun, tree.map(zero_cotangent, out))
     expected, structure = tree.flatten(tree.map(as_array, primals))
     form = [(np.shape(leaf), _tangent_dtype(leaf)) for leaf in expected]
@@ -199,7 +202,7 @@ def _tangent_dtype(leaf: Any) -> np.dtype:
 def jvp(fun: Callable, primals: Sequence, tangents: Sequence, has_aux: bool = False) -> tuple:
     """Return the value of a function, and its derivative along a direction. Same as `jax.jvp`.
 
-    It takes two passes backwards, so that no rule has to be written for the other direction.
+    It takes two backward passes. So no function needs another rule for the forward direction.
 
     Parameters
     ----------
@@ -207,21 +210,21 @@ def jvp(fun: Callable, primals: Sequence, tangents: Sequence, has_aux: bool = Fa
     primals : tuple or list of pytrees
         The arguments of `fun`.
     tangents : tuple or list of pytrees
-        The direction: like the primals in structure, shapes and dtypes (dtype `float0` for integers).
+        The direction. It has the structure, shapes and dtypes of the primals (dtype `float0` for integers).
     has_aux : bool, default False
-        `fun` returns a pair: the value, and auxiliary data.
+        If true, `fun` returns a pair: the value, and auxiliary data.
 
     Returns
     -------
     value, tangent : pytree
-        Of the same structure. With `has_aux`, the auxiliary data follows.
+        Both have the same structure. With `has_aux`, the auxiliary data follows.
 
     Raises
     ------
     TypeError
-        If primals and tangents are not both tuples or both lists, or differ in structure or dtype.
+        If primals and tangents are not both tuples or both lists, or if they differ in structure or dtype.
     ValueError
-        If they differ in shape.
+        If primals and tangents differ in shape.
 
     Examples
     --------
@@ -260,10 +263,10 @@ def jvp(fun: Callable, primals: Sequence, tangents: Sequence, has_aux: bool = Fa
 def jacrev(
     fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False, allow_int: bool = False
 ) -> Callable[..., Any]:
-    """Return the function that computes the Jacobian of `fun`, one backward pass for each element of the result.
+    """Return the function that computes the Jacobian of `fun`, with one backward pass for each element of the result.
 
-    Same as `jax.jacrev`; `jacobian` is another name for it. Better than `jacfwd` if the result has fewer elements than
-    the argument.
+    Same as `jax.jacrev`. `jacobian` is another name for it. It is better than `jacfwd` if the result has fewer
+    elements than the argument.
 
     Parameters
     ----------
@@ -275,16 +278,17 @@ def jacrev(
     Returns
     -------
     callable
-        Takes the arguments of `fun`. Returns a tree like its result, in which each leaf is a tree like the argument,
-        in which each leaf is an array: its shape is that of the result's leaf followed by that of the argument's, its
-        dtype that of the argument's. With `has_aux`, a pair of that and the auxiliary data.
+        Takes the arguments of `fun`. Returns a tree with the structure of the result. In place of each leaf ``y`` stands
+        a tree with the structure of the argument. In that tree, in place of each leaf ``x``, stands an array with the
+        derivatives of ``y`` by ``x``. Its shape is ``y.shape + x.shape``, and its dtype is ``x.dtype``. With `has_aux`,
+        the function returns a pair: this tree, and the auxiliary data.
 
     Raises
     ------
     TypeError
         If a leaf of the argument or the result is not real (or, for a holomorphic function, not complex).
     ValueError
-        If there is no such argument.
+        If the call has no such argument.
 
     Examples
     --------
@@ -327,28 +331,28 @@ jacobian = jacrev
 def jacfwd(
     fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
 ) -> Callable[..., Any]:
-    """Return the function that computes the Jacobian of `fun`, one pass for each element of the argument.
+    """Return the function that computes the Jacobian of `fun`, with one pass for each element of the argument.
 
-    Same as `jax.jacfwd`. Better than `jacrev` if the argument has fewer elements than the result.
+    Same as `jax.jacfwd`. It is better than `jacrev` if the argument has fewer elements than the result.
 
     Parameters
     ----------
     fun : callable
-        Returns a number, an array, or a pytree of them; also complex ones.
+        Returns a number, an array, or a pytree of them. They may be complex.
     argnums, has_aux, holomorphic
         As for `grad`.
 
     Returns
     -------
     callable
-        As for `jacrev`, but the dtype of a leaf is that of the result's.
+        As for `jacrev`, but the dtype of each array is ``y.dtype``, where ``y`` is the leaf of the result.
 
     Raises
     ------
     TypeError
         If a leaf of the argument is not real (or, for a holomorphic function, not complex).
     ValueError
-        If there is no such argument.
+        If the call has no such argument.
 
     Examples
     --------
@@ -390,7 +394,7 @@ def jacfwd(
 def _restricted(
     fun: Callable, arguments: Arguments, options: Options, args: tuple, kwargs: dict[str, Any]
 ) -> tuple[Callable, Any]:
-    """The function of the selected argument alone, and that argument, whose leaves are checked."""
+    """Check the leaves of the selected argument. Return `fun` as a function of this argument alone, and the argument."""
     try:
         argument = arguments.selected(args, kwargs)
     except TypeError as error:
@@ -407,7 +411,7 @@ def _restricted(
 
 
 def _units(leaf: Any) -> list:
-    """For each element of a leaf, a leaf like it with 1 there and 0 elsewhere."""
+    """Return, for each element of a leaf, a leaf of the same form with 1 at this element and 0 elsewhere."""
     shape, dtype = describe(leaf)
     if kind_of(leaf) not in "fc":
         return [np.zeros(shape, float0)] * int(np.prod(shape))
@@ -422,9 +426,9 @@ def _units(leaf: Any) -> list:
 
 
 def _stacked(parts: Sequence, shape: tuple, like: Any, axis: int) -> Any:
-    """Put the derivatives of (or by) each element of a leaf of that shape together, as the first or last axes."""
+    """Join the parts, one for each element of a leaf of that shape. The axes of the leaf come first or last."""
     its_shape, dtype = describe(like)
-    if kind_of(like) not in "fc":  # there is none for integers
+    if kind_of(like) not in "fc":  # integers have no derivative
         return np.zeros(shape + its_shape if axis == 0 else its_shape + shape, float0 if axis == 0 else dtype)
     if shape == ():
         return parts[0]
@@ -446,8 +450,9 @@ def hessian(
     Returns
     -------
     callable
-        Takes the arguments of `fun`. Returns the Jacobian of the Jacobian: a tree like the result of `fun`, of trees
-        like the argument, of trees like the argument, of arrays whose shape is those three after each other.
+        Takes the arguments of `fun`. Returns the Jacobian of the Jacobian. For each leaf ``y`` of the result and each two
+        leaves ``a`` and ``b`` of the argument, it has an array of shape ``y.shape + a.shape + b.shape``. The trees are
+        nested in the same order: first the structure of the result, then twice the structure of the argument.
 
     Raises
     ------
@@ -478,17 +483,17 @@ def hvp(fun: Callable, primals: Sequence, tangents: Sequence) -> Any:
     primals : tuple or list of pytrees
         The arguments of `fun`, all real.
     tangents : tuple or list of pytrees
-        The vector: like the primals in structure, shapes and dtypes.
+        The vector. It has the structure, shapes and dtypes of the primals.
 
     Returns
     -------
     pytree
-        Like the argument, or, if there are several, a tuple like the arguments.
+        A tree like the argument. If there are several arguments, a tuple with one such tree for each.
 
     Raises
     ------
     TypeError
-        If primals and tangents are not tuples or lists of the same length, or as for `grad`.
+        If primals and tangents are not tuples or lists of the same length. Also as for `grad`.
     ValueError
         If a tangent does not match its primal.
 

@@ -1,8 +1,8 @@
 """Pytrees: parameters in nested containers, taken apart into a list of leaves, and put together again.
 
-`grad` differentiates with respect to whatever structure the parameters have. It flattens them, differentiates with
-respect to the leaves, and builds the gradient with the same structure. The names are those of `jax.tree`, and of
-`jax.tree_util` where types are registered.
+The parameters that `grad` differentiates with respect to may have any structure. `grad` takes them apart,
+differentiates with respect to the leaves, and builds the gradient with the same structure. The functions have the same
+names as in `jax.tree`. Those that register types have the same names as in `jax.tree_util`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from numpy import ndarray
 class Container(NamedTuple):
     """How to take one type of container apart and rebuild it.
 
-    `split` returns the children and whatever else it takes to rebuild the container: the keys of a dict, say. It has
-    to be comparable. `join` rebuilds the container from those two. `label` returns the key of a child: ``['w']``.
+    `split` returns the children and the rest. The rest is what else is needed to rebuild the container, such as the keys
+    of a dict. It must be comparable. `join` takes the rest and the children, and rebuilds the container. `label` returns
+    the key of a child, such as ``['w']``.
     """
 
     split: Callable[[Any], tuple[Any, Any]]
@@ -58,7 +59,7 @@ class GetAttrKey(NamedTuple):
 
 
 class FlattenedIndexKey(NamedTuple):
-    """The way to a child of a type that was registered without names for them."""
+    """The way to a child of a type that was registered without names for its children."""
 
     key: int
 
@@ -68,7 +69,7 @@ class FlattenedIndexKey(NamedTuple):
 
 def _split_dict(tree: dict) -> tuple[list, list]:
     try:
-        keys = sorted(tree)  # so that the same parameters give the same leaves, however the dict was filled
+        keys = sorted(tree)  # the order of the leaves must not depend on the order in which the dict was filled
     except TypeError:
         raise ValueError(f"the keys of a dict of parameters must be sortable, and {list(tree)} are not") from None
     return list(builtins.map(tree.__getitem__, keys)), keys
@@ -102,7 +103,7 @@ _namedtuple = Container(
 
 
 def _container_of(tree: Any) -> Container | None:
-    """The container that `tree` is, or None for a leaf."""
+    """Return the `Container` for the type of a tree, or None for a leaf."""
     container = _containers.get(type(tree))
     if container is None and isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return _namedtuple
@@ -110,22 +111,22 @@ def _container_of(tree: Any) -> Container | None:
 
 
 def register_pytree_node(nodetype: type, flatten_func: Callable, unflatten_func: Callable) -> None:
-    """Make a type a container, so that what is in it can be differentiated. Same as in `jax.tree_util`.
+    """Register a type as a container, so that `grad` finds the leaves in it. Same as in `jax.tree_util`.
 
     Parameters
     ----------
     nodetype : type
         Its subclasses are not registered with it.
     flatten_func : callable
-        Takes an object of that type to a pair: its children, and whatever else it takes to rebuild it (its keys or
-        options; something that can be compared).
+        Takes an object of this type. Returns a pair: the children, and the rest. The rest is what else is needed to
+        rebuild the object, such as keys or options. It must be comparable.
     unflatten_func : callable
-        Takes that, and new children, to a new object. The children may be anything, so it must not check them.
+        Takes the rest and new children. Returns a new object. The children may be anything, so it must not check them.
 
     Raises
     ------
     ValueError
-        If the type is a container already.
+        If the type is already a container.
 
     Examples
     --------
@@ -142,9 +143,9 @@ def register_pytree_node(nodetype: type, flatten_func: Callable, unflatten_func:
 
 
 def register_pytree_node_class(cls: type) -> type:
-    """Make a class a container by its methods ``tree_flatten`` and ``tree_unflatten``: a decorator.
+    """Register a class as a container by its methods ``tree_flatten`` and ``tree_unflatten``. It is a decorator.
 
-    ``tree_flatten(self)`` returns the children and the rest, and the class method ``tree_unflatten(rest, children)``
+    ``tree_flatten(self)`` returns the children and the rest. The class method ``tree_unflatten(rest, children)`` returns
     a new object. See `register_pytree_node`.
     """
     register_pytree_node(cls, cls.tree_flatten, cls.tree_unflatten)  # type: ignore[attr-defined]
@@ -152,22 +153,23 @@ def register_pytree_node_class(cls: type) -> type:
 
 
 def register_dataclass(nodetype: type, data_fields: Sequence[str] | None = None, meta_fields: Sequence[str] | None = None) -> type:
-    """Make a dataclass a container: of its data fields. Can be used as a decorator.
+    """Register a dataclass as a container. Its children are its data fields. Can be used as a decorator.
 
     Parameters
     ----------
     nodetype : type
     data_fields : sequence of str, optional
-        The fields that hold parameters. By default all but those declared ``field(metadata={"static": True})``.
+        The fields that hold parameters. By default, all except those declared with ``field(metadata={"static": True})``.
     meta_fields : sequence of str, optional
         The other fields, which stay as they are.
 
     Raises
     ------
     TypeError
-        If it is not a dataclass, and the fields are not given; or if only one of the two is given.
+        If `nodetype` is not a dataclass and no fields are given, or if only one of `data_fields` and `meta_fields` is
+        given.
     ValueError
-        If the fields that are given are not those that a dataclass has, or the type is a container already.
+        If the dataclass has other fields than those given, or if the type is already a container.
 
     Examples
     --------
@@ -181,7 +183,7 @@ def register_dataclass(nodetype: type, data_fields: Sequence[str] | None = None,
     >>> grad(lambda p: p.base ** p.exponent)(Power(2.0, 3))
     Power(base=12.0, exponent=3)
     """
-    import dataclasses  # only here: it takes a fiftieth of the time that importing NumPy does
+    import dataclasses  # only here, because it takes a fiftieth of the time that importing NumPy takes
 
     fields = [f for f in dataclasses.fields(nodetype) if f.init] if dataclasses.is_dataclass(nodetype) else []
     if (data_fields is None) != (meta_fields is None):
@@ -215,7 +217,7 @@ def _register(nodetype: type, split: Callable, join: Callable, label: Callable) 
 
     def as_sequence(tree: Any) -> tuple[list, Any]:
         children, rest = split(tree)
-        return list(children), (nodetype, rest)  # else two types could have equal structures
+        return list(children), (nodetype, rest)  # without the type, two types could have equal structures
 
     _containers[nodetype] = Container(
         as_sequence, lambda rest, children: join(rest[1], tuple(children)), lambda rest, i: label(rest[1], i)
@@ -226,10 +228,10 @@ def _register(nodetype: type, split: Callable, join: Callable, label: Callable) 
 
 
 class Structure(tuple):
-    """What is left of a tree without its leaves; equal for trees of the same form.
+    """The form of a tree, without its leaves. Trees of the same form have equal structures.
 
-    The structure of a leaf is empty. That of a container is: the container, what its `split` returned besides the
-    children, and their structures.
+    A leaf has an empty structure. The structure of a container has three entries: the `Container`, the rest that its
+    `split` returned, and the structures of the children.
     """
 
     __slots__ = ()
@@ -239,12 +241,12 @@ class Structure(tuple):
 
     @property
     def num_leaves(self) -> int:
-        """How many leaves the tree has."""
+        """The number of leaves in the tree."""
         return sum(child.num_leaves for child in self[2]) if self else 1
 
 
 class _Text(str):
-    """What a leaf, or a container, is written as."""
+    """A text that stands for a leaf or a container, and is shown without quotes."""
 
     __repr__ = str.__str__
 
@@ -256,7 +258,7 @@ def _text(structure: Structure) -> _Text:
     texts = [_text(child) for child in children]
     try:
         return _Text(repr(container.join(rest, texts)))
-    except Exception:  # of a registered type that checks what is put into it
+    except Exception:  # a registered type may check its children, and refuse texts
         return _Text(f"{rest[0].__name__}({', '.join(texts)})")
 
 
@@ -265,7 +267,7 @@ _PLAIN_LEAVES = (float, ndarray)
 
 
 def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list, Structure]:
-    """Take a tree apart.
+    """Take a tree apart into its leaves and its structure.
 
     Parameters
     ----------
@@ -273,13 +275,13 @@ def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[li
         Dicts (in the order of their sorted keys), lists, tuples, namedtuples, OrderedDicts, defaultdicts, None, and
         registered types, nested in any way. Anything else is a leaf.
     is_leaf : callable, optional
-        Says of a container whether it shall count as a leaf.
+        Takes a container, and returns whether it counts as a leaf.
 
     Returns
     -------
     leaves : list
     structure : Structure
-        What `unflatten` needs to put it together again.
+        What `unflatten` needs to build the tree again.
 
     Raises
     ------
@@ -304,7 +306,7 @@ def _flatten(tree: Any, leaves: list, is_leaf: Callable[[Any], bool] | None) -> 
     children, rest = container.split(tree)
     structures = []
     for child in children:
-        if type(child) in _PLAIN_LEAVES:  # saves a call for each of what may be thousands
+        if type(child) in _PLAIN_LEAVES:  # saves a call for each leaf, and there may be thousands
             leaves.append(child)
             structures.append(_LEAF)
         else:
@@ -313,12 +315,12 @@ def _flatten(tree: Any, leaves: list, is_leaf: Callable[[Any], bool] | None) -> 
 
 
 def unflatten(treedef: Structure, leaves: Iterable) -> Any:
-    """Build the tree of that structure with those leaves: the inverse of `flatten`.
+    """Build a tree from its structure and its leaves: the inverse of `flatten`.
 
     Raises
     ------
     ValueError
-        If the number of leaves is not that of the structure.
+        If the structure has another number of leaves.
 
     Examples
     --------
@@ -331,7 +333,7 @@ def unflatten(treedef: Structure, leaves: Iterable) -> Any:
         leaves = list(leaves)
     if treedef:
         container, rest, children = treedef
-        if len(leaves) == len(children) and not any(children):  # a container of leaves alone
+        if len(leaves) == len(children) and not any(children):  # all children are leaves
             return container.join(rest, leaves)
     if len(leaves) != treedef.num_leaves:
         raise ValueError(f"the structure has {treedef.num_leaves} leaves, and got {len(leaves)}")
@@ -364,17 +366,18 @@ def map(f: Callable, tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | Non
     Parameters
     ----------
     f : callable
-        Takes a leaf of `tree`, and what is at the same place in each of `rest`.
+        Takes a leaf of `tree`, and what each tree of `rest` has at the same place.
     tree : pytree
     *rest : pytree
-        Of the same structure as `tree`; where that has a leaf, they may have a container, which `f` gets whole.
+        Trees with the structure of `tree`. Where `tree` has a leaf, they may have a container. Then `f` takes the whole
+        container.
     is_leaf : callable, optional
         As for `flatten`.
 
     Raises
     ------
     ValueError
-        If one of the others has a different structure.
+        If a tree of `rest` has a different structure.
 
     Examples
     --------
@@ -387,7 +390,7 @@ def map(f: Callable, tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | Non
 
 
 def _subtrees(tree: Any, form: Structure, whole: Structure, none_for_all: bool = False) -> list:
-    """What a tree has where a structure has its leaves; where it has None for a container, for each of its leaves."""
+    """Return what a tree has at each leaf of a structure. With `none_for_all`, None may stand for a whole container."""
     if not form:
         return [tree]
     if tree is None and none_for_all:
@@ -400,7 +403,7 @@ def _subtrees(tree: Any, form: Structure, whole: Structure, none_for_all: bool =
 
 
 def match(structure: Structure, tree: Any) -> list:
-    """Return what a tree has where a structure has its leaves: None for each where it has None for a container.
+    """Return what a tree has at each leaf of a structure. If it has None for a container, return None for each leaf there.
 
     Raises
     ------
@@ -429,7 +432,7 @@ def reduce(
 
 
 def all(tree: Any, *, is_leaf: Callable[[Any], bool] | None = None) -> bool:
-    """Return whether all leaves are true; of no leaves, they are."""
+    """Return whether all leaves are true. If there are no leaves, return True."""
     return builtins.all(leaves(tree, is_leaf))
 
 
@@ -442,8 +445,8 @@ def map_with_path(f: Callable, tree: Any, *rest: Any, is_leaf: Callable[[Any], b
     Parameters
     ----------
     f : callable
-        Takes the way to a leaf, a tuple of keys (`DictKey`, `SequenceKey`, `GetAttrKey`, `FlattenedIndexKey`), then
-        the leaf, then what is at the same place in the other trees.
+        Takes the way to a leaf, the leaf, and what each tree of `rest` has at the same place. The way is a tuple of keys
+        (`DictKey`, `SequenceKey`, `GetAttrKey`, `FlattenedIndexKey`).
     tree, *rest, is_leaf
         As for `map`.
 
@@ -467,7 +470,7 @@ def paths(structure: Structure) -> list[tuple]:
 
 
 def keystr(path: tuple) -> str:
-    """Return the way to a leaf as one would write it in Python.
+    """Return the way to a leaf in the form in which you would write it in Python.
 
     Examples
     --------

@@ -1,7 +1,8 @@
 """Which Tensors share memory: after ``row = y[0]``, writing into ``row`` writes into ``y``, and the other way round.
 
-A Tensor that is a view remembers of which Tensor, and how it was taken (`View`). That Tensor may be a view too. The
-last one, which is none, is the root. The root knows which of its views are alive. `inplace` goes by what is noted here.
+A Tensor that is a view of another Tensor has a `View`. The `View` says which Tensor the other one is (the origin), and how
+the view was taken. The origin may be a view too. If you go from origin to origin, you end at a Tensor that is not a
+view: the root. The root has a list of its views that are still alive. `inplace` uses these notes.
 """
 
 from __future__ import annotations
@@ -24,16 +25,18 @@ def getitem(a: Any, index: Any) -> Any:
 
 
 class View:
-    """What is known of a Tensor that is a view of another.
+    """How a Tensor is a view of another Tensor.
 
     Attributes
     ----------
-    origin, root : Tensor
-        What it is a view of; and the last in the chain of origins.
+    origin : Tensor
+        The view was taken of this Tensor.
+    root : Tensor
+        The last Tensor in the chain of origins. It is not a view.
     index
-        It is ``origin[index]``, unless there is a
+        If `call` is None, the view is ``origin[index]``.
     call : callable or None
-        It is ``call(origin)``.
+        If it is not None, the view is ``call(origin)``.
     """
 
     __slots__ = ("origin", "root", "index", "call", "places")
@@ -43,7 +46,7 @@ class View:
         self.places: Any = None
 
     def of(self, origin: Any) -> Any:
-        """The same view of another value."""
+        """Take the same view of another value."""
         return self.call(origin) if self.call else origin[self.index]
 
 
@@ -55,14 +58,14 @@ def note_view(t: Any, origin: Any, index: Any, call: Callable | None = None) -> 
     if views is None:
         root.family = [ref(t)]
     else:
-        if len(views) & (len(views) - 1) == 0:  # now and then, forget those that are gone
+        if len(views) & (len(views) - 1) == 0:  # now and then, drop the views that no longer exist
             views[:] = [view for view in views if view() is not None]
         views.append(ref(t))
     t.family = View(origin, root, index, call)
 
 
 def note_views(result: Any, given: dict[str, Any], fun: Any, args: tuple, kwargs: dict[str, Any]) -> None:
-    """Remember of the results of a call which of them share memory with which of its arguments."""
+    """Remember which results of a call share memory with which of its arguments."""
     results = tensors(result)
     for i, t in enumerate(results):
         array = innermost(t)
@@ -75,7 +78,7 @@ def note_views(result: Any, given: dict[str, Any], fun: Any, args: tuple, kwargs
 
 
 def call_again(fun: Any, args: tuple, kwargs: dict[str, Any], origin: Any, i: int | None, value: Any) -> Any:
-    """Do what was done to a Tensor to another value."""
+    """Repeat a call with another value in place of the Tensor `origin`."""
     result = fun(*_replaced(args, origin, value), **_replaced(kwargs, origin, value))
     return result if i is None else result[i]
 
@@ -85,7 +88,7 @@ def _replaced(argument: Any, origin: Any, value: Any) -> Any:
 
 
 def tensors(value: Any) -> list:
-    """The Tensors in a value, also those in lists, tuples and dicts."""
+    """Return the Tensors in a value. It may be a Tensor, or a list, tuple or dict of values."""
     if isinstance(value, guards.Guarded):
         return [value]
     members = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
@@ -93,7 +96,7 @@ def tensors(value: Any) -> list:
 
 
 def innermost(t: Any) -> Any:
-    """The plain value: what is in a Tensor, or in the Tensor in that, and so on."""
+    """Return the plain value in a Tensor. If there is another Tensor in it, go on to the value in that one."""
     while isinstance(t, guards.Guarded):
         t = t.value
     return t
