@@ -1,7 +1,7 @@
 """grad: the function that computes the gradient of a function of one number.
 
-It makes a Tensor of every leaf of the argument, calls the function on those, and goes back over the graph that they
-left. The names, arguments and results are those of JAX.
+It makes a Tensor of every leaf of the argument. It calls the function on these Tensors. Then it goes backwards over the
+graph that they left. Names, arguments and results are JAX's.
 """
 
 from __future__ import annotations
@@ -29,33 +29,34 @@ def grad(
         Which positional arguments to differentiate with respect to; negative ones count from the end. Each is a
         float, a complex number, an array of either (any shape, any floating dtype), or a pytree of those.
     has_aux : bool, default False
-        `fun` returns a pair: the number to differentiate, and anything else, which comes back beside the gradient.
+        If true, `fun` returns a pair: the number to differentiate, and auxiliary data, which comes back with the gradient.
     holomorphic : bool, default False
         `fun` is a holomorphic function: arguments and result are complex, and the gradient is its derivative. Without
         it, the gradient of a real result with respect to z = x + iy is df/dx - i df/dy.
     allow_int : bool, default False
         Leaves may be integers or truth values. What comes back for them has the dtype `float0`, and no content.
     reduce_axes
-        Only there because JAX has it: must be empty.
+        Exists only because JAX has it. Must be empty.
     argnames : str or sequence of str, optional
-        In place of `argnums`: the names of the arguments, passed by position, by keyword, or left at their defaults.
+        The names of the arguments, in place of `argnums`. A call may pass them by position or by keyword, or leave them
+        at their defaults.
     allow_objects : bool, default False
         Leaves may be strings and any other objects. They reach `fun` as they are; what comes back for them is None.
 
     Returns
     -------
     callable
-        Takes the arguments of `fun`, and returns the gradient: a tree like the argument (or, where `argnums` or
-        `argnames` is a sequence, a tuple of them), with leaves of the same shape, dtype and kind. They are new
-        arrays. With `has_aux`, a pair of the gradient and the auxiliary data.
+        Takes the arguments of `fun`, and returns the gradient: a tree like the argument. If `argnums` or `argnames` is a
+        sequence, it is a tuple of such trees. The leaves have the shape, dtype and kind of the argument's leaves, and
+        are new arrays. With `has_aux`, it is a pair of the gradient and the auxiliary data.
 
     Raises
     ------
     TypeError
-        Here, if `fun` is not callable, `argnums` are not integers, or it has no argument of such a name; in the call,
-        if a leaf cannot be differentiated, or the result is not a real number.
+        Here, if `fun` is not callable, if `argnums` are not integers, or if `fun` has no argument that `argnames` names. In
+        the call, if a leaf cannot be differentiated, or if the result is not a real number.
     ValueError
-        If an argument is selected twice, or none.
+        If an argument is selected twice, or if no argument is selected.
 
     Examples
     --------
@@ -127,7 +128,7 @@ def differentiate(
     fun: Callable, arguments: Arguments, options: boundary.Options, has_aux: bool, args: tuple, kwargs: dict[str, Any],
     observer: graph.Observer = graph.NOBODY,
 ) -> tuple:
-    """Return the value of a call (with `has_aux`, and what comes beside it), and the gradient."""
+    """Return the value of a call and the gradient. With `has_aux`, the value is a pair of the value and the auxiliary data."""
     leaves, structure = tree.flatten(arguments.selected(args, kwargs))
     level = tensor.GradLevel(observer)
     try:

@@ -9,8 +9,8 @@ that the operation took. Take f(x) = x * x + sin(x) at x = 2. There is a node fo
     2      b = sin(x) = 0.909   x by g -> g * cos(x)
     3      y = a + b = 4.909    a by g -> g, and b by g -> g
 
-A VJP (vector-Jacobian product) takes the cotangent of the operation's result to a share of the cotangent of one
-parent. The cotangent of a value is the derivative of the final result with respect to it. So the last node has the
+A VJP (vector-Jacobian product) takes the cotangent of the operation's result, and returns a share of the cotangent of
+one parent. The cotangent of a value is the derivative of the final result with respect to it. So the last node has the
 cotangent 1, and `backward` visits the nodes, the newest first:
 
     visit   cotangent       what it hands to its parents               the cotangent of x so far
@@ -22,8 +22,8 @@ x is a leaf, so the pass ends here. And indeed the derivative 2 x + cos(x) is 3.
 
 Why the newest first? A node may be visited only when its cotangent is complete, that is, when all nodes that use its
 value have been visited. An operation's arguments exist before its result does. So whatever uses a value is newer than
-the value, and "newest first" is a topological order. No recursion is needed to find that order. Recursion would be
-the shortest program, and would meet Python's limit at a thousand operations.
+the value, and "newest first" is a topological order. No recursion is needed to find that order. A recursive
+program would be shorter, but it would reach Python's limit at a thousand operations.
 
 Nothing here knows what a Tensor is. A value may be a number, an array, or anything that speaks NumPy's protocols.
 """
@@ -44,7 +44,7 @@ node_numbers = count(0, -1)  # downwards, because a heap hands out the smallest 
 
 
 class Edge(NamedTuple):
-    """The way back to one parent, whose cotangent receives ``vjp(g, *residuals)`` when the node's own is `g`."""
+    """The way back to one parent. If the node's cotangent is `g`, the parent's receives ``vjp(g, *residuals)``."""
 
     parent: Node
     vjp: Callable
@@ -54,14 +54,14 @@ class Edge(NamedTuple):
 class Node:
     """An operation that was recorded, or a leaf: a value to differentiate with respect to.
 
-    The value itself is not kept. It lives as long as the user's own variable does, or as a rule that needs it.
+    The value itself is not kept. It lives as long as the user's variable holds it, or a rule that needs it.
 
     Attributes
     ----------
     number : int
         Smaller for newer nodes.
     shape, dtype
-        The value's, and so its cotangent's. See `describe`.
+        The shape and dtype of the value. Its cotangent has the same. See `describe`.
     edges : sequence of Edge
         A leaf has none.
     """
@@ -80,8 +80,8 @@ class Node:
 def describe(value: Any) -> tuple[Any, Any]:
     """Return the shape and dtype of a value.
 
-    The "dtype" of a Python number is its type. NumPy calls such numbers weak: they turn no float32 array into float64.
-    Several values, in a list, have a list of such pairs for a "shape".
+    The "dtype" of a Python number is its type. NumPy calls such numbers weak: they do not turn a float32 array into
+    float64. For a list of values, the "shape" is a list of such pairs.
     """
     value = getattr(value, "node", value)
     if isinstance(value, (list, tuple)):
@@ -95,14 +95,17 @@ def describe(value: Any) -> tuple[Any, Any]:
 
 
 class Observer:
-    """One who only looks. A level tells its observer what it records, and what happens in the backward pass."""
+    """One who only watches. A level tells its observer what it records, and what happens in the backward pass."""
 
     def recorded(self, function: Callable, args: tuple, kwargs: dict[str, Any], result: Any, node: Node) -> None:
         """The call ``function(*args, **kwargs)`` gave the result, and left the node."""
 
     def visited(self, node: Node, g: Any) -> None:
-        """The backward pass has come to a node, whose cotangent is `g`. (Of several results or arguments, it may be a node
-        that only deals out their cotangents, and was not recorded.)"""
+        """The backward pass has come to a node, whose cotangent is `g`.
+
+        An operation with several results, or with a sequence for an argument, has more nodes than the one that was
+        recorded. They only deal out cotangents.
+        """
 
     def handed_back(self, node: Node, parent: Node, share: Any, total: Any) -> None:
         """The node has handed a share to a parent, whose cotangent so far is the total."""
@@ -113,7 +116,7 @@ level_numbers = count(1)
 
 
 class Level:
-    """One running call that records, such as a call of ``grad``. What it records belongs to it, and it ends with the call.
+    """One running call that records, such as a call of ``grad``. The level ends with the call.
 
     Calls can be nested, and an inner one has the higher number. An operation is recorded by the highest level among
     its arguments. To that level, values of lower levels are constants.
@@ -125,7 +128,7 @@ class Level:
         self.observer = observer
 
     def close(self) -> None:
-        """From here on, nothing can be recorded."""
+        """After this, nothing can be recorded."""
         self.open = False
 
 
@@ -133,7 +136,7 @@ class Level:
 
 
 def backward(node: Node, g: Any, observer: Observer = NOBODY) -> dict[Node, Any]:
-    """Return the cotangents of the leaves that a node depends on, when its own cotangent is `g`."""
+    """Return the cotangents of the leaves that a node depends on, if the cotangent of the node is `g`."""
     cotangents = {node: g}
     pending = [node] if node.edges else []  # a heap: the newest node comes out first
     while pending:
@@ -149,11 +152,11 @@ def backward(node: Node, g: Any, observer: Observer = NOBODY) -> dict[Node, Any]
                 if parent.edges:
                     heappush(pending, parent)
             observer.handed_back(node, parent, share, cotangents[parent])
-    return cotangents  # only those of leaves are left
+    return cotangents  # only the cotangents of leaves are left
 
 
 def call(vjp: Callable, g: Any, residuals: tuple) -> Any:
-    """Apply a VJP. Where Python's numbers raise, as in 1 / 0.0, NumPy's are infinite or NaN."""
+    """Apply a VJP. For 1 / 0.0 Python raises an error. NumPy's numbers give infinity or NaN, so they take over then."""
     try:
         return vjp(g, *residuals)
     except (ZeroDivisionError, OverflowError):
@@ -177,7 +180,7 @@ def fit(share: Any, parent: Node) -> Any:
         share = np.reshape(share, parent.shape) if stretched else share
     if np.dtype(dtype).kind == "c" and np.dtype(parent.dtype).kind != "c":
         share = share.real
-    if isinstance(parent.dtype, type):  # a Python number; what an outer level is differentiating stays as it is
+    if isinstance(parent.dtype, type):  # a Python number; a Tensor of an outer level stays as it is
         return share if hasattr(share, "node") else parent.dtype(share)
     if dtype == parent.dtype and not isinstance(dtype, type):
         return share
@@ -189,8 +192,8 @@ def add(g: Any, share: Any) -> Any:
     return g | share if isinstance(g, dict) else g + share
 
 
-# An operation with several results leaves one node for all of them, and one for each. These hand the first a
-# cotangent of the form {number of the result: its cotangent}, which leaves out the results that were not used.
+# An operation with several results leaves one node for all of them, and one node for each result. The node of a result
+# hands {number of the result: its cotangent} to the common node. Results that were not used are missing there.
 
 
 def of_result(i: int) -> Callable:

@@ -8,7 +8,7 @@ A line of the table reads like a line of a table of derivatives:
 
 The names of a VJP's parameters say what it needs. `g` is the cotangent of the result. A parameter without a default is
 a residual, which is kept until the backward pass: an argument, the result ``y``, or the shape of an argument
-(``a_shape``), for which the array itself need not be kept. A parameter with a default is a keyword of the function
+(``a_shape``). If a rule needs only the shape, the array is not kept. A parameter with a default is a keyword of the function
 that the VJP honours. A call with any other keyword is refused.
 
 The lines themselves are in `rules`. They are written with NumPy functions that are in the table too. So a VJP that
@@ -46,7 +46,7 @@ class VJP:
         self.fun = fun
         self.of_sequence = getattr(fun, "of_sequence", False)
 
-    # Found out when first asked for: for all entries at once, it would take a tenth of the time that importing NumPy takes.
+    # They are found when they are first needed. To find all at once would take a tenth of the time of importing NumPy.
     parameters = cached_property(lambda self: list(inspect.signature(self.fun).parameters.values())[1:])
     residuals = cached_property(lambda self: [p.name for p in self.parameters if p.default is p.empty])
     keywords = cached_property(lambda self: [p.name for p in self.parameters if p.default is not p.empty])
@@ -56,7 +56,7 @@ class VJP:
     def prepared(self, given: dict[str, Any], known: dict[str, Any]) -> tuple[Callable, tuple]:
         """Return what an edge keeps: the function with the keywords of the call, and the residuals.
 
-        `given` holds the arguments of the call. `known` holds the defaults and the result besides.
+        `given` holds the arguments of the call. `known` also holds the defaults and the result.
         """
         keywords = {name: given[name] for name in self.keywords if name in given}
         residuals = [known[name] if name in known else shape_of(known[name.removesuffix("_shape")]) for name in self.residuals]
@@ -69,7 +69,7 @@ def shape_of(value: Any) -> Any:
 
 
 class Rule:
-    """What the table says of one function. A rule does not change: a function that is defined anew gets another.
+    """What the table says of one function. A rule does not change. If a function is defined again, it gets a new rule.
 
     Attributes
     ----------
@@ -77,12 +77,12 @@ class Rule:
     vjps : dict
         Argument to `VJP`, or to None where the derivative is zero.
     adapt : callable or None
-        Takes the arguments of a call, by name, and returns them in another form, for the VJPs.
+        Takes the arguments of a call by name, and returns them in the form that the VJPs expect.
     constant : bool
         The result does not change with small changes of the arguments (`numpy.floor`), or it is not about values
         (`numpy.shape`).
     composition : callable or None
-        What a call on Tensors runs instead of the function: a program of other functions, which have rules.
+        A program of functions that have rules. A call on Tensors runs it instead of the function.
     """
 
     def __init__(
@@ -93,12 +93,12 @@ class Rule:
 
     @cached_property
     def parameters(self) -> dict[str, inspect.Parameter]:
-        """The parameters of the function, by name. Those of a ufunc are named by the table alone."""
+        """The parameters of the function, by name. A ufunc has no names for its parameters, so the table names them."""
         if isinstance(self.fun, np.ufunc):
             return {name: inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in self.vjps}
         try:
             return dict(inspect.signature(self.fun).parameters)
-        except ValueError:  # before NumPy 2.4, functions written in C do not tell
+        except ValueError:  # before NumPy 2.4, functions written in C have no signature
             return dict(inspect.signature(C_FUNCTIONS[self.fun.__name__]).parameters)
 
     @cached_property
@@ -116,7 +116,7 @@ class Rule:
         return f"{module.replace('numpy', 'np', 1)}.{self.fun.__name__}".lstrip(".")
 
     def bind(self, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Return the arguments of a call by name. Those of a parameter ``*operands`` are a tuple."""
+        """Return the arguments of a call by name. The arguments of a parameter ``*operands`` are a tuple."""
         for i, parameter in enumerate(self.parameters.values()):
             if parameter.kind is parameter.VAR_POSITIONAL:
                 args = (*args[:i], args[i:])
@@ -124,7 +124,7 @@ class Rule:
         return self.adapt(given) if self.adapt else given
 
 
-# Before NumPy 2.4, these do not tell their parameters.
+# Before NumPy 2.4, these have no signature.
 C_FUNCTIONS: dict[str, Callable] = {
     "concatenate": lambda arrays, axis=0, out=None, *, dtype=None, casting="same_kind": ...,
     "where": lambda condition, x=None, y=None: ...,
@@ -139,7 +139,7 @@ ufunc_methods: dict[str, Callable] = {}  # for ``np.hypot.reduce(a)``: "reduce" 
 
 
 def rule_of(fun: Any) -> Rule:
-    """Return the rule of a function; one that says nothing, if there is none in the table."""
+    """Return the rule of a function. If the table has no rule, return an empty one."""
     if fun not in rules:
         for add_more in late_rules:
             add_more()
@@ -159,13 +159,13 @@ def defvjp(fun: Callable, adapt: Callable[[dict], dict] | None = None, /, **vjps
 
 
 def defconstant(*funs: Callable) -> None:
-    """Say of functions that their derivative is zero, or that they are not about values."""
+    """Declare that the derivative of functions is zero, or that they are not about values."""
     for fun in funs:
         define(Rule(fun, constant=True))
 
 
 def defcomposition(fun: Any, composition: Callable) -> None:
-    """Say what a call of a function runs when there are Tensors among its arguments."""
+    """Define what a call of a function runs if there are Tensors among its arguments."""
     define(Rule(fun, composition=composition))
 
 
@@ -176,7 +176,7 @@ def sequence(vjp: Callable) -> Callable:
 
 
 def primitive(fun: Callable) -> Callable:
-    """Make a function one operation of the graph, whatever happens inside of it. Its VJPs are defined by `defvjp`."""
+    """Make a function one operation of the graph, whatever it does inside. `defvjp` defines its VJPs."""
 
     @wraps(fun)
     def operation(*args: Any, **kwargs: Any) -> Any:
@@ -190,7 +190,7 @@ def primitive(fun: Callable) -> Callable:
 
 
 def find_tensor(value: Any) -> Any:
-    """Return a value that has a node, or one in a list, tuple or dict; None if there is none."""
+    """Return the first value with a node, also in lists, tuples and dicts. Return None if there is no such value."""
     if isinstance(value, (list, tuple, dict)):
         found = map(find_tensor, value.values() if isinstance(value, dict) else value)
         return next((tensor for tensor in found if tensor is not None), None)

@@ -1,6 +1,6 @@
-"""Tensor: a value with its place in a graph, which plain NumPy code takes for an array.
+"""Tensor: a value with its place in a graph. Plain NumPy code can use it like an array.
 
-NumPy hands over to a Tensor what is done to it. An operator, ``a * t``, comes to a method of the Tensor. A ufunc,
+NumPy passes operations on a Tensor on to the Tensor. An operator, ``a * t``, comes to a method of the Tensor. A ufunc,
 ``np.sin(t)``, comes to `Tensor.__array_ufunc__`, and any other function, ``np.sum(t)``, to
 `Tensor.__array_function__`. All of them call `record`, which does four things:
 
@@ -14,11 +14,11 @@ the inner function is y -> x + y. So the outer function is x -> x, and the answe
 
     grad(lambda x: x * grad(lambda y: x + y)(1.0))(1.0)
 
-An engine that only asks "is this being differentiated?" takes x for another y, finds 2 for the inner derivative, and
+An engine that only asks "is this being differentiated?" treats x like y, gets 2 for the inner derivative, and
 answers 2. This mistake is called perturbation confusion. Here the inner call has the higher level. To it, x is a
 constant: ``x + y`` is recorded at the level of y, with one parent. Its value is computed by the same ``x + y``, where
-y is now a plain number. So it comes to `record` once more, and is recorded at the level of x. What is inside a Tensor
-of the inner level is a Tensor of the outer one. Nothing else is needed for derivatives of derivatives.
+y is now a plain number. So it comes to `record` once more, and is recorded at the level of x. So the value in a
+Tensor of the inner level is a Tensor of the outer level. Nothing else is needed for derivatives of derivatives.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from .views import getitem, note_views
 def record(rule: Rule, args: tuple, kwargs: dict[str, Any], compute: Callable | None = None) -> Any:
     """Call a function whose arguments are Tensors, or hold some. All operations come here.
 
-    `compute`, where it is given, finds the value in place of the function itself.
+    If `compute` is given, it computes the value instead of the function.
     """
     args, kwargs = guards.admitted(args), guards.admitted(kwargs)
     return top_level([args, kwargs]).record(rule, args, kwargs, compute or rule.fun)
@@ -64,14 +64,14 @@ class GradLevel(Level):
         differentiated = [name for name, value in given.items() if top_level(value) is self]
         guards.check_call(rule, differentiated, given)
 
-        # The value. It is as weak as the values that it was computed from.
+        # The value. If all operands are Python numbers, which are weak, it is one too.
         y = compute(*unwrap(args, self), **unwrap(kwargs, self))
         values = unwrap(given, self)
         if given.get("dtype") is None:
             y = guards.weak(y, [values[name] for name in rule.vjps if name in values])
         guards.check_result(rule, y)
 
-        # An edge for each argument, unless the derivative is zero, with what its VJP names of the values.
+        # An edge for each argument whose derivative is not zero. It keeps the values that the VJP names.
         vjps = {name: rule.vjps[name] for name in differentiated if rule.vjps[name]}
         named = {name: value for name, value in given.items() if any(name in vjp.needs for vjp in vjps.values())}
         values |= unwrap(self.to_keep(named), self)
@@ -85,14 +85,14 @@ class GradLevel(Level):
         return result
 
     def node_of(self, value: Any) -> Node:
-        """The node of a Tensor. That of a sequence deals a list of cotangents out to the Tensors in the sequence."""
+        """The node of a Tensor. For a sequence, a new node, which hands each Tensor in it one of a list of cotangents."""
         if isinstance(value, Tensor):
             return value.node
         edges = [Edge(self.node_of(m), itemgetter(i), ()) for i, m in enumerate(value) if top_level(m) is self]
         return Node(unwrap(value, self), edges)
 
     def wrapped(self, y: Any, node: Node) -> Any:
-        """The Tensor for a result; for several results, as many Tensors. Integers stay as they are."""
+        """The Tensor for a result, or a Tensor for each of several results. Integers stay as they are."""
         if isinstance(y, (list, tuple)):
             members = [self.wrapped(member, Node(member, [Edge(node, of_result(i), ())])) for i, member in enumerate(y)]
             return type(y)(*members) if hasattr(y, "_fields") else type(y)(members)
@@ -111,7 +111,7 @@ def top_level(value: Any) -> Any:
 
 
 def unwrap(value: Any, level: Level) -> Any:
-    """Return a value with what is inside of the Tensors of a level in place of them."""
+    """Return a value in which each Tensor of the level is replaced by the value in it."""
     if isinstance(value, Tensor):
         return value.value if value.level is level else value
     return guards.within(value, lambda member: unwrap(member, level))
@@ -138,7 +138,7 @@ def binary(ufunc: np.ufunc, operate: Callable) -> tuple[Callable, Callable]:
 class Tensor(ArrayMethods, guards.Guarded):
     """A number or array that is being differentiated.
 
-    `grad` makes Tensors of what it differentiates, and operations on Tensors make more. They have the operators of
+    `grad` makes a Tensor of each leaf, and operations on Tensors make more. They have the operators of
     `numpy.ndarray`, its methods that have a derivative, and go where NumPy's functions take an array. They can be
     written into, ``t[0] = 1`` or ``t += 1``, as far as NumPy allows it (see `inplace`).
 
@@ -148,7 +148,7 @@ class Tensor(ArrayMethods, guards.Guarded):
     node : Node
     level : Level
     family : View, list, or None
-        What it is a view of; or its living views.
+        For a view, what it is a view of. For a Tensor that has views, those that are alive.
     """
 
     __slots__ = ("value", "node", "level", "family", "__weakref__")
@@ -159,7 +159,7 @@ class Tensor(ArrayMethods, guards.Guarded):
         self.value, self.node, self.level, self.family = value, node, level, None
 
     def snapshot(self) -> Tensor:
-        """Another Tensor with the same value and node. What is written into one is not in the other."""
+        """Another Tensor with the same value and node. To write into one does not change the other."""
         return Tensor(self.value, self.node, self.level)
 
     # NumPy's protocols
