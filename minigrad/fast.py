@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import operator
 import os
-from functools import cache, partial, partialmethod
+from functools import cache, partial
 from heapq import heappop, heappush
 from typing import Any, Callable
 from weakref import ref
@@ -583,15 +583,18 @@ def define_operator(ufunc: np.ufunc) -> None:
 
 
 def postpone(ufunc: np.ufunc) -> None:
-    """Let the short way of an operator be made when it is first used: all of them would make importing take longer."""
+    """Let the short way of an operator be made at its first use. Otherwise importing would take longer."""
     name, compute = OPERATORS[ufunc]
+    for method in [f"__{name}__"] if compute is None else [f"__{name}__", f"__r{name}__"]:
+        setattr(Tensor, method, first_use(ufunc, method))
 
-    def first(method: str, *args: Any) -> Any:
+
+def first_use(ufunc: np.ufunc, method: str) -> Callable:
+    def first(*args: Any) -> Any:
         define_operator(ufunc)
         return getattr(Tensor, method)(*args)
 
-    for method in [f"__{name}__"] if compute is None else [f"__{name}__", f"__r{name}__"]:
-        setattr(Tensor, method, partialmethod(partial(first, method)))
+    return first
 
 
 def with_squares(power: Callable, compute: Callable, plain: Callable) -> Callable:
