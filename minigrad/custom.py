@@ -18,7 +18,6 @@ from .tensor import Tensor, top_level, unwrap
 from .transforms import vjp
 from .views import innermost
 
-
 # ---- Rules of one's own ---------------------------------------------------------------------------------------------
 
 
@@ -66,6 +65,7 @@ def defvjp(fun: Callable, **vjps: Callable | None) -> None:
 
 
 primitive = table.primitive
+
 
 def stop_gradient(x: Any) -> Any:
     """Return a value without its derivative, as `jax.lax.stop_gradient` does.

@@ -717,7 +717,7 @@ def item(self: Any, index: Any) -> Any:
 # ---- All calls ------------------------------------------------------------------------------------------------------
 # These functions run for every leaf, every gradient or every argument. They check for the usual types first.
 
-LEAVES = {ndarray, float, int, bool, str, complex, type(None), float64, type, np.dtype}
+LEAVES = guards.ORDINARY | {float64, np.dtype}
 plain_one_like, plain_check_output, plain_unwrap = boundary.one_like, boundary.check_output, tensor.unwrap
 ONE_OF_FLOAT64 = float64(1)
 

@@ -96,13 +96,13 @@ def call_ufunc(ufunc: np.ufunc, *inputs: Any, out: Any = None, where: Any = True
     target = out[0] if isinstance(out, tuple) else out
     if target is not None and not isinstance(target, Tensor):
         raise NotImplementedError(
-            f"the derivative of {rule_of(ufunc).title} does not support out=a, nor a += t, for a plain array a, which cannot hold "
+            f"the derivative of {rule.title} does not support out=a, nor a += t, for a plain array a, which cannot hold "
             f"a value that is being differentiated; write a = a + t, or begin with a = np.zeros_like(t)"
         )
     if dtype is not None:
         for x in inputs:
             if hasattr(x, "dtype") and not np.can_cast(x.dtype, dtype, "same_kind"):
-                raise TypeError(f"{rule_of(ufunc).title} with dtype={np.dtype(dtype)} cannot take a {x.dtype}")
+                raise TypeError(f"{rule.title} with dtype={np.dtype(dtype)} cannot take a {x.dtype}")
         inputs = tuple(x.astype(dtype) if hasattr(x, "dtype") else x for x in inputs)
     if where is True:
         result = ufunc(*inputs)

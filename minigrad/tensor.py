@@ -33,7 +33,7 @@ from . import guards
 from .graph import Edge, Level, Node, of_result
 from .methods import ArrayMethods
 from .table import Rule, rule_of, ufunc_methods
-from .views import getitem, note_views
+from .views import getitem, note_views, tensors
 
 # ---- Recording ------------------------------------------------------------------------------------------------------
 
@@ -103,11 +103,7 @@ class GradLevel(Level):
 
 def top_level(value: Any) -> Any:
     """Return the highest level among the Tensors in a value, None if there are none."""
-    if isinstance(value, Tensor):
-        return value.level
-    members = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
-    levels = [level for level in map(top_level, members) if level is not None]
-    return max(levels, key=lambda level: level.number, default=None)
+    return max((t.level for t in tensors(value)), key=lambda level: level.number, default=None)
 
 
 def unwrap(value: Any, level: Level) -> Any:
