@@ -65,6 +65,7 @@ def main() -> int:
         reach.refresh(sandbox, ways(), say)
         if options.map:
             return 0
+        sandbox.collect(ways()["fast"])
         outcomes = {}
         for number, mutant in enumerate(mutants, 1):
             if mutant.key in explained:

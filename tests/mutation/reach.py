@@ -18,10 +18,11 @@ import time
 import traceback
 import warnings
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Callable, NoReturn
+from typing import Any, Callable, Iterator, NoReturn
 
 import pytest
 
@@ -70,6 +71,11 @@ class Sandbox:
         shutil.copytree(root, self.tree, ignore=ignored)
         self.log = home / "log"
         self.progress = home / "progress"
+        self.writes_bytecode = True
+
+    def collect(self, files: list[str]) -> None:
+        """Write the bytecode of all modules and tests, which the tests of each mutant use."""
+        self.in_child("fast", lambda: pytest.main(["--collect-only", "-qq", *OPTIONS, *files]), 600)
 
     def try_tests(self, order: list[str], way: str, seconds: dict[str, float]) -> tuple[str, str, int]:
         """Run tests in this order until one fails. Return the verdict, the test, and how many tests ran."""
@@ -115,7 +121,7 @@ class Sandbox:
             sys.path[:] = [str(self.tree), *(entry for entry in sys.path if Path(entry or ".").resolve() != self.root)]
             for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
                 del sys.modules[name]
-            sys.dont_write_bytecode = True
+            sys.dont_write_bytecode = not self.writes_bytecode
             os.environ |= {"PYTHONPATH": str(self.tree), "PYTHONDONTWRITEBYTECODE": "1", "MINIGRAD_PLAIN": "01"[way == "plain"]}
             work()
         except BaseException:
@@ -125,11 +131,18 @@ class Sandbox:
             sys.stderr.flush()
             os._exit(0)
 
-    def put(self, file: str, source: str) -> None:
-        (self.tree / file).write_text(source, encoding="utf-8")
-
-    def restore(self, file: str) -> None:
-        shutil.copy2(self.root / file, self.tree / file)
+    @contextmanager
+    def changed(self, file: str, source: str) -> Iterator[None]:
+        """Put another text into a file for some time. Then it gets its old text, and the old time, so that its bytecode fits."""
+        path = self.tree / file
+        text, times = path.read_bytes(), path.stat()
+        path.write_text(source, encoding="utf-8")
+        self.writes_bytecode = False
+        try:
+            yield
+        finally:
+            path.write_bytes(text)
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 OPTIONS = ["-p", "no:cacheprovider", "-p", "no:faulthandler", "-p", "no:xdist", "-p", "no:cov", "--no-header", "--tb=short"]
@@ -329,9 +342,8 @@ class Watch:
 
 def tried(mutant: Any, source: str, sandbox: Sandbox, reach: Map, budget: float) -> Outcome:
     """Run the tests that reach a mutant, for about `budget` seconds in each way, until one fails."""
-    sandbox.put(mutant.file, mutant.source)
     ran, total = 0, 0
-    try:
+    with sandbox.changed(mutant.file, mutant.source):
         for way in ("fast", "plain") if Path(mutant.file).stem in REPLACED else ("fast",):
             order, seconds = reach.reaching(way, mutant.file, source, mutant.first, mutant.last)
             total += len(order)
@@ -344,8 +356,6 @@ def tried(mutant: Any, source: str, sandbox: Sandbox, reach: Map, budget: float)
                     ran += count
                     if verdict == "killed":
                         return Outcome("killed", by if way == "fast" else f"{by} (plain)", ran, total)
-    finally:
-        sandbox.restore(mutant.file)
     return Outcome("survived" if ran else "not reached", "", ran, total)
 
 
