@@ -293,7 +293,7 @@ def is_near(test: str, file: str) -> bool:
     """Return whether a test is in a file for the tests of this source."""
     stem = Path(file).stem
     own = TESTED_IN.get(stem, [f"test_{stem}", f"test_rules_{stem}"])
-    return any(Path(name).name in test.partition("::")[0] for name in own)
+    return any(name in test.partition("::")[0] for name in (*own, "test_survivors"))
 
 
 @cache
