@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from minigrad import defvjp, grad, primitive
+from minigrad import defvjp, grad, primitive, value_and_grad
+
+from .support import notes
 
 # ---- Writing --------------------------------------------------------------------------------------------------------
 
@@ -100,3 +102,41 @@ def test_an_infinite_cotangent_at_a_maximum(name, other):
     expected = [np.nan, np.inf, 0.5 / np.sqrt(2)] if name == "maximum" else [np.nan, np.inf, np.nan]
     np.testing.assert_allclose(gradient, expected, rtol=1e-15)
     np.testing.assert_allclose(jax.grad(lambda x: f(x, jnp))(x), expected, rtol=1e-15)
+
+# ---- The fast way ---------------------------------------------------------------------------------------------------
+
+
+def test_the_remainder_of_a_number_stays_a_number():
+    """So it takes the dtype of the array that it meets, and a remainder by 0 is NaN, as in NumPy."""
+    seen = []
+
+    def f(t):
+        rest = t % 2.0
+        seen.append((type(rest.value), (rest * np.ones(2, np.float32)).dtype))
+        seen.append((type((5.5 % t).value), ((5.5 % t) * np.ones(2, np.float32)).dtype))
+        return rest * 3.0 + 5.5 % t
+
+    assert grad(f)(2.25) == 3.0 - 5.5 // 2.25
+    assert set(seen) == {(float, np.dtype(np.float32))}
+    with np.errstate(all="ignore"):
+        assert np.isnan(value_and_grad(lambda t: t % 0.0)(2.25)[0])
+
+
+# ---- Errors ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_error_gets_no_note_if_the_second_run_fails_in_another_way():
+    errors = [ValueError("first"), KeyError("second")]
+
+    @primitive
+    def same(x):
+        return x * 1
+
+    def fail(g):
+        raise errors.pop(0)
+
+    defvjp(same, x=fail)
+    assert notes(grad(same), 2.0, error=ValueError) == []
+    assert not errors  # so there was a second run
+    errors += [ValueError("first"), ValueError("second")]
+    assert len(notes(grad(same), 2.0, error=ValueError)) == 1
