@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import minigrad.numpy
 from minigrad import defvjp, grad, primitive, value_and_grad
 
-from .support import notes
+from .support import assert_close, differences, notes
 
 # ---- Writing --------------------------------------------------------------------------------------------------------
 
@@ -102,6 +103,69 @@ def test_an_infinite_cotangent_at_a_maximum(name, other):
     expected = [np.nan, np.inf, 0.5 / np.sqrt(2)] if name == "maximum" else [np.nan, np.inf, np.nan]
     np.testing.assert_allclose(gradient, expected, rtol=1e-15)
     np.testing.assert_allclose(jax.grad(lambda x: f(x, jnp))(x), expected, rtol=1e-15)
+
+# ---- Decompositions -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (4, 2)])
+def test_a_singular_vector_of_a_matrix_of_lower_rank(shape):
+    """One singular value is zero, but the loss does not depend on its vectors. So nothing is divided by it."""
+    a = np.zeros(shape)
+    a[1, 0] = 2
+    weights = [np.array([0.3, -1.2, 0.7, 0.4])[:n] for n in shape]
+
+    def f(a):
+        u, _, vh = np.linalg.svd(a, full_matrices=False)
+        return (u[:, 0] @ weights[0]) ** 2 + (vh[0] @ weights[1]) ** 2
+
+    v = np.sin(np.arange(8.0)).reshape(shape)
+    assert_close((grad(f)(a) * v).sum(), differences(f, a, v), 1e-9)
+
+
+def test_the_complete_qr_of_a_triangular_matrix_whose_last_columns_are_not_used():
+    """Here q is a part of the identity. Its other columns have no derivative, and the loss does not ask for one."""
+    a = np.array([[2.0, 1.0], [0.0, 3.0], [0.0, 0.0]])
+
+    def f(a, mode):
+        q, r = np.linalg.qr(a, mode)
+        return (q[:, :2] ** 2 * np.array([[1.0, 2], [3, 4], [5, 6]])).sum() + (r[:2] * np.array([[1.0, 2], [3, 4]])).sum()
+
+    expected = grad(lambda a: f(a, "reduced"))(a)
+    np.testing.assert_allclose(grad(lambda a: f(a, "complete"))(a), expected, rtol=1e-14)
+    v = np.array([[1.0, 2.0], [0.0, 4.0], [0.0, 0.0]])  # a step in another direction turns q around
+    assert_close((expected * v).sum(), differences(lambda a: f(a, "reduced"), a, v), 1e-9)
+
+
+# ---- Programs in place of functions ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("density", [False, True])
+def test_the_histogram_of_nothing(density):
+    """The edges do not depend on the points, because there are none."""
+    seen = []
+
+    def f(t):
+        with np.errstate(invalid="ignore"):
+            values, edges = np.histogramdd([t[:0], t[:0]], bins=2, density=density)
+        seen.append((values, edges))
+        return (t * t).sum()
+
+    x = np.array([1.0, 2.0])
+    np.testing.assert_array_equal(grad(f)(x), 2 * x)
+    with np.errstate(invalid="ignore"):
+        values, edges = np.histogramdd([x[:0], x[:0]], bins=2, density=density)
+    np.testing.assert_array_equal(seen[0][0], values)
+    np.testing.assert_array_equal(seen[0][1], edges)
+
+
+def test_full_like_of_minigrad_numpy_with_a_plain_number():
+    """All arguments reach NumPy, each at its place."""
+    a = np.zeros((2, 3), order="F")
+    for args in [(7,), (7, np.float32), (7, int, "C"), (7, None, "K", True, (4,)), (7.5, np.int8, "F", False, (2, 2))]:
+        one, other = minigrad.numpy.full_like(a, *args), np.full_like(a, *args)
+        np.testing.assert_array_equal(one, other, strict=True)
+        assert one.flags.f_contiguous == other.flags.f_contiguous
+
 
 # ---- The fast way ---------------------------------------------------------------------------------------------------
 

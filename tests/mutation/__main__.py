@@ -10,7 +10,7 @@ import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from .mutants import by_hand, chosen, mutants_of, read_list, shares
+from .mutants import Mutant, by_hand, chosen, mutants_of, read_list, shares
 from .reach import LEFT_OUT, Map, Sandbox, prepare, tried
 
 HERE = Path(__file__).resolve().parent
@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="another seed chooses other mutants (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=25, help="how long tests may run for each mutant, about (default: %(default)s)")
     parser.add_argument("--part", default="1/1", help="2/3 tries the second third of the mutants, so that several can run at a time")
+    parser.add_argument("--only", type=Path, help="only the mutants of this list, such as the survivors that were shown last")
     parser.add_argument("--match", default="", help="only mutants with this text in the lines that they change")
     parser.add_argument("--list", action="store_true", help="show the mutants, and try none")
     parser.add_argument("--map", action="store_true", help="measure which tests reach which lines, and try none")
@@ -33,20 +34,13 @@ def main() -> int:
 
     sources = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in sorted((ROOT / "minigrad").rglob("*.py"))}
     explained = read_list(HERE / "explained.txt")
-    mutants = []
-    counts = shares({file: len(mutants_of(file, source)) for file, source in sources.items()}, options.count)
-    for file, removed, added in read_list(HERE / "by_hand.txt"):
-        mutant = by_hand(file, sources.get(file, ""), removed, added)
-        if mutant:
-            mutants.append(mutant)
-        else:
-            print(f"by_hand.txt: {file} has no line {removed[0]} now")
-    for file, removed, added in explained:
-        if not by_hand(file, sources.get(file, ""), removed, added):
-            print(f"explained.txt: {file} has no line {removed[0]} now")
-    for file, source in sources.items():
+    mutants = listed(options.only or HERE / "by_hand.txt", sources)
+    listed(HERE / "explained.txt", sources)
+    if not options.only:
+        counts = shares({file: len(mutants_of(file, source)) for file, source in sources.items()}, options.count)
         taken = {mutant.key for mutant in mutants}
-        mutants += [mutant for mutant in chosen(file, source, counts[file], options.seed) if mutant.key not in taken]
+        for file, source in sources.items():
+            mutants += [mutant for mutant in chosen(file, source, counts[file], options.seed) if mutant.key not in taken]
     wanted = [f"minigrad/{file.removeprefix('minigrad/')}" for file in options.files] or ["*"]
     mutants = [m for m in mutants if any(fnmatch.fnmatch(m.file, pattern) for pattern in wanted) and options.match in m.diff]
     part, parts = map(int, options.part.split("/"))
@@ -79,6 +73,18 @@ def main() -> int:
             if outcome.verdict != "killed":
                 print(f"    {mutant.kind}\n    {mutant.diff}".replace("\n", "\n    "), flush=True)
     return report(outcomes)
+
+
+def listed(path: Path, sources: dict[str, str]) -> list[Mutant]:
+    """Return the mutants of a list. Say which of them have no place in the sources."""
+    mutants = []
+    for file, removed, added in read_list(path):
+        mutant = by_hand(file, sources.get(file, ""), removed, added)
+        if mutant:
+            mutants.append(mutant)
+        else:
+            print(f"{path.name}: not once in {file} now: {removed[0] if removed else ''}")
+    return mutants
 
 
 def ways() -> dict[str, list[str]]:

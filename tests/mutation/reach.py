@@ -265,23 +265,26 @@ class Map:
     def reaching(self, way: str, file: str, source: str, first: int, last: int) -> tuple[list[str], dict[str, float]]:
         """Return the tests that reach one of these lines, in the order in which they should run, and how long they take.
 
-        If the lines run only on import, return all tests of the files of tests that reach any line of the file, or import it.
+        If the lines run when the file is imported, return all tests of the files of tests that import it.
         """
         names, everything = [], []
         seconds: dict[str, float] = {}
+        runs_on_import = not executable(source) & set(range(first, last + 1))
         for key, record in self.known["tests"].items():
             if not key.startswith(way + " ") or file not in record["lines"]:
                 continue
             masks = record["lines"][file]
+            found = [masks.get(str(line)) for line in lines_then(self.known["texts"][record["texts"][file]], source, first, last)]
+            runs_on_import |= any(mask is not None and int(mask, 16) == 0 for mask in found)
             mask = 0
-            for line in lines_then(self.known["texts"][record["texts"][file]], source, first, last):
-                mask |= int(masks.get(str(line), "0x0"), 16)
+            for line in found:
+                mask |= int(line or "0x0", 16)
             tests = [name for name in record["seconds"] if name not in record["broken"]]
             numbers = {name: number for number, name in enumerate(record["seconds"])}
             names += [name for name in tests if mask >> numbers[name] & 1]
             everything += tests
             seconds |= record["seconds"]
-        names = names or everything
+        names = names or everything * runs_on_import
         groups: dict[str, list[str]] = defaultdict(list)
         for name in sorted(names, key=seconds.__getitem__):
             groups[name.partition("[")[0]].append(name)
@@ -311,6 +314,16 @@ def lines_then(then: str, now: str, first: int, last: int) -> list[int]:
 def matched(then: str, now: str) -> list[tuple[int, int]]:
     blocks = difflib.SequenceMatcher(None, then.splitlines(), now.splitlines(), autojunk=False).get_matching_blocks()
     return [(block.b + i + 1, block.a + i + 1) for block in blocks for i in range(block.size)]
+
+
+@cache
+def executable(source: str) -> frozenset[int]:
+    """Return the lines of a text that have bytecode."""
+    codes, lines = [compile(source, "", "exec", dont_inherit=True)], set()
+    for code in codes:
+        lines |= {line for _, _, line in code.co_lines() if line}
+        codes += [const for const in code.co_consts if hasattr(const, "co_lines")]
+    return frozenset(lines)
 
 
 class Watch:
