@@ -56,6 +56,7 @@ NOT_DROPPED = {
     *("len", "type", "range", "zip", "map", "filter", "enumerate", "getattr", "hasattr", "setattr", "isinstance", "issubclass", "vars"),
     *("items", "keys", "values", "split", "any", "all", "sum", "max", "min", "next", "iter", "super", "shape", "ndim", "id", "partial"),
     *("get", "pop", "setdefault", "append", "update", "join", "signature", "import_module", "defvjp", "cache", "prod", "eval", "repr"),
+    *("defconstant", "warn", "lru_cache"),
 }
 
 
