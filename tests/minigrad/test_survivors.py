@@ -136,6 +136,20 @@ def test_the_complete_qr_of_a_triangular_matrix_whose_last_columns_are_not_used(
     assert_close((expected * v).sum(), differences(lambda a: f(a, "reduced"), a, v), 1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:Polyfit may be poorly conditioned")
+@pytest.mark.parametrize("k", [2, 4, 6, 12, 16])
+def test_polyfit_has_a_derivative_where_numpy_finds_a_full_rank(k):
+    """The points are so close together that the number of points times the rounding error decides about the rank."""
+    x, y = 1 + np.array([0, 1, 2, 0, 3]) * k * np.finfo(float).eps, np.arange(5.0)
+    rank = np.polyfit(x, y, 1, full=True)[2]
+    assert rank == (2 if k > 10 else 1)
+    if rank == 2:
+        assert np.isfinite(grad(lambda y: np.polyfit(x, y, 1).sum())(y)).all()
+    else:
+        with pytest.raises(ValueError, match="do not determine the polynomial"):
+            grad(lambda y: np.polyfit(x, y, 1).sum())(y)
+
+
 # ---- Programs in place of functions ---------------------------------------------------------------------------------
 
 
