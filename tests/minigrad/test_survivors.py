@@ -25,6 +25,17 @@ def test_a_part_is_written_into_another_part():
     np.testing.assert_array_equal(grad(f)(np.ones(6)), [0, 0, 1 + 3, 2 + 4 + 5, 6, 0])
 
 
+def test_a_view_at_an_index_that_only_equals_another():
+    """True equals 1 for Python. As an index it selects everything."""
+
+    def f(t):
+        y = (t * 1).reshape(2, 3)
+        y[True] = y[1]
+        return (y * np.arange(6.0).reshape(2, 3)).sum()
+
+    np.testing.assert_array_equal(grad(f)(np.ones(6)), [0, 0, 0, 0 + 3, 1 + 4, 2 + 5])
+
+
 @pytest.mark.parametrize("narrow, wide, n", [(np.complex64, np.float64, 3), (np.float32, np.float64, 1), (np.float16, np.float32, 1)])
 def test_a_result_of_another_dtype_takes_the_dtype_of_what_it_is_written_into(narrow, wide, n):
     """The elements of both have the same size, or there is only one. So they lie in memory in the same way."""
