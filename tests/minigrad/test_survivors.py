@@ -161,6 +161,22 @@ def test_polyfit_has_a_derivative_where_numpy_finds_a_full_rank(k):
             grad(lambda y: np.polyfit(x, y, 1).sum())(y)
 
 
+@pytest.mark.parametrize("order", ["K", "A", "F", "C"])
+def test_the_order_in_memory_of_an_array_with_an_axis_that_was_added_by_broadcasting(order):
+    """The axis has the length 1. So each element is in memory once, and there is an order."""
+    weights = np.arange(24.0)
+
+    def f(x):
+        y = np.broadcast_to(np.transpose(x, (1, 0, 2)), (1, 3, 2, 4))
+        return (np.ravel(y, order) * weights).sum()
+
+    x = np.zeros((2, 3, 4))
+    y = np.broadcast_to(np.transpose(weights.reshape(2, 3, 4), (1, 0, 2)), (1, 3, 2, 4))
+    assert y.strides[0] == 0
+    places = np.ravel(y, order).astype(int)  # where each element of y comes from
+    np.testing.assert_array_equal(grad(f)(x).ravel()[places], weights)
+
+
 # ---- Programs in place of functions ---------------------------------------------------------------------------------
 
 
