@@ -1,5 +1,7 @@
 """Tests for faults that other tests did not notice when they were put into minigrad on purpose (see tests/mutation)."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 import minigrad.numpy
 from minigrad import defvjp, grad, primitive, value_and_grad
+from minigrad.table import rules
 
 from .support import assert_close, differences, notes
 
@@ -114,6 +117,41 @@ def test_an_infinite_cotangent_at_a_maximum(name, other):
     expected = [np.nan, np.inf, 0.5 / np.sqrt(2)] if name == "maximum" else [np.nan, np.inf, np.nan]
     np.testing.assert_allclose(gradient, expected, rtol=1e-15)
     np.testing.assert_allclose(jax.grad(lambda x: f(x, jnp))(x), expected, rtol=1e-15)
+
+# What a keyword means that has the default "no value" in NumPy, or that is not in a signature.
+LEFT_OUT = {"keepdims": False, "where": True, "axis": -1, "constant_values": 0, "end_values": 0, "reflect_type": "even"}
+INITIAL = {np.sum: 0, np.nansum: 0, np.prod: 1, np.nanprod: 1}
+OTHERWISE = {(np.unwrap, "period"), *((fun, "casting") for fun in (np.concatenate, np.stack, np.hstack, np.vstack, np.einsum))}
+
+
+def test_the_keywords_of_rules_have_the_defaults_of_numpy():
+    """If a call leaves a keyword out, the VJP takes its own default. So the two have to mean the same."""
+    checked = 0
+    for fun in list(rules):
+        rule = rules[fun]
+        for vjp in rule.vjps.values():
+            for name, parameter in inspect.signature(vjp.fun).parameters.items() if vjp else ():
+                default = rule.defaults.get(name)
+                is_open = name in rule.defaults and default is not np._NoValue
+                if parameter.default is parameter.empty or (fun, name) in OTHERWISE or not rule.title.startswith("np."):
+                    continue
+                if not is_open and parameter.kind is not parameter.VAR_KEYWORD:
+                    default = INITIAL.get(fun) if name == "initial" else LEFT_OUT.get(name)
+                    default = 0 if fun is np.vsplit else "K" if (fun, name) == (np.einsum, "order") else default
+                assert (type(parameter.default), parameter.default) == (type(default), default), (rule.title, name)
+                checked += 1
+    assert checked > 300
+
+
+@pytest.mark.parametrize("name", ["linspace", "logspace", "geomspace"])
+def test_a_range_without_further_arguments(name):
+    weights = np.cos(np.arange(50.0))
+    one, other = (
+        jax_or_grad(lambda x: (getattr(xp, name)(x[0], x[1]) * weights).sum())(np.array([0.5, 1.5]))
+        for jax_or_grad, xp in ((grad, np), (jax.grad, jnp))
+    )
+    np.testing.assert_allclose(one, other, rtol=1e-12)
+
 
 # ---- Decompositions -------------------------------------------------------------------------------------------------
 
