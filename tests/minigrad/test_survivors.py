@@ -153,6 +153,29 @@ def test_a_range_without_further_arguments(name):
     np.testing.assert_allclose(one, other, rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype, n", [(np.float16, 2047), (np.float32, 3001), (np.float64, 3001)])
+def test_the_median_of_many_numbers(dtype, n):
+    """It has a derivative as long as the ranks are exact in the dtype, up to 2048 in float16."""
+    x = (np.random.default_rng(0).permutation(n) / n).astype(dtype)
+    x[0] = 2
+    expected = np.zeros(n, dtype)
+    expected[np.argsort(x, kind="stable")[n // 2]] = 1
+    np.testing.assert_array_equal(grad(np.median)(x), expected, strict=True)
+    if dtype is np.float16:
+        with pytest.raises(NotImplementedError, match="a quantile of 2050 numbers has no derivative in float16"):
+            grad(np.median)(np.append(x, [x[0], x[0], x[0]]))
+
+
+@pytest.mark.parametrize(
+    "x, expected",
+    [(30.5, -0.0006055170982254389), (31.0, -0.0005861719430369728), (50.0, -0.00022554056313532387), (1e3, -5.641887372654967e-07)],
+)
+def test_erfcx_beyond_30(x, expected):
+    """The numbers are 2 x erfcx(x) - 2 / sqrt(pi), computed with 40 digits."""
+    special = pytest.importorskip("scipy.special")
+    np.testing.assert_allclose(grad(special.erfcx)(x), expected, rtol=1e-14)
+
+
 # ---- Decompositions -------------------------------------------------------------------------------------------------
 
 
