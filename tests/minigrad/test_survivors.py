@@ -11,7 +11,7 @@ import minigrad.numpy
 from minigrad import defvjp, grad, primitive, value_and_grad
 from minigrad.table import rules
 
-from .support import assert_close, differences, notes
+from .support import array, assert_close, differences, notes
 
 # ---- Writing --------------------------------------------------------------------------------------------------------
 
@@ -174,6 +174,29 @@ def test_erfcx_beyond_30(x, expected):
     """The numbers are 2 x erfcx(x) - 2 / sqrt(pi), computed with 40 digits."""
     special = pytest.importorskip("scipy.special")
     np.testing.assert_allclose(grad(special.erfcx)(x), expected, rtol=1e-14)
+
+
+@pytest.mark.filterwarnings("ignore:Degrees of freedom|invalid value")
+@pytest.mark.parametrize("shape, y_shape", [((1, 3), None), ((3, 1), None), ((3, 2), None), ((3, 2), (3, 1)), ((1, 3), (1, 3)), ((3, 1), (1, 3))])
+def test_the_covariance_of_columns(shape, y_shape):
+    """A matrix of one row has one observation, or it is one variable, in the way in which NumPy takes it."""
+
+    def f(x, y=None):
+        c = np.cov(x, y, rowvar=False, bias=True)
+        return (c * np.cos(np.arange(np.size(c))).reshape(np.shape(c))).sum()
+
+    x, v = array(shape), array(shape, 1)
+    if y_shape is None:
+        assert_close((grad(f)(x) * v).sum(), differences(f, x, v), 1e-9)
+        return
+    y = array(y_shape, 2)
+    try:
+        np.cov(x, y, rowvar=False, bias=True)
+    except ValueError:  # this version of NumPy takes the two in different ways
+        return
+    assert_close((grad(f)(x, y) * v).sum(), differences(lambda x: f(x, y), x, v), 1e-9)
+    w = array(y_shape, 3)
+    assert_close((grad(f, 1)(x, y) * w).sum(), differences(lambda y: f(x, y), y, w), 1e-9)
 
 
 # ---- Decompositions -------------------------------------------------------------------------------------------------
