@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import minigrad.numpy
-from minigrad import defvjp, grad, primitive, value_and_grad
+from minigrad import defvjp, grad, primitive, tree, value_and_grad
 from minigrad.table import rules
 
-from .support import array, assert_close, differences, notes
+from .support import array, assert_close, differences, notes, positive
 
 # ---- Writing --------------------------------------------------------------------------------------------------------
 
@@ -133,7 +133,7 @@ def test_the_keywords_of_rules_have_the_defaults_of_numpy():
             for name, parameter in inspect.signature(vjp.fun).parameters.items() if vjp else ():
                 default = rule.defaults.get(name)
                 is_open = name in rule.defaults and default is not np._NoValue
-                if parameter.default is parameter.empty or (fun, name) in OTHERWISE or not rule.title.startswith("np."):
+                if np._NoValue is parameter.default or parameter.default is parameter.empty or (fun, name) in OTHERWISE:
                     continue
                 if not is_open and parameter.kind is not parameter.VAR_KEYWORD:
                     default = INITIAL.get(fun) if name == "initial" else LEFT_OUT.get(name)
@@ -290,6 +290,26 @@ def test_full_like_of_minigrad_numpy_with_a_plain_number():
         one, other = minigrad.numpy.full_like(a, *args), np.full_like(a, *args)
         np.testing.assert_array_equal(one, other, strict=True)
         assert one.flags.f_contiguous == other.flags.f_contiguous
+
+
+def test_trees_of_another_structure_are_refused():
+    """Only where a cotangent or a tangent is expected, None stands for a whole container."""
+    assert tree.map(lambda *leaves: leaves, [1.0, 2.0], [None, None]) == [(1.0, None), (2.0, None)]
+    for other in (None, (1.0, 2.0), [1.0]):
+        with pytest.raises(ValueError, match="the trees differ in structure"):
+            tree.map(lambda *leaves: leaves, [1.0, 2.0], other)
+        with pytest.raises(ValueError, match="the trees differ in structure"):
+            tree.map_with_path(lambda path, *leaves: leaves, [1.0, 2.0], other)
+
+
+@pytest.mark.parametrize("ufunc", [np.logaddexp, np.hypot])
+def test_an_initial_value_and_no_axis(ufunc):
+    a = positive((3, 2))
+
+    def f(t):
+        return (ufunc.reduce(a * t, initial=t) * np.array([1.0, 2.0])).sum()
+
+    assert_close(grad(f)(0.7), differences(f, 0.7, 1.0), 1e-9)
 
 
 # ---- The fast way ---------------------------------------------------------------------------------------------------
