@@ -1,6 +1,9 @@
 """Tests for faults that other tests did not notice when they were put into minigrad on purpose (see tests/mutation)."""
 
 import inspect
+import os
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -313,6 +316,15 @@ def test_an_initial_value_and_no_axis(ufunc):
 
 
 # ---- The fast way ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given, way", [(None, "fast"), ("", "fast"), ("0", "fast"), ("1", "plain"), ("yes", "plain")])
+def test_the_variable_that_leaves_the_fast_way_out(given, way):
+    environment = {name: value for name, value in os.environ.items() if name != "MINIGRAD_PLAIN"}
+    environment |= {} if given is None else {"MINIGRAD_PLAIN": given}
+    program = "from minigrad import graph; print(graph.backward.__module__)"
+    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert run.stdout.strip() == {"fast": "minigrad.fast", "plain": "minigrad.graph"}[way], run.stderr
 
 
 def test_the_remainder_of_a_number_stays_a_number():
