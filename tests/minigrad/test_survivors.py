@@ -42,7 +42,9 @@ def test_a_view_at_an_index_that_only_equals_another():
     np.testing.assert_array_equal(grad(f)(np.ones(6)), [0, 0, 0, 0 + 3, 1 + 4, 2 + 5])
 
 
-@pytest.mark.parametrize("narrow, wide, n", [(np.complex64, np.float64, 3), (np.float32, np.float64, 1), (np.float16, np.float32, 1)])
+@pytest.mark.parametrize(
+    "narrow, wide, n", [(np.complex64, np.float64, 3), (np.float32, np.float64, 1), (np.float16, np.float32, 1)]
+)
 def test_a_result_of_another_dtype_takes_the_dtype_of_what_it_is_written_into(narrow, wide, n):
     """The elements of both have the same size, or there is only one. So they lie in memory in the same way."""
     seen = []
@@ -136,7 +138,7 @@ def test_the_keywords_of_rules_have_the_defaults_of_numpy():
             for name, parameter in inspect.signature(vjp.fun).parameters.items() if vjp else ():
                 default = rule.defaults.get(name)
                 is_open = name in rule.defaults and default is not np._NoValue
-                if np._NoValue is parameter.default or parameter.default is parameter.empty or (fun, name) in OTHERWISE:
+                if parameter.default in (np._NoValue, parameter.empty) or (fun, name) in OTHERWISE:
                     continue
                 if not is_open and parameter.kind is not parameter.VAR_KEYWORD:
                     default = INITIAL.get(fun) if name == "initial" else LEFT_OUT.get(name)
@@ -171,7 +173,12 @@ def test_the_median_of_many_numbers(dtype, n):
 
 @pytest.mark.parametrize(
     "x, expected",
-    [(30.5, -0.0006055170982254389), (31.0, -0.0005861719430369728), (50.0, -0.00022554056313532387), (1e3, -5.641887372654967e-07)],
+    [
+        (30.5, -0.0006055170982254389),
+        (31.0, -0.0005861719430369728),
+        (50.0, -0.00022554056313532387),
+        (1e3, -5.641887372654967e-07),
+    ],
 )
 def test_erfcx_beyond_30(x, expected):
     """The numbers are 2 x erfcx(x) - 2 / sqrt(pi), computed with 40 digits."""
@@ -180,7 +187,8 @@ def test_erfcx_beyond_30(x, expected):
 
 
 @pytest.mark.filterwarnings("ignore:Degrees of freedom|invalid value")
-@pytest.mark.parametrize("shape, y_shape", [((1, 3), None), ((3, 1), None), ((3, 2), None), ((3, 2), (3, 1)), ((1, 3), (1, 3)), ((3, 1), (1, 3))])
+@pytest.mark.parametrize("y_shape", [None, (3, 1), (1, 3)])
+@pytest.mark.parametrize("shape", [(1, 3), (3, 1), (3, 2)])
 def test_the_covariance_of_columns(shape, y_shape):
     """A matrix of one row has one observation, or it is one variable, in the way in which NumPy takes it."""
 
@@ -195,7 +203,9 @@ def test_the_covariance_of_columns(shape, y_shape):
     y = array(y_shape, 2)
     try:
         np.cov(x, y, rowvar=False, bias=True)
-    except ValueError:  # this version of NumPy takes the two in different ways
+    except ValueError:  # NumPy finds a different number of observations in the two
+        with pytest.raises(ValueError):
+            grad(f)(x, y)
         return
     assert_close((grad(f)(x, y) * v).sum(), differences(lambda x: f(x, y), x, v), 1e-9)
     w = array(y_shape, 3)

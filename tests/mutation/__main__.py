@@ -6,6 +6,7 @@ import argparse
 import fnmatch
 import sys
 import tempfile
+import textwrap
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -21,18 +22,19 @@ def main() -> int:
     """Return 0 if each mutant was killed or is explained, otherwise 1."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("files", nargs="*", help="only these files, such as inplace.py or 'rules/*' (default: all)")
-    parser.add_argument("--count", type=int, default=420, help="how many mutants for all files together (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed chooses other mutants (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=25, help="how long tests may run for each mutant, about (default: %(default)s)")
-    parser.add_argument("--part", default="1/1", help="2/3 tries the second third of the mutants, so that several can run at a time")
-    parser.add_argument("--only", type=Path, help="only the mutants of this list, such as the survivors that were shown last")
+    parser.add_argument("--count", type=int, default=420, help="how many mutants for all files together (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed chooses other mutants (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=10, help="how long tests may run for a mutant, about (%(default)s)")
+    parser.add_argument("--part", default="1/1", help="2/3 tries the second third of the mutants (%(default)s)")
+    parser.add_argument("--only", type=Path, help="only the mutants of this list, such as the last survivors")
     parser.add_argument("--match", default="", help="only mutants with this text in the lines that they change")
     parser.add_argument("--list", action="store_true", help="show the mutants, and try none")
     parser.add_argument("--map", action="store_true", help="measure which tests reach which lines, and try none")
-    parser.add_argument("--build", type=Path, default=ROOT / "build" / "mutation", help="where the map is (default: %(default)s)")
+    parser.add_argument("--build", type=Path, default=ROOT / "build" / "mutation", help="where the map is (%(default)s)")
     options = parser.parse_args()
 
-    sources = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in sorted((ROOT / "minigrad").rglob("*.py"))}
+    files = sorted((ROOT / "minigrad").rglob("*.py"))
+    sources = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in files}
     explained = read_list(HERE / "explained.txt")
     mutants = listed(options.only or HERE / "by_hand.txt", sources)
     listed(HERE / "explained.txt", sources)
@@ -42,7 +44,7 @@ def main() -> int:
         for file, source in sources.items():
             mutants += [mutant for mutant in chosen(file, source, counts[file], options.seed) if mutant.key not in taken]
     wanted = [f"minigrad/{file.removeprefix('minigrad/')}" for file in options.files] or ["*"]
-    mutants = [m for m in mutants if any(fnmatch.fnmatch(m.file, pattern) for pattern in wanted) and options.match in m.diff]
+    mutants = [m for m in mutants if any(fnmatch.fnmatch(m.file, name) for name in wanted) and options.match in m.diff]
     part, parts = map(int, options.part.split("/"))
     mutants = mutants[part - 1::parts]
     if options.list:
@@ -69,9 +71,10 @@ def main() -> int:
             outcome = tried(mutant, sources[mutant.file], sandbox, reach, options.seconds)
             outcomes[mutant] = outcome.verdict
             by = f" by {outcome.by}" if outcome.by else f", {outcome.ran} of {outcome.of} tests"
-            say(f"{number}/{len(mutants)} {mutant.file}:{mutant.first} {outcome.verdict}{by} ({time.monotonic() - start:.1f} s)")
+            seconds = time.monotonic() - start
+            say(f"{number}/{len(mutants)} {mutant.file}:{mutant.first} {outcome.verdict}{by} ({seconds:.1f} s)")
             if outcome.verdict != "killed":
-                print(f"    {mutant.kind}\n    {mutant.diff}".replace("\n", "\n    "), flush=True)
+                print(textwrap.indent(f"{mutant.kind}\n{mutant.diff}", "    "), flush=True)
     return report(outcomes)
 
 
@@ -89,8 +92,10 @@ def listed(path: Path, sources: dict[str, str]) -> list[Mutant]:
 
 def ways() -> dict[str, list[str]]:
     """Return the files of tests that are used in each way. The tests of rules are the same in both, so they run in one."""
-    files = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests/minigrad").rglob("test_*.py")) if path.name not in LEFT_OUT]
-    modules = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "minigrad").glob("*.py")) if ">>> " in path.read_text("utf-8")]
+    paths = [path for path in sorted((ROOT / "tests/minigrad").rglob("test_*.py")) if path.name not in LEFT_OUT]
+    files = [path.relative_to(ROOT).as_posix() for path in paths]
+    examples = [path for path in sorted((ROOT / "minigrad").glob("*.py")) if ">>> " in path.read_text("utf-8")]
+    modules = [path.relative_to(ROOT).as_posix() for path in examples]
     of_core = [file for file in files if not Path(file).name.startswith(("test_rules_", "test_surface"))]
     return {"fast": files + modules, "plain": of_core + modules}
 

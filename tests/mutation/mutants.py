@@ -1,7 +1,7 @@
 """Making mutants: copies of a source file that differ in one place.
 
-A mutant is made from the syntax tree, but written as a replacement of one piece of the text. So comments, line breaks, and the
-names of parameters stay as they are.
+A mutant is made from the syntax tree, but written as a replacement of one piece of the text. So comments, line breaks, and
+the names of parameters stay as they are.
 """
 
 from __future__ import annotations
@@ -41,22 +41,32 @@ OPERATORS = {
     **{ast.BitAnd: "|", ast.BitOr: "&", ast.MatMult: "*"},
 }
 COMPARISONS = {
-    **{ast.Lt: ("<=", ">="), ast.LtE: ("<", ">"), ast.Gt: (">=", "<="), ast.GtE: (">", "<"), ast.Eq: ("!=",), ast.NotEq: ("==",)},
-    **{ast.Is: ("is not",), ast.IsNot: ("is",), ast.In: ("not in",), ast.NotIn: ("in",)},
+    **{ast.Lt: ("<=", ">="), ast.LtE: ("<", ">"), ast.Gt: (">=", "<="), ast.GtE: (">", "<")},
+    **{ast.Eq: ("!=",), ast.NotEq: ("==",), ast.Is: ("is not",), ast.IsNot: ("is",)},
+    **{ast.In: ("not in",), ast.NotIn: ("in",)},
 }
 NAMES = {
-    **{"maximum": "minimum", "minimum": "maximum", "max": "min", "min": "max", "argmax": "argmin", "any": "all", "all": "any"},
-    **{"sin": "cos", "cos": "sin", "sinh": "cosh", "cosh": "sinh", "zeros": "ones", "zeros_like": "ones_like", "ones": "zeros"},
-    **{"sum": "prod", "real": "imag", "imag": "real", "triu": "tril", "tril": "triu", "exp": "log", "log": "exp"},
+    **{"maximum": "minimum", "minimum": "maximum", "max": "min", "min": "max", "argmax": "argmin", "any": "all"},
+    **{"all": "any", "sin": "cos", "cos": "sin", "sinh": "cosh", "cosh": "sinh", "zeros": "ones", "ones": "zeros"},
+    **{"zeros_like": "ones_like", "sum": "prod", "real": "imag", "imag": "real", "triu": "tril", "tril": "triu"},
+    **{"exp": "log", "log": "exp"},
     **{"less": "less_equal", "greater": "greater_equal", "isnan": "isinf", "isfinite": "isnan"},
 }
 NOT_MUTATED = {"__slots__", "__all__", "__doc__", "__version__"}
 # Without these calls, or with their arguments swapped, almost every program fails at once. Such mutants show nothing.
 NOT_DROPPED = {
-    *("len", "type", "range", "zip", "map", "filter", "enumerate", "getattr", "hasattr", "setattr", "isinstance", "issubclass", "vars"),
-    *("items", "keys", "values", "split", "any", "all", "sum", "max", "min", "next", "iter", "super", "shape", "ndim", "id", "partial"),
-    *("get", "pop", "setdefault", "append", "update", "join", "signature", "import_module", "defvjp", "cache", "prod", "eval", "repr"),
-    *("defconstant", "warn", "lru_cache"),
+    *("len", "type", "range", "zip", "map", "filter", "enumerate", "getattr", "hasattr", "setattr", "isinstance"),
+    *("issubclass", "vars", "items", "keys", "values", "split", "any", "all", "sum", "max", "min", "next", "iter", "super"),
+    *("shape", "ndim", "id", "partial", "get", "pop", "setdefault", "append", "update", "join", "signature", "repr", "eval"),
+    *("import_module", "defvjp", "defconstant", "cache", "prod", "warn", "lru_cache"),
+}
+
+
+CLOSED = (ast.Name, ast.Call, ast.Attribute, ast.Subscript, ast.Constant, ast.List, ast.Dict, ast.Set)  # need no parentheses
+SYMBOLS = {
+    **{ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**"},
+    **{ast.BitAnd: "&", ast.BitOr: "|", ast.MatMult: "@", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="},
+    **{ast.Eq: "==", ast.NotEq: "!=", ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in"},
 }
 
 
@@ -76,8 +86,8 @@ class Places(ast.NodeVisitor):
     def text(self, node: ast.AST) -> str:
         begin, end = self.span(node)
         text = self.source[begin:end].decode()
-        is_closed = isinstance(node, (ast.Name, ast.Call, ast.Attribute, ast.Subscript, ast.Constant, ast.List, ast.Dict, ast.Set))
-        return text if is_closed or text.startswith("(") and isinstance(node, ast.Tuple) else f"({text})"
+        is_closed = isinstance(node, CLOSED) or text.startswith("(") and isinstance(node, ast.Tuple)
+        return text if is_closed else f"({text})"
 
     def put(self, kind: str, node: ast.AST, text: str) -> None:
         self.found.append((kind, *self.span(node), text))
@@ -177,18 +187,15 @@ class Places(ast.NodeVisitor):
     # Expressions
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
-        is_text = any(isinstance(x, (ast.JoinedStr, ast.Constant)) and isinstance(getattr(x, "value", ""), str)
-                      for x in (node.left, node.right) if not isinstance(x, ast.Constant) or isinstance(x.value, str))
-        if not is_text:
+        sides = node.left, node.right
+        if not any(isinstance(x, ast.JoinedStr) or isinstance(getattr(x, "value", None), str) for x in sides):
+            symbol = SYMBOLS.get(type(node.op))
             if type(node.op) in OPERATORS:
-                symbol = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
-                          ast.BitAnd: "&", ast.BitOr: "|", ast.MatMult: "@"}[type(node.op)]
                 kind = "flip a sign" if symbol in "+-" else "change an operator"
                 self.put_between(kind, node.left, node.right, [symbol], OPERATORS[type(node.op)])
             self.put("drop a factor or a term", node, self.text(node.left))
             self.put("drop a factor or a term", node, self.text(node.right))
             if isinstance(node.op, (ast.Sub, ast.Div, ast.MatMult, ast.Pow)):
-                symbol = {ast.Sub: "-", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**"}[type(node.op)]
                 self.put("swap arguments", node, f"({self.text(node.right)} {symbol} {self.text(node.left)})")
         self.generic_visit(node)
 
@@ -199,11 +206,9 @@ class Places(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Compare(self, node: ast.Compare) -> None:
-        symbols = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
-                   ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in"}
         for left, op, right in zip([node.left, *node.comparators], node.ops, node.comparators):
             for new in COMPARISONS[type(op)]:
-                self.put_between("change a comparison", left, right, [symbols[type(op)]], new)
+                self.put_between("change a comparison", left, right, [SYMBOLS[type(op)]], new)
             if isinstance(right, (ast.Tuple, ast.List)):
                 self.members(right)
         self.generic_visit(node)
@@ -295,7 +300,8 @@ class Places(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Dict(self, node: ast.Dict) -> None:
-        spans = [(self.span(key or value)[0] - (0 if key else 2), self.span(value)[1]) for key, value in zip(node.keys, node.values)]
+        pairs = zip(node.keys, node.values)  # a key is None for **value
+        spans = [(self.span(key or value)[0] - (0 if key else 2), self.span(value)[1]) for key, value in pairs]
         for index in range(len(spans)):
             if len(spans) > 1:
                 self.without("drop a member", node.values, index, spans)
@@ -364,7 +370,7 @@ def shares(sizes: dict[str, int], total: int) -> dict[str, int]:
 
 
 def read_list(path: Path) -> dict[tuple, str]:
-    """Read a list of mutants: the file, the lines that are removed and added, and a reason; paragraphs with empty lines between."""
+    """Read a list of mutants. A paragraph has the file, the lines that are removed and added, and a reason."""
     listed = {}
     for paragraph in path.read_text(encoding="utf-8").split("\n\n"):
         lines = [line for line in paragraph.splitlines() if line and not line.startswith("#")]

@@ -80,7 +80,8 @@ class Sandbox:
         """Run tests in this order until one fails. Return the verdict, the test, and how many tests ran."""
         files = sorted({name.partition("::")[0] for name in order})
         limit = 120 + 30 * sum(seconds[name] for name in order)  # of all time; it ends what waits for ever
-        self.in_child(way, lambda: pytest.main(["-x", "-q", *OPTIONS, *files], plugins=[InOrder(order, seconds, self.progress)]), limit)
+        plugin = InOrder(order, seconds, self.progress)
+        self.in_child(way, lambda: pytest.main(["-x", "-q", *OPTIONS, *files], plugins=[plugin]), limit)
         lines = self.progress.read_text().splitlines() if self.progress.exists() else []
         failed = [line.removeprefix("failed ") for line in lines if line.startswith("failed ")]
         started = [line.removeprefix("start ") for line in lines if line.startswith("start ")]
@@ -121,7 +122,8 @@ class Sandbox:
             for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
                 del sys.modules[name]
             sys.dont_write_bytecode = not self.writes_bytecode
-            os.environ |= {"PYTHONPATH": str(self.tree), "PYTHONDONTWRITEBYTECODE": "1", "MINIGRAD_PLAIN": "01"[way == "plain"]}
+            os.environ |= {"PYTHONPATH": str(self.tree), "PYTHONDONTWRITEBYTECODE": "1"}
+            os.environ["MINIGRAD_PLAIN"] = "1" if way == "plain" else "0"
             work()
         except BaseException:
             traceback.print_exc()
@@ -132,7 +134,7 @@ class Sandbox:
 
     @contextmanager
     def changed(self, file: str, source: str) -> Iterator[None]:
-        """Put another text into a file for some time. Then it gets its old text, and the old time, so that its bytecode fits."""
+        """Put another text into a file for some time. Then put back its text, and its time, so that its bytecode fits."""
         path = self.tree / file
         text, times = path.read_bytes(), path.stat()
         path.write_text(source, encoding="utf-8")
@@ -212,11 +214,10 @@ class Map:
             for file in files:
                 stamp = hashlib.sha256(support + (sandbox.root / file).read_bytes()).hexdigest()
                 if self.known["tests"].get(f"{way} {file}", {}).get("stamp") != stamp:
-                    start = time.monotonic()
                     record = self.measure(sandbox, way, file)
                     self.known["tests"][f"{way} {file}"] = {"stamp": stamp, **record}
                     broken = f", of which {len(record['broken'])} fail" if record["broken"] else ""
-                    say(f"measured {len(record['seconds'])} tests{broken}, {way}, in {file}, {time.monotonic() - start:.1f} s")
+                    say(f"measured {len(record['seconds'])} tests{broken}, {way}, in {file}")
                     if time.monotonic() > self.saved + 30:
                         self.save()
             for key in [key for key in self.known["tests"] if key.startswith(way + " ") and key.split()[1] not in files]:
@@ -274,7 +275,8 @@ class Map:
             if not key.startswith(way + " ") or file not in record["lines"]:
                 continue
             masks = record["lines"][file]
-            found = [masks.get(str(line)) for line in lines_then(self.known["texts"][record["texts"][file]], source, first, last)]
+            then = self.known["texts"][record["texts"][file]]
+            found = [masks.get(str(line)) for line in lines_then(then, source, first, last)]
             runs_on_import |= any(mask is not None and int(mask, 16) == 0 for mask in found)
             mask = 0
             for line in found:
@@ -304,7 +306,7 @@ def lines_then(then: str, now: str, first: int, last: int) -> list[int]:
     """Return which lines of an older text the lines `first` to `last` of a text were; or else the lines around them."""
     if then == now:
         return list(range(first, last + 1))
-    pairs = dict(pair for pair in matched(then, now))
+    pairs = dict(matched(then, now))
     found = [pairs[line] for line in range(first, last + 1) if line in pairs]
     before, after = [n for n in pairs if n < first], [n for n in pairs if n > last]
     return found or [pairs[n] for n in [*before[-1:], *after[:1]]]

@@ -20,7 +20,7 @@ def total(g, a: int, *, axis=0):
         if not i:
             continue
         g += fit(a[1:] - g * 2.0, g.T, out=None)
-    return -g if isinstance(g, (int, float)) else g[0] @ a
+    return -g if isinstance(g, (int, str)) else g[0] @ a
 
 
 defvjp(total, g=lambda g, a: g * a / 2)
@@ -48,9 +48,9 @@ def diffs(source=SOURCE):
         "- g += fit(a[1:] - g * 2.0, g.T, out=None)\n+ g += fit(a[1:] - g, g.T, out=None)",
         "- g += fit(a[1:] - g * 2.0, g.T, out=None)\n+ g += fit(a[2:] - g * 2.0, g.T, out=None)",
         "- g += fit(a[1:] - g * 2.0, g.T, out=None)\n+ g += fit(a[1:] - g * 2.0, g, out=None)",
-        "- return -g if isinstance(g, (int, float)) else g[0] @ a\n+ return g if isinstance(g, (int, float)) else g[0] @ a",
-        "- return -g if isinstance(g, (int, float)) else g[0] @ a\n+ return -g if isinstance(g, (float,)) else g[0] @ a",
-        "- return -g if isinstance(g, (int, float)) else g[0] @ a\n+ return -g if isinstance(g, (int, float)) else (a @ g[0])",
+        "- return -g if isinstance(g, (int, str)) else g[0] @ a\n+ return g if isinstance(g, (int, str)) else g[0] @ a",
+        "- return -g if isinstance(g, (int, str)) else g[0] @ a\n+ return -g if isinstance(g, (str,)) else g[0] @ a",
+        "- return -g if isinstance(g, (int, str)) else g[0] @ a\n+ return -g if isinstance(g, (int, str)) else (a @ g[0])",
         "- defvjp(total, g=lambda g, a: g * a / 2)\n+ defvjp(total, g=lambda g, a: (g * a))",
     ],
 )
@@ -84,7 +84,8 @@ def test_the_choice_depends_on_the_seed_and_not_on_other_lines():
 
 
 def test_a_mutant_of_a_list(tmp_path):
-    (tmp_path / "list.txt").write_text("# words\n\nfile.py\n- return -g if a\n+ return g\nIt does not\nmatter.\n\nfile.py\n- gone\n+ pass\n")
+    text = "# words\n\nfile.py\n- return -g if a\n+ return g\nIt does not\nmatter.\n\nfile.py\n- gone\n+ pass\n"
+    (tmp_path / "list.txt").write_text(text)
     listed = read_list(tmp_path / "list.txt")
     assert list(listed.values()) == ["It does not matter.", ""]
     source = "def f(g, a):\n    return -g if a\n"
