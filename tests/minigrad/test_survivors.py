@@ -311,6 +311,29 @@ def test_full_like_of_minigrad_numpy_with_a_plain_number():
     np.testing.assert_array_equal(grad(f)(np.ones((2, 3))), np.full((2, 3), 7.0))
 
 
+# ---- Trees, and methods of ufuncs -----------------------------------------------------------------------------------
+
+
+def test_trees_of_another_structure_are_refused():
+    """Only where a cotangent or a tangent is expected, None stands for a whole container."""
+    assert tree.map(lambda *leaves: leaves, [1.0, 2.0], [None, None]) == [(1.0, None), (2.0, None)]
+    for other in (None, (1.0, 2.0), [1.0]):
+        with pytest.raises(ValueError, match="the trees differ in structure"):
+            tree.map(lambda *leaves: leaves, [1.0, 2.0], other)
+        with pytest.raises(ValueError, match="the trees differ in structure"):
+            tree.map_with_path(lambda path, *leaves: leaves, [1.0, 2.0], other)
+
+
+@pytest.mark.parametrize("ufunc", [np.logaddexp, np.hypot])
+def test_an_initial_value_and_no_axis(ufunc):
+    a = positive((3, 2))
+
+    def f(t):
+        return (ufunc.reduce(a * t, initial=t) * np.array([1.0, 2.0])).sum()
+
+    assert_close(grad(f)(0.7), differences(f, 0.7, 1.0), 1e-9)
+
+
 # ---- The fast way ---------------------------------------------------------------------------------------------------
 
 
