@@ -16,6 +16,11 @@ def astype(x: Any, dtype: Any, casting: Any = "unsafe") -> Any:
     return np.asarray(x).astype(dtype, casting=casting)[()]
 
 
+def widened(x: Any) -> Any:
+    """The value in float32 if it is in float16, which has too few digits to count and to add in."""
+    return astype(x, np.float32) if getattr(x, "dtype", None) == np.float16 else x
+
+
 class ArrayMethods:
     """The attributes and methods that `Tensor` inherits. They do not know how an operation is recorded."""
 
