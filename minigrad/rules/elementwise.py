@@ -8,6 +8,7 @@ import inspect
 
 import numpy as np
 
+from ..methods import widened
 from ..table import defcomposition, defconstant, defvjp, primitive
 
 LN2, LN10, PI = float(np.log(2)), float(np.log(10)), float(np.pi)
@@ -78,7 +79,7 @@ def _precise(constant, like):
 
 def _power_base(g, a, b):
     """g b a**(b-1). At a = b = 0 the result is 0, because a**0 is constant. The formula would give 0 * inf."""
-    b = _precise(b, a)
+    a, b = widened(a), _precise(b, a)
     if np.shape(b) == () and b != 0:
         # For arrays the operator ** is faster than np.power with some exponents. For some Python numbers it raises.
         return g * b * (np.power(a, b - 1) if np.shape(a) == () else a ** (b - 1))
@@ -153,16 +154,30 @@ defvjp(share,
 # ---- Trigonometric and hyperbolic functions -------------------------------------------------------------------------
 
 
-def _cosine_of_arcsin(x):
+@primitive
+def cosine_of_arcsin(x):
     """Return the square root of 1 - x**2. For complex numbers it is on the same side of the branch cuts as arcsin."""
     if np.iscomplexobj(x):
         return np.sqrt(-(x - 1)) * np.sqrt(1 + x)  # -(x - 1) keeps the sign of a zero imaginary part, and 1 - x does not
     return np.sqrt((1 - x) * (1 + x))
 
 
+@primitive
+def arctanh_slope(x):
+    """Return 1 / (1 - x**2)."""
+    return 1 / (1 - x) / (1 + x)
+
+
 def _one_plus_square(g, x):
     """Return g / (1 + x**2). The square of a large x overflows, so it is not computed."""
     return g / (x + 1j) / (x - 1j) if np.iscomplexobj(x) else g / np.hypot(x, 1) / np.hypot(x, 1)
+
+
+def _over_square(g, x, a, b):
+    """Return g x / (a**2 + b**2). Of the largest numbers it takes a quarter, because their hypotenuse overflows."""
+    part = np.where(np.isinf(np.hypot(a, b)), 0.25, 1)
+    size = np.hypot(part * a, part * b)
+    return g * (part * x / size) / size * part
 
 
 def _arcsinh_x(g, x):
@@ -191,18 +206,19 @@ _LARGEST_COSH = {np.dtype(np.float16): 11.0, np.dtype(np.float32): 88.0}
 defvjp(np.sin,     x=lambda g, x: g * np.cos(x))
 defvjp(np.cos,     x=lambda g, x: -g * np.sin(x))
 defvjp(np.tan,     x=lambda g, x, y: g * (sech_squared(1j * x) if np.iscomplexobj(x) else 1 + y * y))
-defvjp(np.arcsin,  x=lambda g, x: g / _cosine_of_arcsin(x))
-defvjp(np.arccos,  x=lambda g, x: -g / _cosine_of_arcsin(x))
+defvjp(np.arcsin,  x=lambda g, x: g / cosine_of_arcsin(x))
+defvjp(np.arccos,  x=lambda g, x: -g / cosine_of_arcsin(x))
+defvjp(cosine_of_arcsin, x=lambda g, x, y: -g * x / y)
 defvjp(np.arctan,  x=_one_plus_square)
-defvjp(np.arctan2, a=lambda g, a, b: g * (b / np.hypot(a, b)) / np.hypot(a, b),
-                   b=lambda g, a, b: -g * (a / np.hypot(a, b)) / np.hypot(a, b))
+defvjp(np.arctan2, a=lambda g, a, b: _over_square(g, b, a, b), b=lambda g, a, b: -_over_square(g, a, a, b))
 defvjp(np.sinh,    x=lambda g, x: g * np.cosh(x))
 defvjp(np.cosh,    x=lambda g, x: g * np.sinh(x))
 defvjp(np.tanh,    x=lambda g, x: g * sech_squared(x))
 defvjp(sech_squared, x=lambda g, x, y: -2 * g * y * np.tanh(x))
 defvjp(np.arcsinh, x=_arcsinh_x)
 defvjp(np.arccosh, x=lambda g, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)))
-defvjp(np.arctanh, x=lambda g, x: g / (1 - x) / (1 + x))
+defvjp(np.arctanh, x=lambda g, x: g * arctanh_slope(x))
+defvjp(arctanh_slope, x=lambda g, x, y: 2 * g * (x * y) * y)
 
 for to_radians in (np.deg2rad, np.radians):
     defvjp(to_radians, x=lambda g: g * (PI / 180))

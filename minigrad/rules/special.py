@@ -5,6 +5,7 @@ the Digital Library of Mathematical Functions (DLMF, https://dlmf.nist.gov), whi
 arguments, such as the order of a Bessel function, there is no closed form. Their derivatives are refused.
 """
 
+import math
 import sys
 from functools import wraps
 
@@ -100,6 +101,12 @@ def _table(special):
         density = np.exp(-np.square(np.where(right, x, 0)) / 2 - np.where(right, y, 0)) / ROOT_2PI
         return g * np.where(right, density, 2 / ROOT_2PI / s.erfcx(-np.where(right, 0, x) / ROOT_2))
 
+    @primitive
+    def expit_slope(x):
+        return s.expit(x) * s.expit(-x)
+
+    defvjp(expit_slope, x=lambda g, x, y: -g * y * np.tanh(x / 2))
+
     # ---- Gamma functions ----
 
     def is_pole(x):
@@ -114,20 +121,29 @@ def _table(special):
         square = np.square(PI / np.where(whole, 1, sine))
         return g * np.where(whole, np.inf, np.where(left, square, 0) + np.where(left, -1, 1) * s.zeta(2.0, np.where(left, 1 - z, x)))
 
-    def psi_rise(a, b):
-        # psi(a + b) - psi(a) for positive a and b, as a sum of positive terms: ten steps of the recurrence (DLMF 5.5.2), and
-        # the differences of the terms of the expansion (DLMF 5.11.2).
-        total = sum(b / (a + b + k) / (a + k) for k in range(10))
+    @primitive
+    def zeta_fall(n, a, b):
+        # The sum of 1 / (a + k)**n - 1 / (a + b + k)**n over all k, for positive a and b. For n = 1 it is psi(a + b) - psi(a).
+        # All terms are positive. From k = 10 on, it is from the Euler-Maclaurin formula (DLMF 2.10.1, as in 25.11.5).
+        def fall(power, a):
+            return -np.power(a, -1.0 * power) * np.expm1(-power * np.log1p(b / a))
+
         far = a + 10
-        log = np.log1p(b / far)
-        for j, factor in enumerate((1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12), start=1):
-            total = total - factor * np.power(far, -2.0 * j) * np.expm1(-2 * j * log)
-        return total + log + b / (far + b) / far / 2
+        total = sum(fall(n, a + k) for k in range(10)) + fall(n, far) / 2
+        total = total + (np.log1p(b / far) if n == 1 else fall(n - 1, far) / (n - 1))
+        factor = n
+        for j, bernoulli in enumerate((1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6), start=1):
+            total = total + bernoulli / math.factorial(2 * j) * factor * fall(n + 2 * j - 1, far)
+            factor = factor * (n + 2 * j - 1) * (n + 2 * j)
+        return total
+
+    defvjp(zeta_fall, a=lambda g, n, a, b: -n * g * zeta_fall(n + 1, a, b),
+                      b=lambda g, n, a, b: n * g * s.zeta(n + 1.0, a + b))
 
     def psi_fall(a, b):
         # psi(a) - psi(a + b). If both are infinite, it is psi(1 - a) - psi(1 - a - b): DLMF 5.5.4.
         positive, poles = (a > 0) & (b > 0), is_pole(a) & is_pole(a + b)
-        rise = psi_rise(np.where(positive, a, 1), np.where(positive, b, 1))
+        rise = zeta_fall(1, np.where(positive, a, 1), np.where(positive, b, 1))
         a, total = np.where(positive, 1, np.where(poles, 1 - a, a)), np.where(positive, 1, np.where(poles, 1 - a - b, a + b))
         return np.where(positive, -rise, s.psi(a) - s.psi(total))
 
@@ -193,11 +209,28 @@ def _table(special):
         slope = np.where(near, s.hyp1f1(2.0, 3.0, np.where(near, x, 0)) / 2, slope)
         return np.where(np.isinf(x), np.where(x > 0, np.inf, 0), slope)
 
+    def exprel_bend(x):  # the second derivative, in the same way
+        near = np.abs(x) < 1
+        far = np.where(near | np.isinf(x), 1, x)
+        bend = (np.exp(far) - 2 * exprel_slope(far)) / far
+        bend = np.where(near, s.hyp1f1(3.0, 4.0, np.where(near, x, 0)) / 3, bend)
+        return np.where(np.isinf(x), np.where(x > 0, np.inf, 0), bend)
+
+    @primitive
     def boxcox_slope(log, lmbda):
-        # With u = lmbda log(x), boxcox is log(x) exprel(u). At x = 0 it is -1 / lmbda.
+        # With u = lmbda log(x), boxcox is log(x) exprel(u). At x = 0 the slope is -1 / lmbda.
         zero = (log == -np.inf) & (lmbda > 0)
         log = np.where(zero, 0, log)
         return np.where(zero, 1 / np.square(np.where(zero, lmbda, 1)), np.square(log) * exprel_slope(lmbda * log))
+
+    defvjp(boxcox_slope, log=lambda g, log, lmbda: g * log * np.exp(lmbda * log),
+                         lmbda=lambda g, log, lmbda: g * log * (np.square(log) * exprel_bend(lmbda * log)))
+
+    def boxcox1p_x(g, x, lmbda):
+        # (1 + x)**(lmbda - 1). Its logarithm has more digits for small x.
+        small = np.abs(x) < 0.5
+        near, power = np.where(small, x, 0), np.subtract(lmbda, 1.0)
+        return g * np.where(small, np.exp(power * np.log1p(near)), np.power(1 + np.where(small, 1, x), power))
 
     def ratio(a, b):  # unless both are positive, the function is 0 or infinite, and the slope is 0
         inside = (a > 0) & (b > 0)
@@ -211,14 +244,15 @@ def _table(special):
         log = np.where(normal, np.log(np.where(normal, quotient, 1)), np.log(a) - np.log(b))
         return np.where(inside, log + more, 0)
 
-    def log1p_ratio(u):
-        # log(1 + u) / u is F(1, 1; 2; -u): DLMF 15.4.1. Near 0, where the terms of the derivatives cancel, SciPy computes it.
-        near = np.abs(u) < 0.5
-        far = np.where(near, 1, u)
-        return np.where(near, s.hyp2f1(1.0, 1.0, 2.0, np.where(near, -u, 0)), np.log1p(far) / far)
+    def spence_x(g, x):
+        # log(x) / (1 - x): DLMF 25.12.2. Near 1, where the terms of its derivative cancel, it is -F(1, 1; 2; 1 - x) (DLMF 15.4.1).
+        near = np.abs(x - 1) < 0.5
+        far = np.where(near, 2, x)
+        return g * np.where(near, -s.hyp2f1(1.0, 1.0, 2.0, np.where(near, 1 - x, 0)), np.log(far) / (1 - far))
 
     def log1p_ratio_slope(u):
-        # Near 0, the derivative is -F(2, 2; 3; -u) / 2: DLMF 15.5.1.
+        # log(1 + u) / u is F(1, 1; 2; -u). The derivative of that is -F(2, 2; 3; -u) / 2: DLMF 15.4.1, 15.5.1. Far from 0, the
+        # terms of the derivative do not cancel.
         near = np.abs(u) < 0.5
         far = np.where(near, 1, u)
         return np.where(near, -s.hyp2f1(2.0, 2.0, 3.0, np.where(near, -u, 0)) / 2, (1 / (1 + far) - np.log1p(far) / far) / far)
@@ -264,7 +298,7 @@ def _table(special):
         "log_ndtr": {"x": log_ndtr_x},
 
         # The logistic function, exponentials and logarithms
-        "expit":     {"x": lambda g, x, y: g * y * s.expit(-x)},
+        "expit":     {"x": lambda g, x: g * expit_slope(x)},
         "logit":     {"x": lambda g, x: g / (x * (1 - x))},
         "log_expit": {"x": lambda g, x: g * s.expit(-x)},
         "cosm1":     {"x": lambda g, x: -g * np.sin(x)},
@@ -322,10 +356,10 @@ def _table(special):
                          "r": lambda g, delta, r: g * pseudo_huber_slope(delta, r)},
         "boxcox":   {"x": lambda g, x, lmbda: g * np.power(x, np.subtract(lmbda, 1.0)),
                      "lmbda": lambda g, x, lmbda: g * boxcox_slope(np.log(x), lmbda)},
-        "boxcox1p": {"x": lambda g, x, lmbda: g * np.power(1 + x, np.subtract(lmbda, 1.0)),
+        "boxcox1p": {"x": boxcox1p_x,
                      "lmbda": lambda g, x, lmbda: g * boxcox_slope(np.log1p(x), lmbda)},
-        "inv_boxcox": {"x": inv_boxcox_x, "lmbda": lambda g, x, lmbda, y: g * y * np.square(x) * log1p_ratio_slope(lmbda * x)},
-        "spence":   {"x": lambda g, x: -g * log1p_ratio(x - 1)},  # log(x) / (1 - x): DLMF 25.12.2
+        "inv_boxcox": {"x": inv_boxcox_x, "lmbda": lambda g, x, lmbda, y: g * y * (x * log1p_ratio_slope(lmbda * x) * x)},
+        "spence":   {"x": spence_x},
 
         # Confluent and Gaussian hypergeometric functions, which the rules above use: DLMF 13.3.15, 15.5.1
         "hyp1f1": {"a": _refused("hyp1f1", "a"), "b": _refused("hyp1f1", "b"),
