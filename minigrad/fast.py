@@ -188,7 +188,7 @@ def fit(share: Any, parent: Any) -> Any:
         return share
     if type(share) is Scaled:
         share = share.factor * add_reduce(share.array, None) if shape == () else share.total()
-    if shape == () and type(share) is ndarray:
+    if shape == () and type(share) is ndarray and share.dtype is FLOAT64:
         share = add_reduce(share, None)
     return float(share) if dtype is float and type(share) is float64 else graph.fit(share, parent)
 

@@ -10,10 +10,18 @@ from .table import primitive
 from .views import View, innermost, note_view
 
 
+FLOAT16 = np.dtype(np.float16)
+
+
 @primitive
 def astype(x: Any, dtype: Any, casting: Any = "unsafe") -> Any:
     """The value in another dtype."""
     return np.asarray(x).astype(dtype, casting=casting)[()]
+
+
+def widened(x: Any) -> Any:
+    """The value in float32 if it is in float16, which has too few digits to count and to add in."""
+    return astype(x, np.float32) if getattr(x, "dtype", None) == FLOAT16 else x
 
 
 class ArrayMethods:
