@@ -754,10 +754,10 @@ def one_like(value: Any) -> Any:
     return ONE_OF_FLOAT64 if type(value) is float64 else plain_one_like(value)
 
 
-def check_output(out: Any, options: Any) -> None:
+def check_output(out: Any, options: Any, level: Any) -> None:
     """Do the same as `boundary.check_output`."""
-    if type(out) is not Tensor or type(out.value) not in (float64, float) or options.holomorphic:
-        plain_check_output(out, options)
+    if type(out) is not Tensor or type(out.value) not in (float64, float) or options.holomorphic or out.level is not level:
+        plain_check_output(out, options, level)
 
 
 def unwrap(value: Any, level: Any) -> Any:

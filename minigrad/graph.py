@@ -122,6 +122,8 @@ class Level:
     its arguments. To that level, values of lower levels are constants.
     """
 
+    taken: Any = None  # whether plain numbers were taken out of its Tensors; see `guards.taken`
+
     def __init__(self, observer: Observer = NOBODY) -> None:
         self.number = next(level_numbers)
         self.open = True

@@ -113,6 +113,45 @@ def check_open(level: Any) -> None:
         )
 
 
+def check_encloses(other: Any, level: Any) -> None:
+    """Raise if a result of a level holds a Tensor of another level that is not an outer one, which began before."""
+    check_open(other)
+    if other.number > level.number:
+        raise EscapedTensorError(
+            "the result depends on a Tensor of another grad call, which runs in another thread and began later: let that "
+            "call end, and use what it returns"
+        )
+
+
+# ---- Plain numbers that are taken out of Tensors ---------------------------------------------------------------------
+
+
+def taken(t: Any, call: str) -> Any:
+    """Return the plain value in a Tensor, for `item()` or `int()`. Its level, and the levels below it, note the line."""
+    is_own = True
+    while isinstance(t, Guarded):
+        level: Any = t.level  # type: ignore[attr-defined]
+        if level.taken is None or (is_own and not level.taken[1]):
+            level.taken = f"{call} was called in {user_line()}", is_own
+        t, is_own = t.value, False  # type: ignore[attr-defined]
+    return t
+
+
+def check_dependence(results: list, level: Any) -> None:
+    """Raise if a result does not depend on what is differentiated, perhaps because a plain number was taken out of a Tensor.
+
+    Several results may depend on it in part. If the plain number was taken for an inner call, such as the first of two
+    derivatives, its result may depend on this level nowhere, and rightly. So then the error comes only if no result does.
+    """
+    lost = [result for result in results if getattr(result, "level", None) is not level]
+    if level.taken and lost and (level.taken[1] or len(lost) == len(results)):
+        raise TensorConversionError(
+            f"the result does not depend on what is differentiated, so its derivative would be 0, and {level.taken[0]}: "
+            f"such a plain number has no derivative. Keep the Tensor; or, where a constant is wanted, write "
+            f"minigrad.stop_gradient(t)"
+        )
+
+
 class Lines:
     """An observer that notes, for each node, which line of the user's program recorded it."""
 
