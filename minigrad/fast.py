@@ -571,13 +571,20 @@ power_a = vjp_of(np.power, "a")
 
 def define_operator(ufunc: np.ufunc) -> None:
     """Give Tensor the short way of an operator, from the rule that the ufunc has now."""
-    rule, (name, compute) = rule_of(ufunc), OPERATORS[ufunc]
+    rule = None
+    while rule is not rule_of(ufunc):  # once more if another thread defines the rule again meanwhile
+        rule = rule_of(ufunc)
+        set_operator(ufunc, rule)
+
+
+def set_operator(ufunc: np.ufunc, rule: Any) -> None:
+    name, compute = OPERATORS[ufunc]
     plain = plain_methods[f"__{name}__"]
     if compute is None:
         setattr(Tensor, f"__{name}__", short_way(rule) or plain)
         return
     way, reflected = both_ways(rule, compute, plain, plain_methods[f"__r{name}__"])
-    if ufunc is np.power and rule.vjps["a"].fun is power_a:  # type: ignore[union-attr]
+    if ufunc is np.power and rule.vjps["a"].fun is power_a:
         way = with_squares(way, compute, plain)
     setattr(Tensor, f"__{name}__", way)
     setattr(Tensor, f"__r{name}__", reflected)
@@ -778,7 +785,13 @@ plain_define = table.define
 
 
 def define(rule: Any) -> None:
-    """Do the same as `table.define`. A new rule of an operator takes effect at once."""
+    """Do the same as `table.define`. A new rule of an operator takes effect at once.
+
+    The short way of the old rule is dropped before and after. So it is never used with the new rule in the table, even if
+    this function is interrupted.
+    """
+    if rule.fun in OPERATORS:
+        postpone(rule.fun)
     plain_define(rule)
     if rule.fun in OPERATORS:
         postpone(rule.fun)
