@@ -17,6 +17,7 @@ import operator
 import os
 from functools import cache, partial
 from heapq import heappop, heappush
+from threading import get_ident
 from typing import Any, Callable
 from weakref import ref
 
@@ -94,6 +95,7 @@ class FastLevel(tensor.GradLevel):
         self.number = next(graph.level_numbers)
         self.observer = observer
         self.open = True
+        self.thread = get_ident()
         self.is_fast = observer is NOBODY
         self.copies: Any = None
 

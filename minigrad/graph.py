@@ -32,6 +32,7 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 from itertools import count
+from threading import get_ident
 from typing import Any, Callable, NamedTuple
 
 import numpy as np
@@ -127,6 +128,7 @@ class Level:
     def __init__(self, observer: Observer = NOBODY) -> None:
         self.number = next(level_numbers)
         self.open = True
+        self.thread = get_ident()
         self.observer = observer
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ how differentiation works, you can read the core without this file.
 from __future__ import annotations
 
 import sys
+from threading import get_ident
 from typing import Any, Callable, NoReturn
 
 import numpy as np
@@ -110,6 +111,15 @@ def check_open(level: Any) -> None:
         raise EscapedTensorError(
             "a Tensor was used after the grad call that made it had ended: it escaped through a global, a list "
             "or an attribute. Return it from the differentiated function instead (has_aux=True)"
+        )
+
+
+def check_thread(level: Any) -> None:
+    """Raise if this is not the thread that a level began in. Of two writes at the same time, one would be lost."""
+    if level.thread != get_ident():
+        raise NotImplementedError(
+            "a Tensor can be written into only in the thread that called grad; let the other threads return their results, "
+            "and write them, or join them with np.stack, in that thread"
         )
 
 

@@ -14,7 +14,7 @@ from typing import Any, Callable
 import numpy as np
 from numpy import ndarray
 
-from . import operands
+from . import guards, operands
 from .rules.indexing import replace, scatter
 from .table import rule_of, ufunc_methods
 from .tensor import Tensor, record
@@ -163,6 +163,7 @@ def _layout(array: Any) -> Any:
 
 def _renew(t: Any, new: Any) -> None:
     """Give the Tensor `t` the value and the node of `new`. Its root, and all views of the root, change with it."""
+    guards.check_thread(t.level)
     root, value = t, new
     while type(root.family) is View:
         root, value = root.family.origin, _written(root.family, value)
