@@ -8,6 +8,7 @@ the result with what a process computes in which nothing is raised, to the last 
     python -m tests.faults.interrupts --every 50              every 50th place
     python -m tests.faults.interrupts --how depth             RecursionError, with less and less room on the stack
     python -m tests.faults.interrupts --how same-process      all in one process, one place after the other
+    python -m tests.faults.interrupts --how signals           a signal, as from the keyboard, at random times
 
 The lines of `with` statements are left out, because Python does not look for signals there: an interrupt between the end of
 a block and the release of its lock does not happen.
@@ -17,6 +18,8 @@ import argparse
 import ast
 import os
 import pickle
+import random
+import signal
 import sys
 import time
 import traceback
@@ -173,14 +176,48 @@ def at_depths(piece, expected, before, every):
         room += every
 
 
+def at_signals(piece, expected, before, tries):
+    """Send this process a signal at a random time, whose handler raises KeyboardInterrupt, as Python's own handler does."""
+
+    def timed():
+        start = time.perf_counter()
+        piece()
+        return time.perf_counter() - start
+
+    longest = in_a_child(timed)
+    for i in range(tries):
+
+        def work():
+            armed = [True]
+
+            def interrupt(number, frame):
+                if armed[0]:
+                    raise KeyboardInterrupt
+
+            signal.signal(signal.SIGALRM, interrupt)
+            out = False
+            try:
+                signal.setitimer(signal.ITIMER_REAL, random.Random(i).uniform(1e-6, longest))
+                piece()
+                armed[0] = False
+            except KeyboardInterrupt:
+                out = True
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            return "after a random time", out, compared(piece, expected[piece.__name__], before)
+
+        yield i, *in_a_child(work)
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m tests.faults.interrupts", description=__doc__.partition("\n")[0])
-    parser.add_argument("--how", choices=("lines", "same-process", "depth"), default="lines")
+    parser.add_argument("--how", choices=("lines", "same-process", "depth", "signals"), default="lines")
     parser.add_argument("--error", choices=ERRORS, default="Fault", help="what is raised at lines (default: %(default)s)")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth place (default: %(default)s)")
     parser.add_argument("--first", type=int, default=1, metavar="N", help="the first place (default: %(default)s)")
     parser.add_argument("--others", type=int, default=20, metavar="N",
                         help="at places that N divides, all other pieces are done afterwards too (default: %(default)s)")
+    parser.add_argument("--tries", type=int, default=200, metavar="N", help="signals for each piece (default: %(default)s)")
     parser.add_argument("--pieces", nargs="*", metavar="NAME", help="only these pieces of work")
     options = parser.parse_args(arguments)
     start = time.perf_counter()
@@ -196,6 +233,8 @@ def main(arguments=None):
     for piece in pieces:
         if options.how == "depth":
             rows = at_depths(piece, expected, before, options.every)
+        elif options.how == "signals":
+            rows = at_signals(piece, expected, before, options.tries)
         else:
 
             def count(piece=piece):

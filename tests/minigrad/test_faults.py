@@ -18,6 +18,7 @@ import pytest
 from minigrad import checkpoint, custom_vjp, defvjp, grad, jvp, linearize, primitive, value_and_grad, vjp
 from minigrad.guards import EscapedTensorError
 
+from ..faults.interrupts import Bomb, Fault
 from .support import cases
 
 X = np.array([0.5, 1.5, 2.5])
@@ -362,6 +363,45 @@ def test_a_coroutine_is_not_a_result():
     with pytest.raises(TypeError, match="coroutine"):
         grad(lambda x: made.append(f(x)) or made[0])(1.0)
     made[0].close()
+
+
+# ---- Writes ---------------------------------------------------------------------------------------------------------
+
+WRITES = {
+    "an element": lambda y, x: y.__setitem__((0, 1), x[0] * 5.0),
+    "a row": lambda y, x: y.__setitem__(1, x * 2.0),
+    "all": lambda y, x: y.__imul__(x),
+    "through a view": lambda y, x: y.T[1:].__iadd__(x[:2, None]),
+    "where": lambda y, x: np.multiply(y, x, out=y, where=X > 1.0),
+    "at": lambda y, x: np.add.at(y, ([0, 0], [1, 1]), x[:2]),
+}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # if it hits a generator that ends
+@cases(WRITES)
+def test_an_interrupted_write_is_done_wholly_or_not_at_all(case):
+    """The function catches the interrupt and goes on, and uses the array and its views."""
+
+    def result(run):
+        def f(x):
+            y = np.ones((3, 3)) * x
+            views = [y[0], y[:, 1], y.T, y[1:, ::2]]
+            run(lambda: case(y, x))
+            return sum(np.sum(np.arange(1.0, 1 + t.size).reshape(t.shape) ** 2 * t) for t in [y, *views])
+
+        value, gradient = value_and_grad(f)(X)
+        return [value, *gradient]
+
+    allowed = [result(lambda write: None), result(lambda write: write())]
+    whole = Bomb()
+    result(whole.run)
+    seen = set()
+    for place in [*range(1, whole.count - 40, 37), *range(max(1, whole.count - 40), whole.count + 1)]:
+        bomb = Bomb(Fault, place)
+        found = result(bomb.run)
+        assert found in allowed, bomb.where
+        seen.add(allowed.index(found))
+    assert seen == {0, 1}
 
 
 # ---- Errors and recursion -------------------------------------------------------------------------------------------
