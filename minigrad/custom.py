@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -62,11 +61,10 @@ def defvjp(fun: Callable, **vjps: Callable | None) -> None:
     if not isinstance(fun, np.ufunc) and not hasattr(fun, "_implementation") and not hasattr(fun, "is_primitive"):
         raise TypeError(f"{table.Rule(fun).title} is neither a function of NumPy's nor one made by minigrad.primitive")
     guards.check_rule(table.Rule(fun, {name: vjp and table.VJP(vjp) for name, vjp in vjps.items()}))
-    with _defining:  # two threads may define the VJPs of different arguments of one function
+    with guards.changing:  # two threads may define the VJPs of different arguments of one function
         table.defvjp(fun, **vjps)
 
 
-_defining = RLock()
 primitive = table.primitive
 
 

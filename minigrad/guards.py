@@ -6,8 +6,9 @@ how differentiation works, you can read the core without this file.
 
 from __future__ import annotations
 
+import os
 import sys
-from threading import get_ident
+from threading import RLock, get_ident
 from typing import Any, Callable, NoReturn
 
 import numpy as np
@@ -112,6 +113,11 @@ def check_open(level: Any) -> None:
             "a Tensor was used after the grad call that made it had ended: it escaped through a global, a list "
             "or an attribute. Return it from the differentiated function instead (has_aux=True)"
         )
+
+
+changing = RLock()  # for what two threads may change at once: the rule of a function, the list of a Tensor's views
+if hasattr(os, "register_at_fork"):  # a copy of the process must not wait for a thread that is not in it
+    os.register_at_fork(after_in_child=changing._at_fork_reinit)  # type: ignore[attr-defined]
 
 
 def check_thread(level: Any) -> None:

@@ -144,7 +144,8 @@ def main(arguments=None):
             start = time.perf_counter()
             left = growth(step, options.steps)
             failed += left[0] >= 10 or left[1] >= 300 or left[2] > 4096
-            print(f"{name}: {', '.join(f'{n:+} {kind}' for n, kind in zip(left, KINDS))}, {time.perf_counter() - start:.0f} s", flush=True)
+            text = ", ".join(f"{n:+} {kind}" for n, kind in zip(left, KINDS))
+            print(f"{name}: {text}, {time.perf_counter() - start:.0f} s", flush=True)
     print(f"{options.steps} steps of each kind, {failed} kinds that keep something")
     return 1 if failed else 0
 

@@ -124,8 +124,8 @@ def main(arguments=None):
         return 0
     start, failed = time.perf_counter(), 0
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "tests.faults.threads", "--threads", str(options.threads), "--interval", str(options.interval),
-                   "--child", os.path.join(folder, "expected")]
+        command = [sys.executable, "-m", "tests.faults.threads", "--threads", str(options.threads)]
+        command += ["--interval", str(options.interval), "--child", os.path.join(folder, "expected")]
         subprocess.run([*command, "expected"], check=True)
         with open(command[-1], "rb") as file:
             number = len(pickle.load(file))
@@ -134,8 +134,9 @@ def main(arguments=None):
             if done.returncode or not done.stdout.startswith("0\n"):
                 failed += 1
                 print(f"process {i}:", done.stdout[:3000], done.stderr[-3000:], flush=True)
-    print(f"{options.processes} processes, {options.threads} threads, {number} results in each thread, {failed} processes with a "
-          f"wrong result, {time.perf_counter() - start:.0f} s")
+    seconds = time.perf_counter() - start
+    print(f"{options.processes} processes, {options.threads} threads, {number} results in each thread, "
+          f"{failed} processes with a wrong result, {seconds:.0f} s")
     return 1 if failed else 0
 
 

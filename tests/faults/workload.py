@@ -31,7 +31,10 @@ P = {"w": [X.copy(), 0.5], "b": {"c": np.array(2.0)}}
 
 
 def elementwise():
-    return grad(lambda x: np.sum(np.sin(x) * np.exp(-x) + np.tanh(x) / np.sqrt(x) - np.hypot(x, 2.0) ** 3 + abs(-x) @ x))(X)
+    def f(x):
+        return np.sum(np.sin(x) * np.exp(-x) + np.tanh(x) / np.sqrt(x) - np.hypot(x, 2.0) ** 3 + abs(-x) @ x)
+
+    return grad(f)(X)
 
 
 def numbers():
@@ -58,18 +61,26 @@ def matrices():
 def several_results():
     def f(x):
         a, b = np.split(x, 2)
-        return np.concatenate([a, b * b, np.stack([a, b])[1]]).prod() + np.fft.ifft(np.fft.fft(x) ** 2).real[1] + np.sort(x)[0]
+        joined = np.concatenate([a, b * b, np.stack([a, b])[1]])
+        return joined.prod() + np.fft.ifft(np.fft.fft(x) ** 2).real[1] + np.sort(x)[0]
 
     return grad(f)(X)
 
 
 def special_functions():
     s = scipy.special
-    return grad(lambda x: np.sum(s.erf(x) * s.gammaln(x) + s.expit(x) - s.jv(1.5, x) + s.i1e(x) + s.xlogy(x, x) + s.zeta(2.5, x)))(X)
+
+    def f(x):
+        return np.sum(s.erf(x) * s.gammaln(x) + s.expit(x) - s.jv(1.5, x) + s.i1e(x) + s.xlogy(x, x) + s.zeta(2.5, x))
+
+    return grad(f)(X)
 
 
 def ufunc_methods():
-    return grad(lambda x: np.sum(np.multiply.outer(x, x)) + np.hypot.reduce(x) + np.maximum.accumulate(x)[2] + np.add.reduce(x))(X)
+    def f(x):
+        return np.sum(np.multiply.outer(x, x)) + np.hypot.reduce(x) + np.maximum.accumulate(x)[2] + np.add.reduce(x)
+
+    return grad(f)(X)
 
 
 def writes():
@@ -100,12 +111,14 @@ def nested():
 
 
 def second_derivatives():
-    return hessian(lambda x: np.sum(np.exp(x) * x[::-1]) + x[0] * x[1])(X[:2]), jacfwd(jacrev(lambda p: p["a"] ** 3))({"a": 2.0})
+    second = hessian(lambda x: np.sum(np.exp(x) * x[::-1]) + x[0] * x[1])(X[:2])
+    return second, jacfwd(jacrev(lambda p: p["a"] ** 3))({"a": 2.0})
 
 
 def forwards():
     y, push = linearize(lambda x: np.tanh(M @ x), X)
-    return y, push(X), push(2 * X), jvp(lambda p: {"a": np.sin(p[0]) * p[1]}, ((X, 0.5),), ((X, 1.0),)), vjp(np.cosh, X)[1](X)
+    tangent = jvp(lambda p: {"a": np.sin(p[0]) * p[1]}, ((X, 0.5),), ((X, 1.0),))
+    return y, push(X), push(2 * X), tangent, vjp(np.cosh, X)[1](X)
 
 
 def checkpoints():

@@ -30,7 +30,8 @@ ROOT = Path(__file__).parents[2]
 def python(*arguments):
     """Run Python in a process of its own."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
 
 
 def run(program, *arguments):
@@ -253,10 +254,43 @@ def test_a_tensor_can_be_written_into_only_in_the_thread_of_its_call():
 
     with pytest.raises(NotImplementedError, match="only in the thread that called grad"):
         grad(f)(X)
-    for change in (lambda y: y.__iadd__(1.0), lambda y: np.add.at(y, 0, y[1]), lambda y: np.add(y, y, out=y), lambda y: y[:2].__imul__(2.0)):
+    changes = [
+        lambda y: y.__iadd__(1.0),
+        lambda y: np.add.at(y, 0, y[1]),
+        lambda y: np.add(y, y, out=y),
+        lambda y: y[:2].__imul__(2.0),
+    ]
+    for change in changes:
         with pytest.raises(NotImplementedError, match="only in the thread that called grad"):
             grad(lambda x: in_thread(lambda: change(x * 1.0)))(X)
     np.testing.assert_array_equal(in_thread(lambda: grad(written(lambda: 2.0))(X)), [0.0, 1.0, 1.0])
+
+
+def test_many_threads_may_take_views_which_a_later_write_changes():
+    """No view is forgotten, and none comes before the view that it was taken of."""
+
+    def f(x, pool):
+        y = np.ones((64, 3)) * x
+        barrier = threading.Barrier(8)
+
+        def take(i):
+            barrier.wait()
+            rows = [y[j] for j in range(i, 64, 8)]
+            return rows + [row[:2] for row in rows]
+
+        views = [view for found in pool.map(take, range(8)) for view in found]
+        y *= 2.0
+        return sum(np.sum(view) for view in views)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            for _ in range(60):
+                value, gradient = value_and_grad(f)(X, pool)
+                assert value == 2 * 64 * (4.5 + 2.0) and list(gradient) == [256.0, 256.0, 128.0]
+    finally:
+        sys.setswitchinterval(interval)
 
 
 # ---- Generators and tasks -------------------------------------------------------------------------------------------
