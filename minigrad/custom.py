@@ -61,7 +61,8 @@ def defvjp(fun: Callable, **vjps: Callable | None) -> None:
     if not isinstance(fun, np.ufunc) and not hasattr(fun, "_implementation") and not hasattr(fun, "is_primitive"):
         raise TypeError(f"{table.Rule(fun).title} is neither a function of NumPy's nor one made by minigrad.primitive")
     guards.check_rule(table.Rule(fun, {name: vjp and table.VJP(vjp) for name, vjp in vjps.items()}))
-    table.defvjp(fun, **vjps)
+    with guards.changing:  # two threads may define the VJPs of different arguments of one function
+        table.defvjp(fun, **vjps)
 
 
 primitive = table.primitive

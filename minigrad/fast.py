@@ -17,6 +17,7 @@ import operator
 import os
 from functools import cache, partial
 from heapq import heappop, heappush
+from threading import get_ident
 from typing import Any, Callable
 from weakref import ref
 
@@ -94,6 +95,7 @@ class FastLevel(tensor.GradLevel):
         self.number = next(graph.level_numbers)
         self.observer = observer
         self.open = True
+        self.thread = get_ident()
         self.is_fast = observer is NOBODY
         self.copies: Any = None
 
@@ -571,13 +573,20 @@ power_a = vjp_of(np.power, "a")
 
 def define_operator(ufunc: np.ufunc) -> None:
     """Give Tensor the short way of an operator, from the rule that the ufunc has now."""
-    rule, (name, compute) = rule_of(ufunc), OPERATORS[ufunc]
+    rule = None
+    while rule is not rule_of(ufunc):  # once more if another thread defines the rule again meanwhile
+        rule = rule_of(ufunc)
+        set_operator(ufunc, rule)
+
+
+def set_operator(ufunc: np.ufunc, rule: Any) -> None:
+    name, compute = OPERATORS[ufunc]
     plain = plain_methods[f"__{name}__"]
     if compute is None:
         setattr(Tensor, f"__{name}__", short_way(rule) or plain)
         return
     way, reflected = both_ways(rule, compute, plain, plain_methods[f"__r{name}__"])
-    if ufunc is np.power and rule.vjps["a"].fun is power_a:  # type: ignore[union-attr]
+    if ufunc is np.power and rule.vjps["a"].fun is power_a:
         way = with_squares(way, compute, plain)
     setattr(Tensor, f"__{name}__", way)
     setattr(Tensor, f"__r{name}__", reflected)
@@ -754,10 +763,10 @@ def one_like(value: Any) -> Any:
     return ONE_OF_FLOAT64 if type(value) is float64 else plain_one_like(value)
 
 
-def check_output(out: Any, options: Any) -> None:
+def check_output(out: Any, options: Any, level: Any) -> None:
     """Do the same as `boundary.check_output`."""
-    if type(out) is not Tensor or type(out.value) not in (float64, float) or options.holomorphic:
-        plain_check_output(out, options)
+    if type(out) is not Tensor or type(out.value) not in (float64, float) or options.holomorphic or out.level is not level:
+        plain_check_output(out, options, level)
 
 
 def unwrap(value: Any, level: Any) -> Any:
@@ -778,7 +787,13 @@ plain_define = table.define
 
 
 def define(rule: Any) -> None:
-    """Do the same as `table.define`. A new rule of an operator takes effect at once."""
+    """Do the same as `table.define`. A new rule of an operator takes effect at once.
+
+    The short way of the old rule is dropped before and after. So it is never used with the new rule in the table, even if
+    this function is interrupted.
+    """
+    if rule.fun in OPERATORS:
+        postpone(rule.fun)
     plain_define(rule)
     if rule.fun in OPERATORS:
         postpone(rule.fun)

@@ -6,7 +6,9 @@ how differentiation works, you can read the core without this file.
 
 from __future__ import annotations
 
+import os
 import sys
+from threading import RLock, get_ident
 from typing import Any, Callable, NoReturn
 
 import numpy as np
@@ -110,6 +112,59 @@ def check_open(level: Any) -> None:
         raise EscapedTensorError(
             "a Tensor was used after the grad call that made it had ended: it escaped through a global, a list "
             "or an attribute. Return it from the differentiated function instead (has_aux=True)"
+        )
+
+
+changing = RLock()  # for what two threads may change at once: the rule of a function, the list of a Tensor's views
+if hasattr(os, "register_at_fork"):  # a copy of the process must not wait for a thread that is not in it
+    os.register_at_fork(after_in_child=changing._at_fork_reinit)  # type: ignore[attr-defined]
+
+
+def check_thread(level: Any) -> None:
+    """Raise if this is not the thread that a level began in. Of two writes at the same time, one would be lost."""
+    if level.thread != get_ident():
+        raise NotImplementedError(
+            "a Tensor can be written into only in the thread that called grad; let the other threads return their results, "
+            "and write them, or join them with np.stack, in that thread"
+        )
+
+
+def check_encloses(other: Any, level: Any) -> None:
+    """Raise if a result of a level holds a Tensor of another level that is not an outer one, which began before."""
+    check_open(other)
+    if other.number > level.number:
+        raise EscapedTensorError(
+            "the result depends on a Tensor of another grad call, which runs in another thread and began later: let that "
+            "call end, and use what it returns"
+        )
+
+
+# ---- Plain numbers that are taken out of Tensors ---------------------------------------------------------------------
+
+
+def taken(t: Any, call: str) -> Any:
+    """Return the plain value in a Tensor, for `item()` or `int()`. Its level, and the levels below it, note the line."""
+    is_own = True
+    while isinstance(t, Guarded):
+        level: Any = t.level  # type: ignore[attr-defined]
+        if level.taken is None or (is_own and not level.taken[1]):
+            level.taken = f"{call} was called in {user_line()}", is_own
+        t, is_own = t.value, False  # type: ignore[attr-defined]
+    return t
+
+
+def check_dependence(results: list, level: Any) -> None:
+    """Raise if a result does not depend on what is differentiated, perhaps because a plain number was taken out of a Tensor.
+
+    Several results may depend on it in part. If the plain number was taken for an inner call, such as the first of two
+    derivatives, its result may depend on this level nowhere, and rightly. So then the error comes only if no result does.
+    """
+    lost = [result for result in results if getattr(result, "level", None) is not level]
+    if level.taken and lost and (level.taken[1] or len(lost) == len(results)):
+        raise TensorConversionError(
+            f"the result does not depend on what is differentiated, so its derivative would be 0, and {level.taken[0]}: "
+            f"such a plain number has no derivative. Keep the Tensor; or, where a constant is wanted, write "
+            f"minigrad.stop_gradient(t)"
         )
 
 

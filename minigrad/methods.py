@@ -6,6 +6,7 @@ from typing import Any, Callable, NoReturn
 
 import numpy as np
 
+from . import guards
 from .table import primitive
 from .views import View, innermost, note_view
 
@@ -98,12 +99,12 @@ class ArrayMethods:
     # Its value without the derivative, where the caller asks for a plain value
 
     def item(self, *index: Any) -> Any:
-        """The value (or one element) as a plain Python number, without its derivative."""
-        value = innermost(self)
+        """The value (or one element) as a plain Python number, without its derivative. See `guards.check_dependence`."""
+        value = guards.taken(self, "item()")
         return value.item(*index) if hasattr(value, "item") else value
 
     def __int__(self) -> int:
-        return int(innermost(self))
+        return int(guards.taken(self, "int()"))
 
     def __round__(self, ndigits: int = 0) -> Any:
         return round(innermost(self), ndigits)

@@ -155,9 +155,9 @@ class Guarded:
     __float__ = refused(
         "float()",
         "write np.sin(t) instead of math.sin(t) or float(t), array = np.zeros_like(t, shape=...) before array[0] = t; "
-        "and t.item() where only the number is wanted",
+        "and t.item() for a plain number, which has no derivative",
     )
-    __complex__ = refused("complex()", "write t + 0j; and t.item() where only the number is wanted")
+    __complex__ = refused("complex()", "write t + 0j; and t.item() for a plain number, which has no derivative")
     __reduce__ = refused("pickling a Tensor", "pickle what grad returns, or minigrad.stop_gradient(t)")
     tolist = refused("tolist()", "write list(t)")
 

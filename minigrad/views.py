@@ -14,7 +14,7 @@ from weakref import ref
 import numpy as np
 from numpy import ndarray
 
-from . import operands
+from . import guards, operands
 from .table import primitive
 
 
@@ -54,13 +54,14 @@ def note_view(t: Any, origin: Any, index: Any, call: Callable | None = None) -> 
     """Remember that a Tensor is a view of another."""
     family = origin.family
     root = family.root if type(family) is View else origin
-    views = root.family
-    if views is None:
-        root.family = [ref(t)]
-    else:
-        if len(views) & (len(views) - 1) == 0:  # now and then, drop the views that no longer exist
-            views[:] = [view for view in views if view() is not None]
-        views.append(ref(t))
+    with guards.changing:
+        views = root.family
+        if views is None:
+            root.family = [ref(t)]
+        else:
+            if len(views) & (len(views) - 1) == 0:  # now and then, drop the views that no longer exist
+                views[:] = [view for view in views if view() is not None]
+            views.append(ref(t))
     t.family = View(origin, root, index, call)
 
 

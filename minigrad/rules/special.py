@@ -12,7 +12,7 @@ from functools import wraps
 import numpy as np
 
 from ..methods import astype
-from ..table import defvjp, late_rules, primitive
+from ..table import VJP, Rule, late_rules, primitive, rules
 from .elementwise import cosine
 
 PI, LN10 = float(np.pi), float(np.log(10))
@@ -22,19 +22,23 @@ _registered = False
 
 
 def register():
-    """Define the derivatives of SciPy's special functions, if they are loaded and this was not done yet."""
+    """Define the derivatives of SciPy's special functions, once they are loaded. If the user has defined one, it stays.
+
+    A call that is interrupted has defined some of them. Then the next call does everything again. Several threads may do
+    this at once, because they all define the same.
+    """
     global _registered
     special = sys.modules.get("scipy.special")
-    if _registered or special is None or not hasattr(special, "xlogy"):
+    is_loading = getattr(getattr(special, "__spec__", None), "_initializing", False)  # by another thread
+    if _registered or special is None or is_loading:
         return
-    for name, vjps in _table(special).items():
-        ufunc = getattr(special, name, None)
+    found = {getattr(special, name, None): vjps for name, vjps in _table(special).items()}
+    # zeta(x, q) calls a ufunc _zeta. DLMF 25.11.17
+    zeta = getattr(getattr(special, "_ufuncs", None), "_zeta", None)
+    found[zeta] = {"x": _refused("zeta", "x"), "q": lambda g, x, q: -g * x * zeta(np.add(x, 1.0), q)}
+    for ufunc, vjps in found.items():
         if isinstance(ufunc, np.ufunc):
-            defvjp(ufunc, **{argument: _in_float64(vjp) for argument, vjp in vjps.items()})
-    zeta = getattr(getattr(special, "_ufuncs", None), "_zeta", None)  # zeta(x, q) calls this ufunc
-    if isinstance(zeta, np.ufunc):
-        # DLMF 25.11.17
-        defvjp(zeta, x=_refused("zeta", "x"), q=lambda g, x, q: -g * x * zeta(np.add(x, 1.0), q))
+            rules.setdefault(ufunc, Rule(ufunc, {argument: VJP(_in_float64(vjp)) for argument, vjp in vjps.items()}))
     _registered = True
 
 
