@@ -15,6 +15,7 @@ from numpy import ndarray
 from . import guards, operands, tree
 from .arguments import Arguments
 from .graph import Level, Node, describe
+from .methods import as_python_number
 from .tensor import Tensor
 from .views import innermost
 
@@ -174,8 +175,8 @@ def gradient_for(leaf: Any, node: Node | None, level: Level, g: Any) -> Any:
     if isinstance(g, Tensor) and g.level is level:
         raise TypeError("a rule uses a value that is being differentiated and is not one of its arguments")
     if isinstance(g, Tensor):
-        if isinstance(node.dtype, type) and not isinstance(leaf, Tensor) and dtype_of(g) != np.dtype(node.dtype):
-            g = g.astype(node.dtype)  # the leaf is a Python number, so its gradient has the dtype of one
+        if isinstance(node.dtype, type) and not isinstance(g.node.dtype, type):
+            g = as_python_number(g)  # the leaf is a Python number, so its gradient is one too
         array = innermost(g)
         is_read_only = isinstance(array, ndarray) and not array.flags.writeable
         return np.positive(g) if is_read_only else g.snapshot()

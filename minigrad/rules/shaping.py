@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..methods import astype
+from ..methods import as_python_number, astype
 from ..table import defconstant, defvjp, find_tensor, primitive, sequence
 from .composition import defstandin
 from .indexing import scatter
@@ -28,7 +28,8 @@ def _ravel_a(g, a_shape, order="C"):
 
 
 def _inverse(permutation):
-    return tuple(np.argsort([i % len(permutation) for i in permutation]))
+    permutation = np.atleast_1d(permutation)  # for a vector, NumPy takes a number too
+    return tuple(np.argsort(permutation % len(permutation)))
 
 
 @primitive
@@ -84,6 +85,7 @@ defvjp(np.roll,     a=lambda g, shift, axis=None: np.roll(g, _minus(shift), axis
 
 
 defvjp(astype, x=lambda g, dtype, casting="unsafe": g)
+defvjp(as_python_number, x=lambda g: g)
 defvjp(np.astype, x=lambda g, dtype, copy=True, device=None: g)
 
 # ---- Repeating elements, and leaving some out -----------------------------------------------------------------------
@@ -97,8 +99,11 @@ def along(axis, index):
 
 
 def length(shape, axis):
-    """Return the number of elements along an axis, or of all elements if there is no axis."""
-    return math.prod(shape) if axis is None else shape[axis]
+    """Return the number of elements along an axis, or of all elements if there is no axis.
+
+    A number has no axes, but NumPy allows ``axis=0`` for it.
+    """
+    return math.prod(shape) if axis is None or not shape else shape[axis]
 
 
 def put_back(g, numbers, shape, axis=None):
@@ -106,7 +111,7 @@ def put_back(g, numbers, shape, axis=None):
 
     The numbers count along an axis or, if there is no axis, through all elements.
     """
-    if axis is None:
+    if axis is None or not shape:
         return np.reshape(scatter([g], [numbers], (math.prod(shape),)), shape)
     return scatter([g], [along(axis % len(shape), numbers)], shape)
 
