@@ -11,6 +11,7 @@ import numpy as np
 
 from ..methods import astype
 from ..table import defvjp, late_rules
+from . import special_integrals
 
 PI, LN10 = float(np.pi), float(np.log(10))
 ROOT_PI, ROOT_2, ROOT_2PI = PI**0.5, 2**0.5, (2 * PI) ** 0.5
@@ -24,7 +25,7 @@ def register():
     special = sys.modules.get("scipy.special")
     if _registered or special is None or not hasattr(special, "xlogy"):
         return
-    for name, vjps in _table(special).items():
+    for name, vjps in (_table(special) | special_integrals.table(special)).items():
         ufunc = getattr(special, name, None)
         if isinstance(ufunc, np.ufunc):
             defvjp(ufunc, **vjps)
@@ -85,12 +86,6 @@ def _table(special):
         z = np.where(left, 1 - x, 0.5)
         reflected = np.cos(PI * np.where(left, x, 0)) * s.gamma(z) - y * s.psi(z)
         return g * np.where(left, reflected, -y * s.psi(np.where(left, 1, x)))
-
-    def gamma_density(a, x):  # DLMF 8.8.13
-        return np.exp(s.xlogy(np.subtract(a, 1.0), x) - x - s.gammaln(a))
-
-    def beta_density(a, b, x):  # DLMF 8.17.1
-        return np.exp(s.xlogy(np.subtract(a, 1.0), x) + s.xlog1py(np.subtract(b, 1.0), -x) - s.betaln(a, b))
 
     # ---- Kinks and limits ----
 
@@ -170,7 +165,7 @@ def _table(special):
         "exp10":     {"x": lambda g, y: g * y * LN10},
         "exprel":    {"x": lambda g, x: g * exprel_slope(x)},
 
-        # Gamma functions: DLMF 5.2.2, 5.12.1, 5.15.1, 8.8.13, 8.17.1
+        # Gamma functions: DLMF 5.2.2, 5.12.1, 5.15.1
         "gamma":    {"x": lambda g, x, y: g * y * s.psi(x)},
         "gammaln":  {"x": lambda g, x: g * s.psi(x)},
         "loggamma": {"x": lambda g, x: g * s.psi(x)},
@@ -180,10 +175,6 @@ def _table(special):
                      "b": lambda g, a, b, y: g * y * (s.psi(b) - s.psi(a + b))},
         "betaln":   {"a": lambda g, a, b: g * (s.psi(a) - s.psi(a + b)),
                      "b": lambda g, a, b: g * (s.psi(b) - s.psi(a + b))},
-        "gammainc":  {"a": _refused("gammainc", "a"),  "x": lambda g, a, x: g * gamma_density(a, x)},
-        "gammaincc": {"a": _refused("gammaincc", "a"), "x": lambda g, a, x: -g * gamma_density(a, x)},
-        "betainc":   {"a": _refused("betainc", "a"), "b": _refused("betainc", "b"),
-                      "x": lambda g, a, b, x: g * beta_density(a, b, x)},
 
         # Bessel functions: DLMF 10.6.1, 10.6.3, 10.29.1, 10.29.3; those with e are multiplied by exp(-|z|)
         "j0": {"z": lambda g, z: -g * s.j1(z)},
