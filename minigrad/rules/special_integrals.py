@@ -20,6 +20,7 @@ import math
 import numpy as np
 
 from ..table import defvjp, primitive
+from .composition import unused
 
 PI = float(np.pi)
 TINY = 1e-300  # stands for a parameter 0, so that the limit is computed
@@ -344,6 +345,10 @@ def table(special):
         x = np.where(small, 1.0, x)
         return np.where(small, series, fun(x) / x)
 
+    def sum_over_x(g, odd, even, x):
+        share = g[0] * over_x(odd, x)
+        return share if unused(g[1]) else share + g[1] * even(x) / x  # the second is infinite at 0
+
     def no_derivative(fun, name):
         def refuse(g):
             raise NotImplementedError(
@@ -384,8 +389,8 @@ def table(special):
         "dawsn":   {"x": dawsn_x},
         "erfi":    {"x": lambda g, x: g * (2 / PI**0.5) * np.exp(x * x)},
         "fresnel": {"z": fresnel_z},
-        "sici":    {"x": lambda g, x: g[0] * over_x(np.sin, x) + g[1] * np.cos(x) / x},
-        "shichi":  {"x": lambda g, x: g[0] * over_x(np.sinh, x) + g[1] * np.cosh(x) / x},
+        "sici":    {"x": lambda g, x: sum_over_x(g, np.sin, np.cos, x)},
+        "shichi":  {"x": lambda g, x: sum_over_x(g, np.sinh, np.cosh, x)},
 
         # D. B. Owen, "Tables for computing bivariate normal probabilities", Annals of Mathematical Statistics 27, 1956
         "owens_t": {"h": lambda g, h, a: -g * np.exp(-h * h / 2) * s.erf(a * h / 2**0.5) / (8 * PI) ** 0.5,
