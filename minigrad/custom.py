@@ -11,8 +11,8 @@ import numpy as np
 from numpy import ndarray
 
 from . import guards, operands, table, tree
-from .arguments import check_callable, name_of, wraps
 from .boundary import float0, kind_of
+from .functions import check_callable, name_of, wraps
 from .graph import Edge, Level, Node
 from .tensor import Tensor, top_level, unwrap
 from .transforms import vjp

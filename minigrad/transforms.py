@@ -18,9 +18,10 @@ import numpy as np
 from numpy import ndarray
 
 from . import boundary, graph, operands, tensor, tree
-from .arguments import Arguments, check_callable, name_of, wraps
+from .arguments import Arguments
 from .boundary import Options, as_array, check_leaf, check_output_dtype, dtype_of, float0, kind_of, note_line
 from .boundary import one_like, show_cause, split_aux, value_of, zero_cotangent
+from .functions import check_callable, name_of, wraps
 from .grad import grad
 from .graph import NOBODY, Observer, describe
 from .tensor import Tensor, top_level

@@ -28,6 +28,7 @@ LAYERS = [
     "methods",
     "tensor",
     "tree",
+    "functions",
     "arguments",
     "rules",
     "inplace",
