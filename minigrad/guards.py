@@ -12,6 +12,7 @@ from typing import Any, Callable, NoReturn
 import numpy as np
 from numpy import ndarray
 
+from . import libraries
 from .operands import PYTHON_NUMBERS, Guarded, TensorConversionError, refuse_foreign, within
 
 
@@ -53,6 +54,8 @@ def _refuse_function(rule: Any) -> NoReturn:
             f"{rule.title} writes into an array, which would drop the derivative of a Tensor; write t[index] = value "
             f"instead, into a Tensor (np.zeros_like makes one), or build the array with np.stack or np.where"
         )
+    if rule.title.startswith("scipy.special.") and rule.fun.__name__.startswith("_"):
+        raise NotImplementedError(libraries.advice(rule.title))  # the user has not called this ufunc
     raise NotImplementedError(
         f"{rule.title} has no derivative rule, so it cannot be applied to a value that is being differentiated. Add "
         f"one with minigrad.defvjp({rule.title}, x=lambda g, x: ...), one VJP for each argument that has a "

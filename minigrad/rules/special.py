@@ -33,6 +33,9 @@ def register():
     if isinstance(zeta, np.ufunc):
         # DLMF 25.11.17
         defvjp(zeta, x=_refused("zeta", "x"), q=lambda g, x, q: -g * x * zeta(np.add(x, 1.0), q))
+    riemann = getattr(getattr(special, "_ufuncs", None), "_riemann_zeta", None)  # zeta(x) calls this ufunc
+    if isinstance(riemann, np.ufunc):
+        defvjp(riemann, x=_refused("zeta", "x"))
     _registered = True
 
 

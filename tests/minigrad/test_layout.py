@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 # The modules of minigrad, from the bottom up; a folder counts as one. Each may import what stands before it.
 LAYERS = [
+    "libraries",
     "operands",
     "guards",
     "graph",
@@ -38,6 +39,7 @@ LAYERS = [
     "custom",
     "fast",
     "numpy",
+    "scipy",
     "coverage",
 ]
 OPTIONAL = {"fast"}  # the core does without it
