@@ -89,7 +89,13 @@ def check_result(rule: Any, y: Any) -> None:
             check_result(rule, member)
         return
     refuse_foreign(y)
-    if np.dtype(getattr(y, "dtype", type(y))).kind not in "fcbiu":
+    kind = np.dtype(getattr(y, "dtype", type(y))).kind
+    if kind == "O" and isinstance(y, ndarray):
+        raise TypeError(
+            f"{rule.title} returned an array of dtype object, which cannot be differentiated: an argument is such an array; make "
+            f"it an array of numbers first, with x.astype(float)"
+        )
+    if kind not in "fcbiu":
         raise TypeError(f"{rule.title} returned {y!r} of type {type(y)}, which cannot be differentiated")
 
 

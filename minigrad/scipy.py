@@ -147,7 +147,7 @@ _defvjp(comb,         N=_comb_N, k=_comb_k)
 
 # ---- The namespace --------------------------------------------------------------------------------------------------
 
-_ours = (comb, factorial, log_softmax, logsumexp, multigammaln, perm, polygamma, softmax, softplus)
+FUNCTIONS = (comb, factorial, log_softmax, logsumexp, multigammaln, perm, polygamma, softmax, softplus)
 special = _Namespace(
-    **{name: getattr(_special, name) for name in dir(_special) if name[0] != "_"} | {f.__name__: f for f in _ours}  # type: ignore[attr-defined]
+    **{name: getattr(_special, name) for name in dir(_special) if name[0] != "_"} | {f.__name__: f for f in FUNCTIONS}  # type: ignore[attr-defined]
 )

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from ..table import defvjp
-from .composition import defstandin
+from ..table import defcomposition, defvjp
+from .composition import defstandin, stacked
 from .products import convolve_a, summed_to
 
 # ---- Values ---------------------------------------------------------------------------------------------------------
@@ -37,6 +37,37 @@ def _vander_x(g, x, N=None, increasing=False):
 
 defvjp(np.polyval, p=_polyval_p, x=_polyval_x)
 defvjp(np.vander,  x=_vander_x)
+
+# ---- Values of the newer kind ---------------------------------------------------------------------------------------
+# numpy.polynomial has the lowest power first. Two of its functions look for Tensors. The others are in `minigrad.numpy`.
+
+
+def _horner(x, c, tensor=True):
+    c = np.reshape(c, np.shape(c) + (1,) * np.ndim(x)) if tensor else c
+    y = c[-1] + x * 0
+    for i in range(2, len(c) + 1):
+        y = c[-i] + y * x
+    return y
+
+
+def _inexact(*arrays):
+    return [np.add(stacked(x), 0.0) for x in arrays]
+
+
+def _polyval2d(x, y, c):
+    x, y, c = _inexact(x, y, c)
+    if np.shape(x) != np.shape(y):
+        raise ValueError("x, y are incompatible")
+    return _horner(y, _horner(x, c), tensor=False)
+
+
+def _polygrid2d(x, y, c):
+    x, y, c = _inexact(x, y, c)
+    return _horner(y, _horner(x, c))
+
+
+defcomposition(np.polynomial.polynomial.polyval2d, _polyval2d)
+defcomposition(np.polynomial.polynomial.polygrid2d, _polygrid2d)
 
 # ---- Sums, products and quotients -----------------------------------------------------------------------------------
 # Coefficients of the same power are added. So two arrays of coefficients are aligned at the last one.

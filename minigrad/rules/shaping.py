@@ -166,6 +166,12 @@ def _trim_zeros_filt(g, filt, trim="fb", axis=None):
 
 
 defvjp(np.tile,       A=_tile_A)
+def _sliding_window_view_x(g, x_shape, window_shape, axis=None):
+    numbers = np.arange(math.prod(x_shape)).reshape(x_shape)
+    return put_back(g, np.lib.stride_tricks.sliding_window_view(numbers, window_shape, axis), x_shape)
+
+
+defvjp(np.lib.stride_tricks.sliding_window_view, x=_sliding_window_view_x)
 defvjp(np.repeat,     a=_repeat_a)
 defvjp(np.resize,     a=_resize_a)
 defvjp(np.delete,     arr=_delete_arr)

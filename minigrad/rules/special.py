@@ -10,7 +10,7 @@ import sys
 import numpy as np
 
 from ..methods import astype
-from ..table import defvjp, late_rules
+from ..table import defconstant, defvjp, late_rules
 from . import special_integrals
 
 PI, LN10 = float(np.pi), float(np.log(10))
@@ -29,6 +29,7 @@ def register():
         ufunc = getattr(special, name, None)
         if isinstance(ufunc, np.ufunc):
             defvjp(ufunc, **vjps)
+    defconstant(special.gammasgn, *[f for f in [getattr(special, "round", None)] if isinstance(f, np.ufunc)])
     zeta = getattr(getattr(special, "_ufuncs", None), "_zeta", None)  # zeta(x, q) calls this ufunc
     if isinstance(zeta, np.ufunc):
         # DLMF 25.11.17

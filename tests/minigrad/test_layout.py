@@ -38,6 +38,7 @@ LAYERS = [
     "transforms",
     "custom",
     "fast",
+    "polynomial",
     "numpy",
     "scipy",
     "coverage",
