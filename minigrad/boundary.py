@@ -8,7 +8,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import partial
-from traceback import walk_tb
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -232,7 +231,10 @@ def show_cause(error: Exception) -> None:
             del ours, error
     if isinstance(error, operands.TensorConversionError):
         return
-    frames = [frame for frame, _ in walk_tb(error.__traceback__)][::-1]
+    frames, traceback = [], error.__traceback__
+    while traceback:
+        frames.insert(0, traceback.tb_frame)
+        traceback = traceback.tb_next
     name = "np.nditer" if str(error).startswith("Iterator operand") else called_in(frames)
     given = [frame.f_locals for frame in frames if frame.f_globals.get("__name__", "").startswith("scipy.")]
     if name == "np.nditer" or (name.startswith("scipy.") and _knows_tensor(given)):

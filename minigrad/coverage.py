@@ -1,4 +1,4 @@
-"""Which functions of NumPy can be differentiated: a list made from the NumPy that is installed.
+"""Which functions of NumPy and `scipy.special` can be differentiated: a list made from what is installed.
 
     python -m minigrad.coverage                     how many functions and methods of each kind
     python -m minigrad.coverage --list unknown      their names
@@ -133,7 +133,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Print what the command line asks for."""
     parser = _Parser(
         prog="python -m minigrad.coverage",
-        description="Show which of NumPy's functions minigrad can differentiate.",
+        description="Show which functions of NumPy and scipy.special minigrad can differentiate.",
         epilog="example:  python -m minigrad.coverage --list constant unknown",
     )
     names_of = f"print the names: {', '.join(KINDS)}"
@@ -145,7 +145,8 @@ def main(arguments: list[str] | None = None) -> None:
         return
     names = table()
     total = sum(map(len, names.values()))
-    print(f"NumPy {np.__version__}: {total} functions that hand a Tensor over, and methods and attributes of arrays\n")
+    with_scipy = f" and scipy.special {scipy.VERSION}" if scipy else ""
+    print(f"NumPy {np.__version__}{with_scipy}: {total} functions that take Tensors, and methods and attributes of arrays\n")
     for name, meaning in KINDS.items():
         print(f"{len(names[name]):5} {name:16}{meaning}")
     for name in options.list:

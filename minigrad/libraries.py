@@ -7,13 +7,20 @@ know which function of the library the program has called, and what to write ins
 from __future__ import annotations
 
 import sys
-from typing import Any, Iterable
+from typing import Any, Iterable, Iterator
 
 LIBRARIES = ("scipy", "numpy")
 # The functions of scipy.special that `minigrad.scipy` has too.
 IN_MINIGRAD_SCIPY = "comb factorial log_softmax logsumexp multigammaln perm polygamma softmax softplus".split()
 # The functions of NumPy that are in `minigrad.numpy`, and take Tensors there.
 IN_MINIGRAD_NUMPY = "asarray_chkfinite full full_like kaiser require fft.fftfreq fft.rfftfreq".split()
+
+
+def running(frame: Any) -> Iterator:
+    """Return a frame, the frame that called it, and so on."""
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
 
 
 def called_in(frames: Iterable) -> str:

@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as _np
 
-from .polynomial import namespace as _polynomial
 from .rules import creation as _creation
 from .rules.composition import apply_along_axis, apply_over_axes  # noqa: F401  (here they take plain arrays too)
 from .rules.composition import stacked as _stacked
@@ -33,6 +32,10 @@ from .tensor import record as _record
 
 
 def __getattr__(name: str) -> Any:
+    if name == "polynomial":
+        from .polynomial import namespace
+
+        return globals().setdefault(name, namespace(globals()))
     return getattr(_np, name)
 
 
@@ -76,5 +79,4 @@ for _name in (
     globals()[_name] = _everywhere(getattr(_np, _name))
 r_, c_ = _creation.Joined(_np.r_, False), _creation.Joined(_np.c_, True)
 fft = _with(_np.fft, **{f.__name__: _with_tensors(f, _creation.frequencies(f)) for f in (_np.fft.fftfreq, _np.fft.rfftfreq)})
-polynomial = _polynomial(globals())
 linalg = _with(_np.linalg, norm=_everywhere(_np.linalg.norm))

@@ -10,13 +10,12 @@ from __future__ import annotations
 import sys
 from array import array as buffer
 from collections import UserList, deque
-from traceback import walk_stack
 from typing import Any, Callable, NoReturn
 
 import numpy as np
 from numpy import ndarray
 
-from .libraries import advice, called_in
+from .libraries import advice, called_in, running
 
 PYTHON_NUMBERS = (float, int, complex, bool)
 
@@ -139,7 +138,7 @@ def refused(what: str, instead: str) -> Callable[..., NoReturn]:
     """Return a method that raises, and says what to write instead."""
 
     def refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
-        name = called_in(frame for frame, _ in walk_stack(sys._getframe(1)))
+        name = called_in(running(sys._getframe(1)))
         said = f"{what} would drop the derivative of a value that is being differentiated; {instead}"
         raise TensorConversionError(advice(name) or (f"{name}: {said}" if name else said))
 

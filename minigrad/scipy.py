@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as _np
 import scipy.special as _special
+from scipy import __version__ as VERSION  # noqa: F401
 
 from .table import defvjp as _defvjp
 from .table import primitive as _primitive

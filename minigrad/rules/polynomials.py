@@ -1,10 +1,11 @@
 """Polynomials, and fitting them to data. A polynomial is given by its coefficients, the highest power first."""
 
 import math
+import sys
 
 import numpy as np
 
-from ..table import defcomposition, defvjp
+from ..table import defcomposition, defvjp, late_rules, rules
 from .composition import defstandin, stacked
 from .products import convolve_a, summed_to
 
@@ -66,8 +67,15 @@ def _polygrid2d(x, y, c):
     return _horner(y, _horner(x, c))
 
 
-defcomposition(np.polynomial.polynomial.polyval2d, _polyval2d)
-defcomposition(np.polynomial.polynomial.polygrid2d, _polygrid2d)
+def _register():
+    """Define these compositions once ``numpy.polynomial`` is loaded. NumPy loads it at its first use."""
+    polynomial = sys.modules.get("numpy.polynomial.polynomial")
+    if hasattr(polynomial, "polygrid2d") and polynomial.polyval2d not in rules:
+        defcomposition(polynomial.polyval2d, _polyval2d)
+        defcomposition(polynomial.polygrid2d, _polygrid2d)
+
+
+late_rules.append(_register)
 
 # ---- Sums, products and quotients -----------------------------------------------------------------------------------
 # Coefficients of the same power are added. So two arrays of coefficients are aligned at the last one.

@@ -48,6 +48,7 @@ CORE = ("graph", "table", "tensor", "grad")
 
 # The imports inside of functions, and why they are there.
 LATE_IMPORTS = {
+    ("minigrad.numpy", "minigrad.polynomial"): "it loads numpy.polynomial, which NumPy too loads at its first use only",
     ("minigrad.tree", "dataclasses"): "it takes a fiftieth of the time that importing NumPy does, and few need it",
     ("linear.report", "jax"): "it is optional: the report compares gradients with it, where it is installed",
     ("linear.__main__", "linear.pictures"): "it needs matplotlib, which --no-pictures does without",
