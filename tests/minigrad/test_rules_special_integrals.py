@@ -44,9 +44,9 @@ CALLS = [
     ("betaincinv", A + 0.3, B + 0.3, P),
     ("betainccinv", A + 0.3, B + 0.3, P),
 ]
-# What JAX lacks, or differentiates once, or by some arguments only. (Its fresnel is wrong at second order.)
+# What JAX lacks, or differentiates once, or by some arguments only.
 NOT_IN_JAX = {"erfi", "shichi", "gammaincinv", "gammainccinv", "betaincinv", "betaincc", "betainccinv", "betainc"}
-ONCE_IN_JAX = {"exp1", "expn", "gammainc", "gammaincc", "fresnel", "dawsn"}
+ONCE_IN_JAX = {"exp1", "expn", "gammainc", "gammaincc"}
 NEW = {"betaincc": "1.11", "betainccinv": "1.11"}
 CASES = [
     Case(getattr(special, name), args, {}, getattr(jax.scipy.special, name, None))
