@@ -11,6 +11,7 @@ import numpy as np
 from numpy import ndarray
 
 from . import guards, operands, table, tree
+from .arguments import whole_numbers
 from .boundary import float0, kind_of
 from .functions import check_callable, name_of, wraps
 from .graph import Edge, Level, Node
@@ -194,7 +195,8 @@ class custom_vjp:
         self.fun = fun
         self.fwd: Callable | None = None
         self.bwd: Callable | None = None
-        self.nondiff_argnums = (nondiff_argnums,) if isinstance(nondiff_argnums, int) else tuple(nondiff_argnums)
+        is_one = isinstance(nondiff_argnums, int)
+        self.nondiff_argnums = (nondiff_argnums,) if is_one else whole_numbers("nondiff_argnums", nondiff_argnums)
 
     def defvjp(self, fwd: Callable, bwd: Callable) -> None:
         """Define the derivative.
@@ -291,6 +293,11 @@ def _recorded(
     """
     for result in results:
         operands.refuse_foreign(result)
+        if kind_of(result) == "O":
+            raise TypeError(
+                f"{name_of(fun)} returned {result!r} of type {type(result)}: a checkpoint or custom_vjp function returns numbers "
+                f"and arrays only; leave the rest out, or compute it outside of the function"
+            )
     node = Node(results, [Edge(level.node_of(arguments), vjp, ())])
     outputs = level.wrapped(results, node)
     level.observer.recorded(fun, args, kwargs, outputs, node)

@@ -650,7 +650,9 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     plan = plans[form] if form in plans else plans.setdefault(form, plan_for(rule, args, kwargs))
     if plan is None:
         return tensor.record(rule, args, kwargs)
-    vjp, keywords, pick = plan
+    vjp, keywords, pick, arrays = plan
+    if arrays and tuple in map(type, (*args[1:], *kwargs.values())):  # the tuple may stand for an array
+        return tensor.record(rule, args, kwargs)
     x, level = t.value, t.level
     y = rule.fun(x, *args[1:], **kwargs)
     if keywords:
@@ -668,7 +670,8 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
 def plan_for(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Return the plan for calls of this form. Return None if they must go the plain way.
 
-    A plan has the VJP of the first argument, the options that it takes, and a function that picks the residuals.
+    A plan has the VJP of the first argument, the options that it takes, a function that picks the residuals, and whether
+    other arguments of the call may be arrays.
     """
     names = list(rule.parameters)
     options = [*names[1 : len(args)], *kwargs]
@@ -683,7 +686,8 @@ def plan_for(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     residuals = "".join(f"shape_of({name[:-6]})," if name.endswith("_shape") else f"{name}," for name in vjp.residuals)
     named = ", ".join(f"{name}=None" for name in dict.fromkeys([*names, *options, "y"]))
     pick = eval(f"lambda {named}: ({residuals})", {"shape_of": shape_of})
-    return FASTER.get(vjp.fun, vjp.fun), [name for name in vjp.keywords if name in options], pick
+    keywords = [name for name in vjp.keywords if name in options]
+    return FASTER.get(vjp.fun, vjp.fun), keywords, pick, not rule.vjps.keys().isdisjoint(options)
 
 
 def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:

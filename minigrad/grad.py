@@ -150,7 +150,7 @@ def differentiate(
                 boundary.note_line(error, partial(differentiate, fun, arguments, options, has_aux, args, kwargs))
             raise
         gradients = boundary.gradients_for(leaves, nodes, level, cotangents)
-    except ValueError as error:
+    except Exception as error:
         boundary.show_cause(error)
         raise
     finally:

@@ -14,6 +14,7 @@ from typing import Any, Callable, NoReturn
 import numpy as np
 from numpy import ndarray
 
+from . import libraries
 from .operands import PYTHON_NUMBERS, Guarded, TensorConversionError, refuse_foreign, within
 
 
@@ -55,6 +56,8 @@ def _refuse_function(rule: Any) -> NoReturn:
             f"{rule.title} writes into an array, which would drop the derivative of a Tensor; write t[index] = value "
             f"instead, into a Tensor (np.zeros_like makes one), or build the array with np.stack or np.where"
         )
+    if rule.title.startswith("scipy.special.") and rule.fun.__name__.startswith("_"):
+        raise NotImplementedError(libraries.advice(rule.title))  # the user has not called this ufunc
     raise NotImplementedError(
         f"{rule.title} has no derivative rule, so it cannot be applied to a value that is being differentiated. Add "
         f"one with minigrad.defvjp({rule.title}, x=lambda g, x: ...), one VJP for each argument that has a "
@@ -88,7 +91,13 @@ def check_result(rule: Any, y: Any) -> None:
             check_result(rule, member)
         return
     refuse_foreign(y)
-    if np.dtype(getattr(y, "dtype", type(y))).kind not in "fcbiu":
+    kind = np.dtype(getattr(y, "dtype", type(y))).kind
+    if kind == "O" and isinstance(y, ndarray):
+        raise TypeError(
+            f"{rule.title} returned an array of dtype object, which cannot be differentiated: an argument is such an array; make "
+            f"it an array of numbers first, with x.astype(float)"
+        )
+    if kind not in "fcbiu":
         raise TypeError(f"{rule.title} returned {y!r} of type {type(y)}, which cannot be differentiated")
 
 

@@ -7,12 +7,15 @@ derivative.
 
 from __future__ import annotations
 
+import sys
 from array import array as buffer
 from collections import UserList, deque
 from typing import Any, Callable, NoReturn
 
 import numpy as np
 from numpy import ndarray
+
+from .libraries import advice, called_in, running
 
 PYTHON_NUMBERS = (float, int, complex, bool)
 
@@ -135,7 +138,9 @@ def refused(what: str, instead: str) -> Callable[..., NoReturn]:
     """Return a method that raises, and says what to write instead."""
 
     def refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
-        raise TensorConversionError(f"{what} would drop the derivative of a value that is being differentiated; {instead}")
+        name = called_in(running(sys._getframe(1)))
+        said = f"{what} would drop the derivative of a value that is being differentiated; {instead}"
+        raise TensorConversionError(advice(name) or (f"{name}: {said}" if name else said))
 
     return refuse
 

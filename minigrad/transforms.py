@@ -121,7 +121,7 @@ def _forward(fun: Callable, primals: tuple, has_aux: bool, observer: Observer = 
         root = level.node_of(results) if top_level(results) is level else None
         out, aux = (tree.map(lambda leaf: _safe(value_of(leaf, level)), result) for result in (out, aux))
         return level, nodes, root, out, aux
-    except ValueError as error:
+    except Exception as error:
         show_cause(error)
         raise
     finally:

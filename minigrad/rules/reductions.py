@@ -201,6 +201,7 @@ def _cumprod_a(g, a, y, axis=None, dtype=None):
     if np.size(a) == 0:
         return np.zeros(np.shape(a), np.result_type(g))
     a = _computed(a, dtype)
+    axis = axis if np.ndim(a) else None
     rows, y, g = (np.ravel(x) if axis is None else np.moveaxis(x, axis, 0) for x in (a, y, g))
     before = np.concatenate([np.ones(np.shape(y[:1]), np.result_type(y)), y[:-1]])
     share = before * recurrence(g, rows[1:])
