@@ -102,8 +102,8 @@ class FastLevel(tensor.GradLevel):
 
     def to_keep(self, value: Any) -> Any:
         """Do the same as the core, but copy a large array only once for all its uses, as long as it does not change."""
-        if type(value) is not ndarray:
-            return value.snapshot() if type(value) is Tensor else operands.within(value, self.to_keep)
+        if type(value) is not ndarray or value.dtype.hasobject:
+            return operands.within(value, self.to_keep) if type(value) in CONTAINERS else guards.to_keep(value)
         flags = value.flags
         if not flags.writeable and value.base is None:
             return value
@@ -117,6 +117,9 @@ class FastLevel(tensor.GradLevel):
                 self.copies = {} if self.copies is None else self.copies
                 self.copies[id(value)] = ref(copy)
         return copy
+
+
+CONTAINERS = {dict, list, tuple}
 
 
 def no_copy() -> None:
@@ -625,7 +628,8 @@ NUMERIC = {ndarray, float64, float, int}
 
 OPTIONS = {int, float, bool, str, type, type(None)}
 INDEXED = {ndarray, Tensor}
-SIMPLE_INDICES = {int, slice, type(None), type(...)}
+SIMPLE_INDICES = {int, type(None), type(...)}
+BOUNDS = {int, np.int64, type(None)}
 
 
 def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -703,10 +707,17 @@ def method_of(fun: Any) -> Callable:
     return method
 
 
+def is_simple(index: Any) -> bool:
+    """Return whether an index holds no arrays and no objects, which could change. A slice may hold some."""
+    kind = type(index)
+    if kind is slice:
+        return type(index.start) in BOUNDS and type(index.stop) in BOUNDS and type(index.step) in BOUNDS
+    return kind in SIMPLE_INDICES or (kind is tuple and all(map(is_simple, index)))
+
+
 def item(self: Any, index: Any) -> Any:
     """Do the same as `Tensor.__getitem__`, faster for indices without arrays."""
-    is_simple = type(index) in SIMPLE_INDICES or (type(index) is tuple and SIMPLE_INDICES.issuperset(map(type, index)))
-    if not is_simple or not self.level.is_fast or type(self.value) not in INDEXED or vjp_of(getitem, "a") not in FASTER:
+    if not is_simple(index) or not self.level.is_fast or type(self.value) not in INDEXED or vjp_of(getitem, "a") not in FASTER:
         return getitem(self, index)
     y, node = self.value[index], self.node
     t = result_of(y, self.level, node, Parts, (index, node.shape))

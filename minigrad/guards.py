@@ -7,6 +7,7 @@ how differentiation works, you can read the core without this file.
 from __future__ import annotations
 
 import sys
+from copy import deepcopy
 from typing import Any, Callable, NoReturn
 
 import numpy as np
@@ -144,12 +145,22 @@ def user_line() -> str:
 def to_keep(value: Any) -> Any:
     """Return what a rule can keep of an argument. It stays the same if the user writes into the argument later.
 
-    An array is copied, unless it is read-only and is not a view. (Such an array can still change: through a view that was
-    taken before it became read-only. This is not detected.)
+    All arrays in the argument are copied, with one exception. An array that is read-only and is not a view is trusted: it
+    is kept as it is. So a program that makes its data read-only saves a copy of them in every step. Such an array can still
+    change in two ways: through a view that was taken before it became read-only, and when its flag is set back. Neither is
+    detected, and then the derivative is wrong.
     """
+    is_trusted = isinstance(value, ndarray) and not value.flags.writeable and value.base is None
+    if isinstance(value, (ndarray, Guarded)):
+        return value if is_trusted else own(value)
+    return within(value, to_keep)
+
+
+def own(value: Any) -> Any:
+    """Return a value with copies in place of its arrays and Tensors. Nobody else can write into them."""
     if isinstance(value, ndarray):
-        return value if not value.flags.writeable and value.base is None else copied(value)
-    return value.snapshot() if isinstance(value, Guarded) else within(value, to_keep)
+        return copied(value)
+    return value.snapshot() if isinstance(value, Guarded) else within(value, own)
 
 
 def copied(array: ndarray) -> ndarray:
@@ -158,6 +169,8 @@ def copied(array: ndarray) -> ndarray:
     The order "A" means Fortran order if the array has Fortran order in memory, without gaps. So the copy of an array with
     gaps must have gaps too. A broadcast array stays broadcast and read-only.
     """
+    if array.dtype.hasobject:
+        return deepcopy(array)  # the objects may be arrays too
     shape = array.shape
     if 0 in array.strides and array.size:
         array = array[tuple([slice(1) if stride == 0 else slice(None) for stride in array.strides])]
@@ -166,6 +179,32 @@ def copied(array: ndarray) -> ndarray:
         copy = np.empty((2, *array.shape), array.dtype, "F")[0]
         copy[...] = array
     return copy if copy.shape == shape else np.broadcast_to(copy, shape)
+
+
+def is_of_constant(result: Any, args: Any, level: Any) -> bool:
+    """Return whether a result is an argument that is a constant to the level, or a view of one.
+
+    `numpy.broadcast_arrays` and `numpy.histogram` have such results. They have no derivative. The caller gets them as they
+    are, so that they change with the argument, as in NumPy.
+    """
+    array = _array_in(result)
+    shared = [leaf for leaf in _leaves(args) if _share_memory(array, _array_in(leaf))]
+    return bool(shared) and not any(isinstance(leaf, Guarded) and leaf.level is level for leaf in shared)
+
+
+def _leaves(value: Any) -> list:
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else None
+    return [value] if members is None else [leaf for member in members for leaf in _leaves(member)]
+
+
+def _array_in(value: Any) -> Any:
+    while isinstance(value, Guarded):
+        value = value.value
+    return value
+
+
+def _share_memory(a: Any, b: Any) -> bool:
+    return isinstance(a, ndarray) and isinstance(b, ndarray) and (a is b or a.base is not None and np.shares_memory(a, b))
 
 
 def locked(value: Any) -> Any:
