@@ -7,6 +7,8 @@ how differentiation works, you can read the core without this file.
 from __future__ import annotations
 
 import sys
+from array import array as buffer
+from collections import UserList, deque
 from copy import deepcopy
 from typing import Any, Callable, NoReturn
 
@@ -150,17 +152,21 @@ def to_keep(value: Any) -> Any:
     change in two ways: through a view that was taken before it became read-only, and when its flag is set back. Neither is
     detected, and then the derivative is wrong.
     """
-    is_trusted = isinstance(value, ndarray) and not value.flags.writeable and value.base is None
-    if isinstance(value, (ndarray, Guarded)):
-        return value if is_trusted else own(value)
-    return within(value, to_keep)
+    if isinstance(value, ndarray) and not value.flags.writeable and value.base is None:
+        return value
+    return within(value, to_keep) if isinstance(value, (list, tuple, dict, slice)) else own(value)
 
 
 def own(value: Any) -> Any:
-    """Return a value with copies in place of its arrays and Tensors. Nobody else can write into them."""
+    """Return a value with copies in place of its arrays, Tensors, and containers. Nobody else can write into them."""
     if isinstance(value, ndarray):
         return copied(value)
+    if isinstance(value, COPIED_WHOLE):
+        return deepcopy(value)
     return value.snapshot() if isinstance(value, Guarded) else within(value, own)
+
+
+COPIED_WHOLE = (set, bytearray, buffer, deque, UserList)
 
 
 def copied(array: ndarray) -> ndarray:
@@ -187,9 +193,29 @@ def is_of_constant(result: Any, args: Any, level: Any) -> bool:
     `numpy.broadcast_arrays` and `numpy.histogram` have such results. They have no derivative. The caller gets them as they
     are, so that they change with the argument, as in NumPy.
     """
+    origins = _origins(result, args)
+    return bool(origins) and not _has_variable(origins, level)
+
+
+def apart(result: Any, args: Any, level: Any, is_only: bool = True) -> Any:
+    """Return the result of a function of the user. It is copied, because the function may keep it and write into it later.
+
+    A view of a Tensor stays one, and so does a view of a constant if there are other results.
+    """
+    if isinstance(result, (list, tuple)):
+        return within(result, lambda member: apart(member, args, level, False))
+    origins = _origins(result, args)
+    return result if _has_variable(origins, level) or (origins and not is_only) else own(result)
+
+
+def _origins(result: Any, args: Any) -> list:
+    """Return those of the arguments of a call with which a result shares memory."""
     array = _array_in(result)
-    shared = [leaf for leaf in _leaves(args) if _share_memory(array, _array_in(leaf))]
-    return bool(shared) and not any(isinstance(leaf, Guarded) and leaf.level is level for leaf in shared)
+    return [leaf for leaf in _leaves(args) if _share_memory(array, _array_in(leaf))] if isinstance(array, ndarray) else []
+
+
+def _has_variable(leaves: list, level: Any) -> bool:
+    return any(isinstance(leaf, Guarded) and leaf.level is level for leaf in leaves)
 
 
 def _leaves(value: Any) -> list:
@@ -203,8 +229,8 @@ def _array_in(value: Any) -> Any:
     return value
 
 
-def _share_memory(a: Any, b: Any) -> bool:
-    return isinstance(a, ndarray) and isinstance(b, ndarray) and (a is b or a.base is not None and np.shares_memory(a, b))
+def _share_memory(array: ndarray, other: Any) -> bool:
+    return array is other or isinstance(other, ndarray) and array.base is not None and np.shares_memory(array, other)
 
 
 def locked(value: Any) -> Any:
