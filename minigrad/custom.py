@@ -366,8 +366,10 @@ def _are_alike(leaves: list, others: list) -> bool:
 
 
 def _is_alike(a: Any, b: Any) -> bool:
+    if kind_of(a) == "O" or np.array_equal(a, b):
+        return True
     if kind_of(a) not in "fc" or kind_of(b) not in "fc" or np.shape(a) != np.shape(b):
-        return kind_of(a) == "O" or np.array_equal(a, b)
+        return False
     size = np.max(np.abs(b), initial=0, where=np.isfinite(b))
     return np.allclose(a, b, rtol=0, atol=size * np.sqrt(np.finfo(np.result_type(b)).eps), equal_nan=True)
 

@@ -105,7 +105,7 @@ class FastLevel(tensor.GradLevel):
         if type(value) is not ndarray or value.dtype.hasobject:
             return operands.within(value, self.to_keep) if type(value) in CONTAINERS else guards.to_keep(value)
         flags = value.flags
-        if not flags.writeable and value.base is None:
+        if value.base is None and not flags.writeable:
             return value
         is_small = value.nbytes < 16_384
         if value.nbytes >= 131_072:

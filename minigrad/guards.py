@@ -152,7 +152,7 @@ def to_keep(value: Any) -> Any:
     change in two ways: through a view that was taken before it became read-only, and when its flag is set back. Neither is
     detected, and then the derivative is wrong.
     """
-    if isinstance(value, ndarray) and not value.flags.writeable and value.base is None:
+    if isinstance(value, ndarray) and value.base is None and not value.flags.writeable:
         return value
     return within(value, to_keep) if isinstance(value, (list, tuple, dict, slice)) else own(value)
 

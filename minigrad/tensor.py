@@ -81,7 +81,8 @@ class GradLevel(Level):
 
         node = Node(y, edges)
         result = self.wrapped(y, node, [args, kwargs])
-        note_views(result, given, rule.fun, args, kwargs)
+        recorded = [t if top_level(t) is self else None for t in result] if isinstance(result, (list, tuple)) else result
+        note_views(recorded, given, rule.fun, args, kwargs)
         self.observer.recorded(rule.fun, args, kwargs, result, node)
         return result
 
