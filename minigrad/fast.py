@@ -111,12 +111,18 @@ class FastLevel(tensor.GradLevel):
         if value.nbytes >= 131_072:
             prime_allocator()
         copy = None if is_small or self.copies is None else self.copies.get(id(value), no_copy)()
-        if copy is None or copy.dtype != value.dtype or copy.shape != value.shape or copy.tobytes() != value.tobytes():
+        if copy is None or not is_copy(copy, value):
             copy = value.copy() if flags.c_contiguous else copied(value)
             if not is_small:
                 self.copies = {} if self.copies is None else self.copies
                 self.copies[id(value)] = ref(copy)
         return copy
+
+
+def is_copy(copy: ndarray, value: ndarray) -> bool:
+    """Return whether a copy is still like its array. The array may have changed, or be another one in the same place."""
+    is_alike = copy.dtype == value.dtype and copy.shape == value.shape and copy.flags.fnc == value.flags.fnc
+    return is_alike and copy.tobytes() == value.tobytes()
 
 
 CONTAINERS = {dict, list, tuple}

@@ -12,9 +12,11 @@ from collections import UserList, deque
 import jax
 import numpy as np
 import pytest
+from scipy import special
 
 import minigrad.numpy as mnp
-from minigrad import linearize, vjp
+from minigrad import grad, jvp, linearize, vjp
+from minigrad.table import rule_of, rules
 
 from .support import assert_identical, read_only
 from .test_surface import CALLS, LACKING, METHODS, NOT_DISPATCHED, SURFACE, Call, D, find, random
@@ -349,3 +351,137 @@ def test_a_constant_of_an_outer_level_that_is_written_into():
             raise AssertionError(f"np.{name}") from error
         taken += bool(arrays)
     assert taken > 250
+
+
+# ---- Writing --------------------------------------------------------------------------------------------------------
+
+WRITES = {
+    "a value": lambda t, c, i: t.__setitem__(slice(0, 3), c[:3]),
+    "an array": lambda t, c, i: t.__setitem__(..., c),
+    "an index": lambda t, c, i: t.__setitem__(i, c[i] * t[i]),
+    "an index in a tuple": lambda t, c, i: t.__setitem__((i,), t[i] * t[1]),
+    "a mask": lambda t, c, i: t.__setitem__(c > 0.5, 3.0 * t[c > 0.5]),
+    "a list": lambda t, c, i: t.__setitem__([int(n) for n in i], t[i] * t[0]),
+    "+=": lambda t, c, i: t.__iadd__(c),
+    "*=": lambda t, c, i: t.__imul__(c),
+    "**=": lambda t, c, i: t.__ipow__(c),
+    "into a view": lambda t, c, i: t[1:].__imul__(c[1:]),
+    "into elements of a view": lambda t, c, i: t[::-1].__setitem__(i, c[i] * t[i]),
+    "add.at": lambda t, c, i: np.add.at(t, i, c[i] * t[i]),
+    "multiply.at": lambda t, c, i: np.multiply.at(t, i, c[i]),
+    "power.at": lambda t, c, i: np.power.at(t, i, c[i]),
+    "out": lambda t, c, i: np.multiply(t, c, out=t),
+    "where": lambda t, c, i: np.multiply(t, c, out=t, where=c > 0.5),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_what_was_written_may_change(name):
+    """The value, the index, the condition: also what was written into is used later."""
+
+    def f(x, change):
+        t, c, i = np.sin(x), LONG.copy(), np.array([3, 1])
+        WRITES[name](t, c, i)
+        if change:
+            c[:], i[:] = 7.0, 0
+        return t * t
+
+    (out, pullback), (expected, wanted) = vjp(lambda x: f(x, True), LONG), vjp(lambda x: f(x, False), LONG)
+    assert_identical((out, pullback(LONG), pullback(LONG)), (expected, wanted(LONG), wanted(LONG)))
+
+
+# ---- Other functions ------------------------------------------------------------------------------------------------
+
+
+def special_ufuncs():
+    """The ufuncs of SciPy that have derivatives and take several arguments."""
+    rule_of(special.expit)
+    return [fun for fun, rule in rules.items() if isinstance(fun, np.ufunc) and fun.nin > 1 and not hasattr(np, fun.__name__)]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_constants_of_special_functions():
+    taken = 0
+    for fun in special_ufuncs():
+        for chosen in range(fun.nin):
+            call = Call(*(D(LONG + 0.1 * i) for i in range(fun.nin)))
+            for kind in ("array", "view", "list", "object with an array"):
+                f, x, change = program(call, fun, chosen, kind)
+                try:
+                    _, pullback = vjp(f, x)
+                except NotImplementedError:  # there is no derivative by this argument
+                    continue
+                before = attempt(pullback, x)
+                change()
+                assert_identical(attempt(pullback, x), before)
+                taken += 1
+    assert taken > 100
+
+
+def attempt(pullback, x):
+    try:
+        return pullback([np.ones(x.shape)])
+    except (NotImplementedError, ValueError):
+        return None
+
+
+@pytest.mark.parametrize("name", ["array", "stack", "r_", "full", "append", "interp", "pad"])
+def test_constants_of_functions_of_minigrad_numpy(name):
+    uses = {
+        "array": lambda t, c: mnp.array([t, c]) ** 2,
+        "stack": lambda t, c: mnp.stack([t, c]) * c,
+        "r_": lambda t, c: mnp.r_[t, c] ** 2,
+        "full": lambda t, c: mnp.full((2, 5), t) * c,
+        "append": lambda t, c: mnp.append(t, c) ** 2,
+        "interp": lambda t, c: mnp.interp(0.3, c, t * t),
+        "pad": lambda t, c: mnp.pad(c, 1, constant_values=t[0]) * t[1],
+    }
+
+    def f(x, change):
+        c = np.cumsum(LONG)
+        y = uses[name](x, c)
+        c[:] = 7.0 if change else c
+        return y
+
+    (out, pullback), (expected, wanted) = vjp(lambda x: f(x, True), LONG), vjp(lambda x: f(x, False), LONG)
+    assert_identical((out, pullback(out), pullback(out)), (expected, wanted(out), wanted(out)))
+
+
+def test_the_arguments_of_linearize_and_of_jvp_may_change():
+    x, tangent = LONG.copy(), np.ones(5)
+    out, pushforward = linearize(lambda x: x * x * LONG, x)
+    expected = pushforward(tangent)
+    kept = tangent.copy()
+    x[:] = 7.0
+    out[:] = 7.0
+    result = pushforward(tangent)
+    np.testing.assert_array_equal(result, expected)
+    result[:] = 7.0
+    np.testing.assert_array_equal(pushforward(tangent), expected)
+    np.testing.assert_array_equal(tangent, kept)
+    w = LONG.copy()
+    _, slope = jvp(lambda x: changing(x * w, w), (LONG,), (tangent,))
+    np.testing.assert_array_equal(slope, LONG)
+
+
+def changing(y, w):
+    w[:] = 7.0
+    return y
+
+
+def test_another_array_in_the_same_place():
+    """Of the same numbers in another order in memory: which elements come first depends on it."""
+
+    def f(x):
+        total = 0.0
+        for order in ("C", "F", "C"):
+            w = np.full((100, 200), 2.0, order=order)
+            y = np.ravel(x.copy("F") * w, "A") * np.arange(20_000.0)
+            total = total + y.sum()
+            del w
+        return total
+
+    x = np.ones((100, 200))
+    layouts = ["C" if (x.copy("F") * np.full(x.shape, 2.0, order=o)).flags.c_contiguous else "F" for o in ("C", "F", "C")]
+    expected = sum(2.0 * np.arange(20_000.0).reshape(x.shape, order=o) for o in layouts)
+    np.testing.assert_array_equal(grad(f)(x), expected)
