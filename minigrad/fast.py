@@ -102,7 +102,7 @@ class FastLevel(tensor.GradLevel):
 
     def to_keep(self, value: Any) -> Any:
         """Do the same as the core, but copy a large array only once for all its uses, as long as it does not change."""
-        if type(value) is not ndarray or value.dtype.hasobject:
+        if type(value) is not ndarray or (value.dtype is not FLOAT64 and value.dtype.hasobject):
             return operands.within(value, self.to_keep) if type(value) in CONTAINERS else guards.to_keep(value)
         flags = value.flags
         if value.base is None and not flags.writeable:
@@ -714,16 +714,21 @@ def method_of(fun: Any) -> Callable:
 
 
 def is_simple(index: Any) -> bool:
-    """Return whether an index holds no arrays and no objects, which could change. A slice may hold some."""
-    kind = type(index)
-    if kind is slice:
+    """Return whether an index holds no arrays, which would make a copy, and no objects, which could change."""
+    if type(index) is tuple:
+        return SIMPLE_INDICES.issuperset(map(type, index)) or all(map(is_simple_part, index))
+    return is_simple_part(index)
+
+
+def is_simple_part(index: Any) -> bool:
+    if type(index) is slice:
         return type(index.start) in BOUNDS and type(index.stop) in BOUNDS and type(index.step) in BOUNDS
-    return kind in SIMPLE_INDICES or (kind is tuple and all(map(is_simple, index)))
+    return type(index) in SIMPLE_INDICES
 
 
 def item(self: Any, index: Any) -> Any:
     """Do the same as `Tensor.__getitem__`, faster for indices without arrays."""
-    if not is_simple(index) or not self.level.is_fast or type(self.value) not in INDEXED or vjp_of(getitem, "a") not in FASTER:
+    if not (type(index) is int or is_simple(index)) or not self.level.is_fast or type(self.value) not in INDEXED or vjp_of(getitem, "a") not in FASTER:
         return getitem(self, index)
     y, node = self.value[index], self.node
     t = result_of(y, self.level, node, Parts, (index, node.shape))

@@ -233,6 +233,8 @@ MORE = [
     ("ndarray.__getitem__", Call(D(A), (slice(1, None, -1), ..., None, 1))),
     ("ndarray.__getitem__", Call(D(A), (1, np.array([2, 0])))),
     ("ndarray.__getitem__", Call(D(A), (1, [2, 0]))),
+    ("ndarray.__getitem__", Call(D(A), ((0, 1), (2, 0)))),
+    ("ndarray.__getitem__", Call(D(A), (CENTRE, (2, 0)))),
     ("ndarray.__getitem__", Call(D(A), 1)),
     ("ndarray.reshape", Call(D(A), 3, -1)),
     ("ndarray.sum", Call(D(A), 1)),
