@@ -197,6 +197,13 @@ def is_of_constant(result: Any, args: Any, level: Any) -> bool:
     return bool(origins) and not _has_variable(origins, level)
 
 
+def result_to_keep(result: Any, args: Any, level: Any) -> Any:
+    """Return what a rule can keep of a result. Only those of several results that are constants can change."""
+    if not isinstance(result, (list, tuple)):
+        return result
+    return within(result, lambda member: to_keep(member) if is_of_constant(member, args, level) else member)
+
+
 def apart(result: Any, args: Any, level: Any, is_only: bool = True) -> Any:
     """Return the result of a function of the user. It is copied, because the function may keep it and write into it later.
 

@@ -76,7 +76,7 @@ class GradLevel(Level):
         guards.check_result(rule, y)
 
         # An edge for each argument whose derivative is not zero.
-        known = {"y": y, **rule.defaults, **values}
+        known = {"y": guards.result_to_keep(y, [args, kwargs], self), **rule.defaults, **values}
         edges = [Edge(self.node_of(given[name]), *vjp.prepared(values, known)) for name, vjp in vjps.items()]
 
         node = Node(y, edges)

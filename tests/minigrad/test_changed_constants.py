@@ -222,6 +222,8 @@ MORE = [
     ("unwrap", Call(D(20 * LONG), discont=np.array(3.5))),
     ("cov", Call(D(A), fweights=np.array([1, 2, 3]))),
     ("histogram", Call(LONG, np.array([0.0, 0.4, 1.0]), weights=D(LONG))),
+    ("histogram", Call(LONG, np.array([0.0, 0.4, 1.0]), weights=D(LONG), density=True)),
+    ("histogram", Call(D(LONG), np.array([0.0, 0.4, 1.0]), weights=LONG, density=True)),
     ("histogram2d", Call(LONG, LONG[::-1], [CUTS / 4, CUTS / 5], weights=D(LONG))),
     ("linspace", Call(D(0.5), A, 5)),
     ("polyint", Call(D(LONG), 2, k=[0.5, 0.2])),

@@ -287,6 +287,44 @@ def test_an_argument_that_custom_vjp_does_not_differentiate():
     np.testing.assert_array_equal(grad(f)(X), X)
 
 
+@cases({
+    "a primitive": lambda x, w: weighted(x, w),
+    "a primitive, in a list": lambda x, w: weighted(x, [w]),
+    "a primitive, in a dict": lambda x, w: weighted(x, {"w": (w, 1.0)}),
+    "a primitive, by keyword": lambda x, w: weighted(x, w={"w": [w]}),
+    "a checkpoint": lambda x, w: checkpoint(lambda x, p: x * p["w"])(x, {"w": w}),
+    "custom_vjp": lambda x, w: own_weighted(x, {"w": w}),
+    "einsum": lambda x, w: np.einsum("i,i->i", x, w),
+    "multi_dot": lambda x, w: np.linalg.multi_dot([np.diag(w), x]),
+    "a view of it": lambda x, w: x * w[::-1][::-1],
+})
+@pytest.mark.parametrize("of", ["array", "Tensor"])
+def test_a_constant_that_changes_after_a_function_of_the_user(case, of):
+    """Also a Tensor of an outer level, through which a derivative goes."""
+
+    def inner(w):
+        def f(x):
+            y = case(x, w)
+            w[:] = 7.0
+            return (y * y).sum()
+
+        return grad(f)(X)
+
+    if of == "array":
+        np.testing.assert_allclose(inner(X + 1.0), 2 * X * (X + 1.0) ** 2, rtol=1e-15)
+    else:
+        value, slope = value_and_grad(lambda w: inner(w * 1.0).sum())(X + 1.0)
+        np.testing.assert_allclose(value, (2 * X * (X + 1.0) ** 2).sum(), rtol=1e-15)
+        np.testing.assert_allclose(slope, 4 * X * (X + 1.0), rtol=1e-15)
+
+
+def only(w):
+    return only(next(iter(w.values()))) if isinstance(w, dict) else only(w[0]) if isinstance(w, (list, tuple)) else w
+
+
+weighted = own_primitive2(lambda x, w: x * only(w), x=lambda g, w: g * only(w), w=None)
+own_weighted = own_rule(lambda x, p: x * p["w"], lambda x, p: (x * p["w"], (x, p)), lambda kept, g: (g * kept[1]["w"], {"w": g * kept[0]}))
+
 # ---- Gradients ------------------------------------------------------------------------------------------------------
 
 PAIRS = {
