@@ -728,7 +728,8 @@ def is_simple_part(index: Any) -> bool:
 
 def item(self: Any, index: Any) -> Any:
     """Do the same as `Tensor.__getitem__`, faster for indices without arrays."""
-    if not (type(index) is int or is_simple(index)) or not self.level.is_fast or type(self.value) not in INDEXED or vjp_of(getitem, "a") not in FASTER:
+    is_fast = (type(index) is int or is_simple(index)) and self.level.is_fast and type(self.value) in INDEXED
+    if not is_fast or vjp_of(getitem, "a") not in FASTER:
         return getitem(self, index)
     y, node = self.value[index], self.node
     t = result_of(y, self.level, node, Parts, (index, node.shape))

@@ -257,7 +257,7 @@ def every_call():
 
 
 def programs(kind):
-    """For each call of a function, and each of its arguments: a function of this one, where it is, and what changes the others.
+    """For each call, and each of its arguments: a function of this one, where it is, and what changes the others.
 
     Instead of a kind of disguise, there may be a function of an array.
     """
@@ -304,7 +304,7 @@ REFUSALS = TypeError, ValueError, IndexError, NotImplementedError, AttributeErro
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", [*ARRAYS, *NUMBERS])
 def test_a_constant_that_changes_between_the_passes(kind):
-    """Backwards and forwards, the derivatives are the same after the change. So are the results, and the caller's cotangent."""
+    """Backwards and forwards, the derivatives are the same after the change. So are the results, and the cotangent."""
     taken = 0
     for name, f, x, change in programs(kind):
         try:
@@ -400,7 +400,7 @@ def test_what_was_written_may_change(name):
 def special_ufuncs():
     """The ufuncs of SciPy that have derivatives and take several arguments."""
     rule_of(special.expit)
-    return [fun for fun, rule in rules.items() if isinstance(fun, np.ufunc) and fun.nin > 1 and not hasattr(np, fun.__name__)]
+    return [fun for fun in rules if isinstance(fun, np.ufunc) and fun.nin > 1 and not hasattr(np, fun.__name__)]
 
 
 @pytest.mark.filterwarnings("ignore")
