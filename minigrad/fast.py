@@ -104,21 +104,30 @@ class FastLevel(tensor.GradLevel):
 
     def to_keep(self, value: Any) -> Any:
         """Do the same as the core, but copy a large array only once for all its uses, as long as it does not change."""
-        if type(value) is not ndarray:
-            return value.snapshot() if type(value) is Tensor else operands.within(value, self.to_keep)
+        if type(value) is not ndarray or (value.dtype is not FLOAT64 and value.dtype.hasobject):
+            return operands.within(value, self.to_keep) if type(value) in CONTAINERS else guards.to_keep(value)
         flags = value.flags
-        if not flags.writeable and value.base is None:
+        if value.base is None and not flags.writeable:
             return value
         is_small = value.nbytes < 16_384
         if value.nbytes >= 131_072:
             prime_allocator()
         copy = None if is_small or self.copies is None else self.copies.get(id(value), no_copy)()
-        if copy is None or copy.dtype != value.dtype or copy.shape != value.shape or copy.tobytes() != value.tobytes():
+        if copy is None or not is_copy(copy, value):
             copy = value.copy() if flags.c_contiguous else copied(value)
             if not is_small:
                 self.copies = {} if self.copies is None else self.copies
                 self.copies[id(value)] = ref(copy)
         return copy
+
+
+def is_copy(copy: ndarray, value: ndarray) -> bool:
+    """Return whether a copy is still like its array. The array may have changed, or be another one in the same place."""
+    is_alike = copy.dtype == value.dtype and copy.shape == value.shape and copy.flags.fnc == value.flags.fnc
+    return is_alike and copy.tobytes() == value.tobytes()
+
+
+CONTAINERS = {dict, list, tuple}
 
 
 def no_copy() -> None:
@@ -634,7 +643,8 @@ NUMERIC = {ndarray, float64, float, int}
 
 OPTIONS = {int, float, bool, str, type, type(None)}
 INDEXED = {ndarray, Tensor}
-SIMPLE_INDICES = {int, slice, type(None), type(...)}
+SIMPLE_INDICES = {int, type(None), type(...)}
+BOUNDS = {int, np.int64, type(None)}
 
 
 def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -716,10 +726,23 @@ def method_of(fun: Any) -> Callable:
     return method
 
 
+def is_simple(index: Any) -> bool:
+    """Return whether an index holds no arrays, which would make a copy, and no objects, which could change."""
+    if type(index) is tuple:
+        return SIMPLE_INDICES.issuperset(map(type, index)) or all(map(is_simple_part, index))
+    return is_simple_part(index)
+
+
+def is_simple_part(index: Any) -> bool:
+    if type(index) is slice:
+        return type(index.start) in BOUNDS and type(index.stop) in BOUNDS and type(index.step) in BOUNDS
+    return type(index) in SIMPLE_INDICES
+
+
 def item(self: Any, index: Any) -> Any:
     """Do the same as `Tensor.__getitem__`, faster for indices without arrays."""
-    is_simple = type(index) in SIMPLE_INDICES or (type(index) is tuple and SIMPLE_INDICES.issuperset(map(type, index)))
-    if not is_simple or not self.level.is_fast or type(self.value) not in INDEXED or vjp_of(getitem, "a") not in FASTER:
+    is_fast = (type(index) is int or is_simple(index)) and self.level.is_fast and type(self.value) in INDEXED
+    if not is_fast or vjp_of(getitem, "a") not in FASTER:
         return getitem(self, index)
     y, node = self.value[index], self.node
     t = result_of(y, self.level, node, Parts, (index, node.shape))

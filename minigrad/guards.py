@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
+from array import array as buffer
+from collections import UserList, deque
+from copy import deepcopy
 from threading import RLock, get_ident
 from typing import Any, Callable, NoReturn
 
@@ -208,12 +211,26 @@ def user_line() -> str:
 def to_keep(value: Any) -> Any:
     """Return what a rule can keep of an argument. It stays the same if the user writes into the argument later.
 
-    An array is copied, unless it is read-only and is not a view. (Such an array can still change: through a view that was
-    taken before it became read-only. This is not detected.)
+    All arrays in the argument are copied, with one exception. An array that is read-only and is not a view is trusted: it
+    is kept as it is. So a program that makes its data read-only saves a copy of them in every step. Such an array can still
+    change in two ways: through a view that was taken before it became read-only, and when its flag is set back. Neither is
+    detected, and then the derivative is wrong.
     """
+    if isinstance(value, ndarray) and value.base is None and not value.flags.writeable:
+        return value
+    return within(value, to_keep) if isinstance(value, (list, tuple, dict, slice)) else own(value)
+
+
+def own(value: Any) -> Any:
+    """Return a value with copies in place of its arrays, Tensors, and containers. Nobody else can write into them."""
     if isinstance(value, ndarray):
-        return value if not value.flags.writeable and value.base is None else copied(value)
-    return value.snapshot() if isinstance(value, Guarded) else within(value, to_keep)
+        return copied(value)
+    if isinstance(value, COPIED_WHOLE):
+        return deepcopy(value)
+    return value.snapshot() if isinstance(value, Guarded) else within(value, own)
+
+
+COPIED_WHOLE = (set, bytearray, buffer, deque, UserList)
 
 
 def copied(array: ndarray) -> ndarray:
@@ -222,6 +239,8 @@ def copied(array: ndarray) -> ndarray:
     The order "A" means Fortran order if the array has Fortran order in memory, without gaps. So the copy of an array with
     gaps must have gaps too. A broadcast array stays broadcast and read-only.
     """
+    if array.dtype.hasobject:
+        return deepcopy(array)  # the objects may be arrays too
     shape = array.shape
     if 0 in array.strides and array.size:
         array = array[tuple([slice(1) if stride == 0 else slice(None) for stride in array.strides])]
@@ -230,6 +249,59 @@ def copied(array: ndarray) -> ndarray:
         copy = np.empty((2, *array.shape), array.dtype, "F")[0]
         copy[...] = array
     return copy if copy.shape == shape else np.broadcast_to(copy, shape)
+
+
+def is_of_constant(result: Any, args: Any, level: Any) -> bool:
+    """Return whether a result is an argument that is a constant to the level, or a view of one.
+
+    `numpy.broadcast_arrays` and `numpy.histogram` have such results. They have no derivative. The caller gets them as they
+    are, so that they change with the argument, as in NumPy.
+    """
+    origins = _origins(result, args)
+    return bool(origins) and not _has_variable(origins, level)
+
+
+def result_to_keep(result: Any, args: Any, level: Any) -> Any:
+    """Return what a rule can keep of a result. Only those of several results that are constants can change."""
+    if not isinstance(result, (list, tuple)):
+        return result
+    return within(result, lambda member: to_keep(member) if is_of_constant(member, args, level) else member)
+
+
+def apart(result: Any, args: Any, level: Any, is_only: bool = True) -> Any:
+    """Return the result of a function of the user. It is copied, because the function may keep it and write into it later.
+
+    A view of a Tensor stays one, and so does a view of a constant if there are other results.
+    """
+    if isinstance(result, (list, tuple)):
+        return within(result, lambda member: apart(member, args, level, False))
+    origins = _origins(result, args)
+    return result if _has_variable(origins, level) or (origins and not is_only) else own(result)
+
+
+def _origins(result: Any, args: Any) -> list:
+    """Return those of the arguments of a call with which a result shares memory."""
+    array = _array_in(result)
+    return [leaf for leaf in _leaves(args) if _share_memory(array, _array_in(leaf))] if isinstance(array, ndarray) else []
+
+
+def _has_variable(leaves: list, level: Any) -> bool:
+    return any(isinstance(leaf, Guarded) and leaf.level is level for leaf in leaves)
+
+
+def _leaves(value: Any) -> list:
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else None
+    return [value] if members is None else [leaf for member in members for leaf in _leaves(member)]
+
+
+def _array_in(value: Any) -> Any:
+    while isinstance(value, Guarded):
+        value = value.value
+    return value
+
+
+def _share_memory(array: ndarray, other: Any) -> bool:
+    return array is other or isinstance(other, ndarray) and array.base is not None and np.shares_memory(array, other)
 
 
 def locked(value: Any) -> Any:

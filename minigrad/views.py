@@ -67,13 +67,13 @@ def note_view(t: Any, origin: Any, index: Any, call: Callable | None = None) -> 
 
 def note_views(result: Any, given: dict[str, Any], fun: Any, args: tuple, kwargs: dict[str, Any]) -> None:
     """Remember which results of a call share memory with which of its arguments."""
-    results = tensors(result)
-    for i, t in enumerate(results):
+    several = isinstance(result, (list, tuple))
+    for i, t in enumerate(result if several else [result]):
         array = innermost(t)
         for origin in tensors(given) if isinstance(array, ndarray) else ():
             other = innermost(origin)
             if array is other or isinstance(other, ndarray) and array.base is not None and np.shares_memory(array, other):
-                call = partial(call_again, fun, args, kwargs, origin, i if len(results) > 1 else None)
+                call = partial(call_again, fun, args, kwargs, origin, i if several else None)
                 note_view(t, origin, *((args[1],) if fun is getitem else (None, call)))
                 break
 

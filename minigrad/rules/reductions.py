@@ -325,7 +325,6 @@ def _edges(g, a, bins, range):
 def _histogram(g, a, y, bins, range, density, weights):
     """Return the cotangents of a, of the bins, of the range, and of the weights."""
     (g_values, g_edges), (values, edges) = g, y
-    edges = bins if np.ndim(bins) == 1 else edges  # NumPy returns this array, which the caller may have changed
     a, end = np.ravel(a), np.size(edges) - 1
     bin = np.where(np.searchsorted(edges, a, "left") == end, end, np.searchsorted(edges, a, "right")) - 1
     inside = (bin >= 0) & (bin < end)
