@@ -14,7 +14,7 @@ from weakref import ref
 import numpy as np
 from numpy import ndarray
 
-from . import guards
+from . import guards, operands
 from .table import primitive
 
 
@@ -54,25 +54,26 @@ def note_view(t: Any, origin: Any, index: Any, call: Callable | None = None) -> 
     """Remember that a Tensor is a view of another."""
     family = origin.family
     root = family.root if type(family) is View else origin
-    views = root.family
-    if views is None:
-        root.family = [ref(t)]
-    else:
-        if len(views) & (len(views) - 1) == 0:  # now and then, drop the views that no longer exist
-            views[:] = [view for view in views if view() is not None]
-        views.append(ref(t))
+    with guards.changing:
+        views = root.family
+        if views is None:
+            root.family = [ref(t)]
+        else:
+            if len(views) & (len(views) - 1) == 0:  # now and then, drop the views that no longer exist
+                views[:] = [view for view in views if view() is not None]
+            views.append(ref(t))
     t.family = View(origin, root, index, call)
 
 
 def note_views(result: Any, given: dict[str, Any], fun: Any, args: tuple, kwargs: dict[str, Any]) -> None:
     """Remember which results of a call share memory with which of its arguments."""
-    results = tensors(result)
-    for i, t in enumerate(results):
+    several = isinstance(result, (list, tuple))
+    for i, t in enumerate(result if several else [result]):
         array = innermost(t)
         for origin in tensors(given) if isinstance(array, ndarray) else ():
             other = innermost(origin)
             if array is other or isinstance(other, ndarray) and array.base is not None and np.shares_memory(array, other):
-                call = partial(call_again, fun, args, kwargs, origin, i if len(results) > 1 else None)
+                call = partial(call_again, fun, args, kwargs, origin, i if several else None)
                 note_view(t, origin, *((args[1],) if fun is getitem else (None, call)))
                 break
 
@@ -84,12 +85,12 @@ def call_again(fun: Any, args: tuple, kwargs: dict[str, Any], origin: Any, i: in
 
 
 def _replaced(argument: Any, origin: Any, value: Any) -> Any:
-    return value if argument is origin else guards.within(argument, lambda member: _replaced(member, origin, value))
+    return value if argument is origin else operands.within(argument, lambda member: _replaced(member, origin, value))
 
 
 def tensors(value: Any) -> list:
     """Return the Tensors in a value. It may be a Tensor, or a list, tuple or dict of values."""
-    if isinstance(value, guards.Guarded):
+    if isinstance(value, operands.Guarded):
         return [value]
     members = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
     return [tensor for member in members for tensor in tensors(member)]
@@ -97,6 +98,6 @@ def tensors(value: Any) -> list:
 
 def innermost(t: Any) -> Any:
     """Return the plain value in a Tensor. If there is another Tensor in it, go on to the value in that one."""
-    while isinstance(t, guards.Guarded):
+    while isinstance(t, operands.Guarded):
         t = t.value
     return t
