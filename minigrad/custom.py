@@ -14,9 +14,10 @@ from . import guards, table, tree
 from .arguments import check_callable, name_of, wraps
 from .boundary import float0, kind_of
 from .graph import Edge, Level, Node
+from .inplace import only_new_values
 from .tensor import Tensor, top_level, unwrap
 from .transforms import vjp
-from .views import innermost
+from .views import innermost, note_views
 
 # ---- Rules of one's own ---------------------------------------------------------------------------------------------
 
@@ -86,7 +87,7 @@ def stop_gradient(x: Any) -> Any:
 
 def _plain(t: Tensor) -> Any:
     value = innermost(t)
-    return value.copy() if isinstance(value, ndarray) else value  # a copy, because a rule may need the array
+    return guards.copied(value) if isinstance(value, ndarray) else value  # a copy, because a rule may need the array
 
 
 # ---- Checkpoints ----------------------------------------------------------------------------------------------------
@@ -105,14 +106,17 @@ def checkpoint(
     fun : callable
         It must compute the same when it is called again. So it must use no random numbers, and no arrays from outside
         that change in between. It may use a value from outside that is being differentiated. Then the derivative is
-        right, but no memory is saved.
+        right, but no memory is saved. It must not write into arguments that are being differentiated, nor into such values
+        from outside.
     prevent_cse, policy, static_argnums
         They exist only because JAX has them. Arguments that are not numbers or arrays need not be declared.
 
     Raises
     ------
     NotImplementedError
-        If a `policy` is given.
+        If a `policy` is given. In a call, if `fun` writes into a value from outside that is being differentiated.
+    ValueError
+        In a call, if `fun` writes into an argument that is being differentiated.
 
     Examples
     --------
@@ -132,11 +136,18 @@ def checkpoint(
         level = top_level(leaves)
         if level is None:
             return fun(*args, **kwargs)
-        lowered = [_own_copy(unwrap(leaf, level)) for leaf in leaves]
-        new_args, new_kwargs = tree.unflatten(structure, [_own_copy(leaf) for leaf in lowered])
-        out_leaves, out_structure = tree.flatten(fun(*new_args, **new_kwargs))
+        lowered = [_lowered(leaf, level) for leaf in leaves]
+        taken = [_own_copy(leaf) for leaf in lowered]
+        new_args, new_kwargs = tree.unflatten(structure, taken)
+        with only_new_values(level):
+            out_leaves, out_structure = tree.flatten(fun(*new_args, **new_kwargs))
         if _reaches(out_leaves, level):
             return fun(*args, **kwargs)
+        for leaf, before, after in zip(leaves, lowered, taken):
+            if type(leaf) is ndarray and before.tobytes() != after.tobytes():
+                if any(np.shares_memory(innermost(other), leaf) for other in leaves if other is not leaf):
+                    raise NotImplementedError(f"{name_of(fun)} writes into an argument that shares memory with another one")
+                leaf[...] = after
         traced = [i for i, leaf in enumerate(leaves) if type(leaf) is Tensor and leaf.level is level]
 
         def again(*primals: Any) -> Any:
@@ -237,7 +248,7 @@ class custom_vjp:
         if level is None:
             return self.fun(*args)
 
-        new = iter(tree.unflatten(structure, [_own_copy(unwrap(leaf, level)) for leaf in leaves]))
+        new = iter(tree.unflatten(structure, [_lowered(leaf, level) for leaf in leaves]))
         result = fwd(*(argument if i in static else next(new) for i, argument in enumerate(args)))
         if not isinstance(result, (tuple, list)) or len(result) != 2:
             raise TypeError(f"the forward function of {name} must return a pair, of the value and the residuals, not {result!r}")
@@ -292,13 +303,29 @@ def _recorded(
         guards.refuse_foreign(result)
     node = Node(results, [Edge(level.node_of(arguments), vjp, ())])
     outputs = level.wrapped(results, node)
+    note_views(outputs, arguments)
     level.observer.recorded(fun, args, kwargs, outputs, node)
     return outputs
 
 
+def _lowered(leaf: Any, level: Level) -> Any:
+    """Return an argument for a function that is recorded as one operation.
+
+    A Tensor of the level becomes its value, which is read-only. So the results that are views of it are found by their
+    memory, and a write into it raises. An array is copied.
+    """
+    if type(leaf) is ndarray:
+        return guards.copied(leaf)
+    return _read_only(leaf.value if leaf.level is level else leaf) if type(leaf) is Tensor else leaf
+
+
+def _read_only(value: Any) -> Any:
+    return Tensor(_read_only(value.value), value.node, value.level) if type(value) is Tensor else guards.locked(value)
+
+
 def _own_copy(leaf: Any) -> Any:
-    """Return a copy of an array or Tensor, which the function may write into."""
-    return leaf.copy() if type(leaf) is ndarray else leaf.snapshot() if type(leaf) is Tensor else leaf
+    """Return a copy of an array, which the function may write into."""
+    return guards.copied(leaf) if type(leaf) is ndarray and leaf.flags.writeable else leaf
 
 
 def _reaches(leaves: list, level: Level) -> bool:

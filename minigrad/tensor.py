@@ -80,7 +80,7 @@ class GradLevel(Level):
 
         node = Node(y, edges)
         result = self.wrapped(y, node)
-        note_views(result, given, rule.fun, args, kwargs)
+        note_views(result, given)
         self.observer.recorded(rule.fun, args, kwargs, result, node)
         return result
 
@@ -143,7 +143,7 @@ class Tensor(ArrayMethods, guards.Guarded):
     value : number, numpy.ndarray, or Tensor of an outer level
     node : Node
     level : Level
-    family : View, list, or None
+    family : View, Views, or None
         For a view, what it is a view of. For a Tensor that has views, those that are alive.
     """
 
