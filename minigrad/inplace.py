@@ -9,7 +9,9 @@ After it, each view of the root that touches what was written gets its new value
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
+from opcode import opmap
 from typing import Any, Callable, Iterator
 
 import numpy as np
@@ -28,14 +30,25 @@ from .views import View, Views, innermost, placed, replaced, taken
 def write(t: Any, index: Any, value: Any) -> None:
     """Do ``t[index] = value``."""
     index, value = guards.admitted(_plain(index)), guards.admitted(value)
-    array = _writable(t)
-    target = _target(array, index)
-    family = getattr(value, "family", None)
-    if type(family) is View and np.may_share_memory(target, array):
+    array, family = innermost(t), getattr(value, "family", None)
+    if type(family) is View and isinstance(array, ndarray):
         root, place = placed(t)
-        if family.root is root and family.place.same_as(place.inside(array, target)):
-            return  # Python runs y[i] += u as v = y[i]; v += u; y[i] = v. Here v is a view, and v += u has written into y
+        if family.root is root:
+            target = array[index]
+            if np.may_share_memory(target, array) and family.place.same_as(place.inside(array, target)):
+                return  # Python runs y[i] += u as v = y[i]; v += u; y[i] = v. Here v is a view, and v += u has written into y
+            _refuse_swap(sys._getframe(1))
+    target = _target(_writable(t), index)
     _renew(t, replace(t, index, _fitting(t, target, value)), target)
+
+
+def _refuse_swap(frame: Any) -> None:
+    """Raise if a program in C does this write, and not the line of Python in the frame.
+
+    NumPy's `shuffle` swaps rows, x[i], x[j] = x[j], x[i]. If rows are views, both are then the same.
+    """
+    if frame.f_code.co_code[frame.f_lasti] not in (opmap["STORE_SUBSCR"], opmap.get("STORE_SLICE")):
+        raise NotImplementedError("a function in C, like shuffle, cannot move rows of a Tensor; write t = t[rng.permutation(len(t))]")
 
 
 def _target(array: ndarray, index: Any) -> ndarray:

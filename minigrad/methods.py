@@ -48,6 +48,10 @@ class Flat:
         return getattr(ufunc, method)(*(a.copy() if isinstance(a, Flat) else a for a in inputs), **kwargs)
 
 
+def _fill(array: Any, value: Any) -> None:
+    array[...] = value
+
+
 class ArrayMethods:
     """The attributes and methods that `Tensor` inherits. They do not know how an operation is recorded."""
 
@@ -65,10 +69,10 @@ class ArrayMethods:
 
     T = property(lambda self: self.transpose(), doc="The transpose.")
     mT = property(lambda self: self.swapaxes(-1, -2), doc="The transpose of the last two axes.")
-    real = property(lambda self: np.real(self), lambda self, x: self.real.__setitem__(..., x), doc="The real part.")
-    imag = property(lambda self: np.imag(self), lambda self, x: self.imag.__setitem__(..., x), doc="The imaginary part.")
+    real = property(lambda self: np.real(self), lambda self, x: _fill(self.real, x), doc="The real part.")
+    imag = property(lambda self: np.imag(self), lambda self, x: _fill(self.imag, x), doc="The imaginary part.")
 
-    flat = property(Flat, lambda self, x: self.flat.__setitem__(..., x), doc="The elements, one after the other. A write into them is a write into this Tensor.")
+    flat = property(Flat, lambda self, x: _fill(self.flat, x), doc="The elements, one after the other. A write into them is a write into this Tensor.")
 
     def reshape(self: Any, *shape: Any, **kwargs: Any) -> Any:
         """Same as `numpy.reshape`. The new shape is a tuple or separate numbers."""
