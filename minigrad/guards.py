@@ -317,7 +317,8 @@ def memory(array: ndarray) -> ndarray:
 
 def is_writable(array: ndarray) -> bool:
     """Whether an array may be written into. In an array that overlaps itself, a write into an element would change others."""
-    return bool(array.flags.num & 0x400) and not _overlaps_itself(array)  # flags.writeable warns after np.broadcast_arrays
+    flags = array.flags
+    return bool(flags.num & 0x400) and (flags.forc or not _overlaps_itself(array))  # after np.broadcast_arrays, flags.writeable warns
 
 
 def _overlaps_itself(array: ndarray) -> bool:

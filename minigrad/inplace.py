@@ -18,11 +18,11 @@ import numpy as np
 from numpy import ndarray
 
 from . import guards
-from .graph import Level, node_numbers
+from .graph import Level, describe, node_numbers
 from .rules.indexing import replace, scatter
 from .table import rule_of, ufunc_methods
 from .tensor import Tensor, record
-from .views import View, Views, innermost, placed, replaced, taken
+from .views import View, innermost, placed, replaced, taken
 
 # ---- Writing --------------------------------------------------------------------------------------------------------
 
@@ -38,8 +38,11 @@ def write(t: Any, index: Any, value: Any) -> None:
             if np.may_share_memory(target, array) and family.place.same_as(place.inside(array, target)):
                 return  # Python runs y[i] += u as v = y[i]; v += u; y[i] = v. Here v is a view, and v += u has written into y
             _refuse_swap(sys._getframe(1))
-    target = _target(_writable(t), index)
-    _renew(t, replace(t, index, _fitting(t, target, value)), target)
+    target = _writable(t)[index]
+    new = replace(t, index, _fitting(t, target, value))
+    if t.family is not None and not isinstance(target, ndarray):  # a single element, as an array of no axes
+        target = array[(*(index if isinstance(index, tuple) else (index,)), ...)]
+    _renew(t, new, target)
 
 
 def _refuse_swap(frame: Any) -> None:
@@ -49,12 +52,6 @@ def _refuse_swap(frame: Any) -> None:
     """
     if frame.f_code.co_code[frame.f_lasti] not in (opmap["STORE_SUBSCR"], opmap.get("STORE_SLICE")):
         raise NotImplementedError("a function in C, like shuffle, cannot move rows of a Tensor; write t = t[rng.permutation(len(t))]")
-
-
-def _target(array: ndarray, index: Any) -> ndarray:
-    """Return what is written into: a view of the array, if the index allows it. A single element is an array of no axes."""
-    target = array[index]
-    return target if isinstance(target, ndarray) else array[(*(index if isinstance(index, tuple) else (index,)), ...)]
 
 
 def _plain(index: Any) -> Any:
@@ -69,14 +66,14 @@ def update(t: Any, result: Any) -> Any:
 def _filled(t: Any, result: Any) -> Any:
     """Write a result into all of `t`, and return `t`."""
     array = _writable(t)
-    if np.broadcast_shapes(np.shape(result), array.shape) != array.shape:
+    shape, kind = describe(result)
+    if shape != array.shape and np.broadcast_shapes(shape, array.shape) != array.shape:
         raise ValueError(
-            f"non-broadcastable output operand with shape {array.shape} doesn't match the broadcast shape {np.shape(result)}"
+            f"non-broadcastable output operand with shape {array.shape} doesn't match the broadcast shape {shape}"
         )
-    dtype = np.result_type(result)
-    if not np.can_cast(dtype, array.dtype, "same_kind"):
-        raise TypeError(f"a result of dtype {dtype} cannot be written into an array of dtype {array.dtype}")
-    is_alike = type(result) is type(t) and (np.shape(result), dtype) == (array.shape, array.dtype)
+    if not np.can_cast(kind, array.dtype, "same_kind"):
+        raise TypeError(f"a result of dtype {np.dtype(kind)} cannot be written into an array of dtype {array.dtype}")
+    is_alike = type(result) is type(t) and (shape, kind) == (array.shape, array.dtype)
     _renew(t, result if is_alike else replace(t, ..., result))
     return t
 
@@ -174,8 +171,9 @@ def _fitting(t: Any, target: Any, value: Any) -> Any:
 def _lies_like(t: Any, array: ndarray) -> bool:
     """Whether the array in a Tensor has the layout of another. The layout decides which operations return a view."""
     other = innermost(t)
-    pairs = zip(array.shape, array.strides, getattr(other, "strides", ()))
-    return isinstance(other, ndarray) and all(n == 1 or one == another for n, one, another in pairs)
+    if not isinstance(other, ndarray) or other.strides == array.strides:
+        return isinstance(other, ndarray)
+    return all(n == 1 or one == another for n, one, another in zip(array.shape, array.strides, other.strides))
 
 
 def _renew(t: Any, new: Any, target: ndarray | None = None) -> None:
@@ -189,13 +187,15 @@ def _renew(t: Any, new: Any, target: ndarray | None = None) -> None:
     if t.node.number > getattr(t.level, "oldest_writable", 1):
         raise NotImplementedError("a checkpointed function may not write into a value from outside; pass it, and return the new one")
     changes = [(t, new)]  # compute everything before anything changes: an error must not stop halfway
-    if t.family is not None or not _lies_like(new, array):
+    is_alike = _lies_like(new, array)
+    if t.family is not None or not is_alike:
         root, place = placed(t)
-        is_part = target is not None and np.may_share_memory(target, array)
-        touched = (root.family or Views()).touching(place.inside(array, target) if is_part else place)
-        if root is not t or not _lies_like(new, array):
-            changes = [(root, replaced(root, place, new))]
-        changes += [(view, taken(changes[0][1], view.family.place)) for view in touched]
+        value = new if root is t and is_alike else replaced(root, place, new)
+        changes = [(root, value), (t, new if is_alike else taken(value, place))]
+        if root.family is not None:
+            is_part = target is not None and np.may_share_memory(target, array)
+            others = root.family.others(t, place.inside(array, target) if is_part else place)
+            changes += [(view, taken(value, view.family.place)) for view in others]
     for tensor, changed in changes:
         tensor.value, tensor.node, tensor.level = changed.value, changed.node, changed.level
 

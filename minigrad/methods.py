@@ -8,7 +8,7 @@ import numpy as np
 
 from .guards import is_writable
 from .table import primitive
-from .views import innermost
+from .views import innermost, placed
 
 
 @primitive
@@ -28,7 +28,11 @@ class Flat:
         return self.copy()[index]
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        if isinstance(value, ArrayMethods) and placed(value)[0] is placed(self.base)[0]:
+            raise NotImplementedError("t.flat[i] = x moves elements one by one if x shares memory with t; write x.copy()")
         numbers = np.arange(self.base.size)[index]  # NumPy begins again with the first of the values if there are too few
+        if not numbers.size:
+            return
         value = np.reshape(np.resize(value, numbers.size), numbers.shape) if np.size(value) else value
         self.base[np.unravel_index(numbers, self.base.shape)] = value
 

@@ -76,6 +76,8 @@ class Place:
         last = self.start + sum(max(0, (n - 1) * step) for n, step in zip(self.shape, self.steps))
         spans = [[(n - 1) * index for index in indices(abs(step))] for n, step in zip(self.shape, self.steps)]
         low, high = indices(first), indices(last)
+        if 0 in self.shape:
+            return [[1] * len([*low, first]), [-1] * len([*low, first])]  # it touches nothing
         if [sum(numbers) for numbers in zip(low, *spans)] != high:
             low, high = [0] * len(sizes), [last] * len(sizes)
         return [[*low, first], [*high, last]]
@@ -162,7 +164,7 @@ class View:
         """Where the view lies in the root."""
         if self.known is None:
             outer = innermost(self.outer)
-            self.known = (self.of_outer or whole(outer)).inside(outer, innermost(self.inner))
+            self.known = (self.of_outer or self.root.family.whole(outer)).inside(outer, innermost(self.inner))
             self.outer = self.inner = None
         return self.known
 
@@ -170,25 +172,31 @@ class View:
 class Views(list):
     """Weak references to the views of a root. `boxes` holds the boxes of the first of them, as far as they were needed."""
 
-    boxes: Any = None
+    place = boxes = None
 
-    def touching(self, place: Place) -> list:
-        """Return the views that may hold elements of a place."""
+    def whole(self, array: ndarray) -> Place:
+        """The place of the root in itself, where `array` is an array of the root."""
+        if self.place is None:
+            self.place = whole(array)
+        return self.place
+
+    def others(self, t: Any, place: Place) -> list:
+        """Return the views that may hold elements of a place, without `t`."""
         n = 0 if self.boxes is None else len(self.boxes)
-        new = [t for found in self[n:] if (t := found()) is not None]
+        new = [view for found in self[n:] if (view := found()) is not None]
         self[n:] = map(ref, new)
+        if n == 0 and all(view is t for view in new):
+            return []
         if new:
-            boxes = np.array([t.family.place.box() for t in new])
+            boxes = np.array([view.family.place.box() for view in new])
             self.boxes = boxes if n == 0 else np.concatenate([self.boxes, boxes])
         low, high = place.box()
-        touch = ((self.boxes[:, 0] <= high) & (self.boxes[:, 1] >= low)).all(1) if self else []
-        return [t for i in np.flatnonzero(touch) if (t := self[i]()) is not None]
+        touch = ((self.boxes[:, 0] <= high) & (self.boxes[:, 1] >= low)).all(1)
+        return [view for i in np.flatnonzero(touch) if (view := self[i]()) is not None and view is not t]
 
 
 def note_view(t: Any, origin: Any) -> None:
     """Remember that a Tensor is a view of another."""
-    if 0 in t.node.shape:
-        return
     family = origin.family
     if type(family) is not View:
         view = View(origin, None, origin.value, t.value)
@@ -206,8 +214,11 @@ def note_view(t: Any, origin: Any) -> None:
 
 
 def placed(t: Any) -> tuple:
-    """Return the root of a Tensor, and its place in the root."""
-    return (t.family.root, t.family.place) if type(t.family) is View else (t, whole(innermost(t)))
+    """Return the root of a Tensor, and the place of its array in the root."""
+    family = t.family
+    if type(family) is View:
+        return family.root, family.place
+    return t, (whole if family is None else family.whole)(innermost(t))
 
 
 def note_views(result: Any, given: Any) -> None:

@@ -220,14 +220,14 @@ def real(y, arrays, rng):
 
 
 def imag(y, arrays, rng):
-    y.imag[1:] *= 0.5
+    y.imag[...] *= 0.5
 
 
 WRITES = [assign, assign_part, assign_slice, add_to_part, multiply, write_out, mask, numbers, add_at, flat, real, imag]
 
 
 def swap(y, arrays, rng):
-    y[0], y[-1] = y[-1], y[0]
+    y[0], y[-1] = y[-1] * 1.0, y[0]
 
 
 WRITES.append(swap)
