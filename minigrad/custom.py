@@ -17,7 +17,7 @@ from .graph import Edge, Level, Node
 from .inplace import only_new_values
 from .tensor import Tensor, top_level, unwrap
 from .transforms import vjp
-from .views import innermost, note_views
+from .views import View, innermost, note_views
 
 # ---- Rules of one's own ---------------------------------------------------------------------------------------------
 
@@ -304,6 +304,9 @@ def _recorded(
     node = Node(results, [Edge(level.node_of(arguments), vjp, ())])
     outputs = level.wrapped(results, node)
     note_views(outputs, arguments)
+    for output in outputs:
+        if type(getattr(output, "family", None)) is View:
+            _unlock(output)
     level.observer.recorded(fun, args, kwargs, outputs, node)
     return outputs
 
@@ -321,6 +324,16 @@ def _lowered(leaf: Any, level: Level) -> Any:
 
 def _read_only(value: Any) -> Any:
     return Tensor(_read_only(value.value), value.node, value.level) if type(value) is Tensor else guards.locked(value)
+
+
+def _unlock(t: Tensor) -> None:
+    """Undo `_read_only` for the array of a result. The array of the argument that it is a view of may be written into."""
+    while type(t.value) is Tensor:
+        t = t.value
+    array = t.value.view()
+    if array.base.flags.num & 0x400:
+        array.flags.writeable = True
+    t.value = array
 
 
 def _own_copy(leaf: Any) -> Any:

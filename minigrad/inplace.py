@@ -184,12 +184,13 @@ def _renew(t: Any, new: Any, target: ndarray | None = None) -> None:
     array = innermost(t)
     if not (array if target is None else target).size:
         return
-    if t.node.number > getattr(t.level, "oldest_writable", 1):
+    root = t.family.root if type(t.family) is View else t
+    if root.node.number > getattr(root.level, "oldest_writable", 1):
         raise NotImplementedError("a checkpointed function may not write into a value from outside; pass it, and return the new one")
     changes = [(t, new)]  # compute everything before anything changes: an error must not stop halfway
     is_alike = _lies_like(new, array)
     if t.family is not None or not is_alike:
-        root, place = placed(t)
+        place = placed(t)[1]
         value = new if root is t and is_alike else replaced(root, place, new)
         changes = [(root, value), (t, new if is_alike else taken(value, place))]
         if root.family is not None:
