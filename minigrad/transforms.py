@@ -415,8 +415,6 @@ def _restricted(
 def _units(leaf: Any) -> list:
     """Return, for each element of a leaf, a leaf of the same form with 1 at this element and 0 elsewhere."""
     shape, dtype = describe(leaf)
-    if kind_of(leaf) not in "fc":
-        return [np.zeros(shape, float0)] * int(np.prod(shape))
     if shape == ():
         return [one_like(leaf)] if not isinstance(leaf, ndarray) else [np.ones((), dtype)]
     units = []

@@ -88,8 +88,11 @@ def _last(values, n):
 
 
 def _shared(g, shape):
-    """Return the cotangent of coefficients of that shape. `g` belongs to a sum, which has as many or more."""
-    return np.reshape(_last(g, math.prod(shape)), shape)
+    """Return the cotangent of coefficients of that shape. `g` belongs to a sum, which has as many or more.
+
+    For a single number it has one element, and the backward pass makes it a number.
+    """
+    return _last(g, math.prod(shape))
 
 
 def _polymul_a1(g, a1_shape, a2):
