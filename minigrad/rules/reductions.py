@@ -192,7 +192,7 @@ def _cumprod_a(g, a, y, axis=None, dtype=None):
     """The product of the elements before a[i], times x[i] = g[i] + a[i+1] x[i+1]."""
     if np.size(a) == 0:
         return np.zeros(np.shape(a), np.result_type(g))
-    a = _computed(a, dtype)
+    a, axis = _computed(a, dtype), axis if np.ndim(a) else None  # NumPy takes a number for one row
     rows, y, g = (np.ravel(x) if axis is None else np.moveaxis(x, axis, 0) for x in (a, y, g))
     before = np.concatenate([np.ones(np.shape(y[:1]), np.result_type(y)), y[:-1]])
     share = before * recurrence(g, rows[1:])

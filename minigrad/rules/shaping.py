@@ -97,8 +97,8 @@ def along(axis, index):
 
 
 def length(shape, axis):
-    """Return the number of elements along an axis, or of all elements if there is no axis."""
-    return math.prod(shape) if axis is None else shape[axis]
+    """Return the number of elements along an axis, or of all elements if there is no axis. (A number counts as one row.)"""
+    return math.prod(shape) if axis is None or not shape else shape[axis]
 
 
 def put_back(g, numbers, shape, axis=None):
@@ -106,7 +106,7 @@ def put_back(g, numbers, shape, axis=None):
 
     The numbers count along an axis or, if there is no axis, through all elements.
     """
-    if axis is None:
+    if axis is None or not shape:
         return np.reshape(scatter([g], [numbers], (math.prod(shape),)), shape)
     return scatter([g], [along(axis % len(shape), numbers)], shape)
 
