@@ -54,6 +54,16 @@ def scaled(row):
 
 def total(a, axis):
     return a.sum(axis)
+
+
+class Index:
+    """A number that an index asks for."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __index__(self):
+        return self.number
 '''
 
 FUNCTIONS: dict[str, Any] = {}

@@ -75,13 +75,19 @@ def constant(w: Any, shape: tuple | None = None, alike: str | None = None) -> st
 
     given = numbers(shape, w.pick(100), dtype.startswith("C"))
     text = f"np.array({given.tolist()}, {dtype})"
-    return w.define(w.one_of([text, text, text, f"np.asfortranarray({text})", f"np.repeat({text}, 2)[::2].reshape({shape})"]), False)
+    forms = [text, text, text, text, f"np.asfortranarray({text})", f"np.repeat({text}, 2)[::2].reshape({shape})"]
+    return w.define(w.one_of([*forms, f"memoryview({text})"] if shape else forms), False)
 
 
 def integers(w: Any, size: int, below: int) -> str:
     """An array or list of integers: an index, or numbers of repetitions."""
     given = [w.pick(below) for _ in range(size)]
     return w.define(w.one_of(["np.array({})", "{}"]).format(given), False)
+
+
+def later(w: Any) -> str:
+    """A list whose first number a function looks up each time that it is called."""
+    return w.define("[0.5, 2.0]", False)
 
 
 def mask(w: Any, name: str) -> str:
@@ -138,9 +144,9 @@ def elementwise(w: Any) -> None:
     name = w.one_of(EVERYWHERE + POSITIVE + WITHIN_ONE)
     given = positive(x) if name in POSITIVE else within_one(x) if name in WITHIN_ONE else x
     w.used.append(name)
-    made = w.define(f"np.{name}({given})")
     if name == "angle" and not np.all(w.env[x]):
         raise Impossible  # it jumps at 0, where the derivative is NaN
+    w.define(f"np.{name}({given})")
 
 
 def of_two(w: Any) -> None:
@@ -152,6 +158,8 @@ def of_two(w: Any) -> None:
         second = positive(second)
     if name in ("power", "float_power", "**"):
         first, second = positive(first), second if w.pick(2) else "2"
+    if name in ("arctan2", "hypot") and not np.all(value(w, f"np.hypot(np.abs({first}), np.abs({second}))")):
+        raise Impossible  # at (0, 0), the derivative is NaN
     w.used.append(name)
     w.define(f"{first} {name} {second}" if name in SIGNS else f"np.{name}({first}, {second})")
 
@@ -284,6 +292,8 @@ def nested(w: Any) -> None:
         "select": lambda: f"np.select([{mask(w, v)}], [{v}], {constant(w, ())})",
         "choose": lambda: f"np.choose({integers(w, n, 2)}, [{v}, {constant(w, (n,))}])",
         "piecewise": lambda: f"np.piecewise({v}, [{mask(w, v)}], [squared, minus_square])",
+        "piecewise, later": lambda: f"np.piecewise({v}, [{mask(w, v)}], [lambda p: p * {later(w)}[0], lambda p: p / 2])",
+        "apply_along_axis, later": lambda: f"np.apply_along_axis(lambda p: np.sin(p) * {later(w)}[0], 0, {x})",
         "where": lambda: f"np.where({mask(w, v)}, {v}, {constant(w, (n,))})",
         "interp": lambda: f"np.interp({v}, [-2.0, 0.0, 4.0], {constant(w, (3,))})",
         "histogram": lambda: f"np.histogram({constant(w, (n,))}, 2, weights={v})[0]",
@@ -324,7 +334,7 @@ def nested(w: Any) -> None:
         "outer": lambda: f"np.outer({v}, {constant(w, (2,))})",
     }
     name = w.one_of(list(templates))
-    w.used.append(name.partition(".")[0] if name.startswith("ufunc") else name)
+    w.used.append(name.partition(".")[0] if name.startswith("ufunc") else name.partition(",")[0])
     w.define(templates[name]())
 
 
@@ -340,7 +350,8 @@ def place(w: Any, x: str) -> str:
     if ndim > 1:
         options += [":, 0", "1, :2", "(0, 1)", ":, [1, 0]", "[0, 1], [1, 0]", ":, None, 0", "0, ..., 1", "1:, ::-1"]
     if ndim and w.chance(4):
-        return w.one_of([mask(w, x), integers(w, 2, 2), w.define("slice(np.array(0), np.array(2))", False)])
+        last = w.one_of(["slice(np.array(0), np.array(2))", "Index(1)", "slice(Index(0), None)", "(np.array([0, 1]), ...)"])
+        return w.one_of([mask(w, x), integers(w, 2, 2), w.define(last, False)])
     return w.one_of(options)
 
 
@@ -453,8 +464,10 @@ def change(w: Any) -> None:
         line = w.one_of(["{}[...] = 0", "{} -= {}", "{}[...] = 1 - {}", "{}.sort()"])
     elif isinstance(value, np.ndarray):
         line = w.one_of(["{}[...] = 3.0", "{} += 1", "{} *= -1", "{}.flat[0] = 7.0", "{}.fill(0.5)", "{}[...] = {}[::-1].copy()", "{}.sort()"])
-    elif isinstance(value, slice):
-        line = w.one_of(["{}.stop[...] = 1"])
+    elif isinstance(value, memoryview):
+        line = w.one_of(["np.asarray({})[...] = 3.0", "{}[0] = {}[-1]"])
+    elif isinstance(value, (slice, tuple)) or hasattr(value, "number"):
+        line = w.one_of(["{}.stop[...] = 1", "{}.number = 0", "{}.start.number = 1", "{}[0][...] = 1"])
     else:
         raise Impossible
     w.add(line.replace("{}", name))
@@ -485,6 +498,9 @@ def inner_function(w: Any, name: str, may_write: bool, is_number: bool) -> None:
     lines.append(w.one_of([f"q = q * {outside}", f"q = q + {constant(w)}", f"q = q * np.sum({outside})", f"q = np.ravel(q)[::-1]", "q = q * 2"]))
     if w.chance(4):
         lines.append(f"q = q * {w.one_of(w.constants)}" if w.constants else "q[...] *= 2")
+    lines.append(w.one_of([f"q = q + np.einsum('i,i->', np.ravel(p), np.ravel({outside}))", f"q = np.stack([q, q * {outside}])", "q = q * 1"]))
+    if may_write and w.chance(4):
+        lines.append(w.one_of([f"{outside} *= 0.5", f"{outside}[...] = 2.0"]))
     lines.append("return np.real(np.sum(q))" if is_number else "return q")
     w.add(f"def {name}(p):\n" + "\n".join("    " + part for line in lines for part in line.split("\n")))
 
