@@ -24,6 +24,7 @@ class Fuzzer:
         self.counts: Counter[str] = Counter()
         self.functions: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
+        self.examples: dict[str, str] = {}  # a program for each refusal
         self.failures: dict[str, tuple[str, int]] = {}
 
     def one(self, pick: Callable[[int], int]) -> None:
@@ -42,6 +43,7 @@ class Fuzzer:
         except checks.Refused as error:
             self.counts["refused"] += 1
             self.refusals[str(error)[:110]] += 1
+            self.examples.setdefault(str(error)[:60], program.text)
             return
         except checks.Failure as failure:
             self.counts["failed"] += 1

@@ -30,7 +30,7 @@ def slope(fun: Callable[[float], np.ndarray], step: float = STEP) -> np.ndarray:
     return sum(weight * fun(i * step) for i, weight in STENCIL.items()) / step
 
 
-def checked_slope(fun: Callable[[float], np.ndarray], tolerance: float = 1e-5) -> np.ndarray:
+def checked_slope(fun: Callable[[float], np.ndarray], tolerance: float = 3e-6) -> np.ndarray:
     """The same, or `Rough`."""
     values = {i: fun(i * STEP) for i in STENCIL}
     middle, left, right = fun(0.0), fun(-SMALL_STEP), fun(SMALL_STEP)

@@ -167,7 +167,7 @@ def of_two(w: Any) -> None:
 def reduction(w: Any) -> None:
     x = array(w, w.pick(3))
     name = w.one_of(REDUCTIONS)
-    options = w.one_of([axis(w, x), axis(w, x) + ", keepdims=True", f", where={mask(w, x)}" if w.chance(6) else ""])
+    options = f", where={mask(w, x)}" if w.chance(8) else axis(w, x) + w.one_of(["", ", keepdims=True"])
     w.used.append(name)
     made = w.define(f"np.{name}({x}{options})")
     if name in ("std", "linalg.norm") and not np.all(w.env[made]):
@@ -351,7 +351,7 @@ def place(w: Any, x: str) -> str:
         options += [":, 0", "1, :2", "(0, 1)", ":, [1, 0]", "[0, 1], [1, 0]", ":, None, 0", "0, ..., 1", "1:, ::-1"]
     if ndim and w.chance(4):
         last = w.one_of(["slice(np.array(0), np.array(2))", "Index(1)", "slice(Index(0), None)", "(np.array([0, 1]), ...)"])
-        return w.one_of([mask(w, x), integers(w, 2, 2), w.define(last, False)])
+        return [lambda: mask(w, x), lambda: integers(w, 2, 2), lambda: w.define(last, False)][w.pick(3)]()
     return w.one_of(options)
 
 
@@ -402,6 +402,14 @@ def write(w: Any) -> None:
     part = f"{y}[{where}]"
     given = [lambda: number(w), lambda: some(w), lambda: constant(w, alike=y), lambda: f"np.sin({some(w)})", lambda: array(w)][w.pick(5)]()
     small = f"0.5 * np.sin({given})"
+    if w.chance(8):
+        places = integers(w, 2, 2)
+        w.add(f"np.multiply.at({y}, {places}, {given})")
+        return
+    if w.chance(8):
+        chosen = mask(w, y)
+        w.add(f"np.multiply({y}, {given}, out={y}, where={chosen})")
+        return
     w.add(
         w.one_of([
             f"{part} = {given}",
@@ -419,10 +427,8 @@ def write(w: Any) -> None:
             f"{y}[0], {y}[-1] = {y}[-1], {y}[0]",
             f"{y}[0] = {y}[-1]\n{y}[-1] = 2.0",
             f"np.add({y}, {given}, out={y})",
-            f"np.multiply({y}, {given}, out={y}, where={mask(w, y)})",
             f"np.sin({y}, out={y})",
             f"np.add.at({y}, [0, 0], {given})",
-            f"np.multiply.at({y}, {integers(w, 2, 2)}, {given})",
             f"np.subtract.at({y}, 0, {given})",
             f"{y}.flat[1] = 0.5",
             f"{y}.flat[:] = 0.25 * {y}.flat[::-1]",
@@ -529,7 +535,9 @@ def checkpointed(w: Any) -> None:
     body = w.one_of(["np.sin(p) * q", "p * q + p", "np.ravel(p, 'K')", "np.exp(0.25 * p) * np.sum(q)", "p", "[p * 2, q]", "p.reshape(-1)"])
     first = w.one_of(["", "", "", "    p = p + 0\n    p *= 2\n", "    p[...] = 0.5 * q\n", "    q = q[::-1]\n"])
     w.add(f"def {name}(p, q):\n{first}    return {body}")
-    other = w.one_of([y, x, f"{x}[::-1]", constant(w, alike=x)])
+    other = constant(w, alike=x) if w.chance(4) else w.one_of([y, x, f"{x}[::-1]"])
+    if isinstance(value(w, other), memoryview):
+        raise Impossible  # not a value that a function can return
     w.define(f"checkpoint({name})({x}, {other})")
 
 
