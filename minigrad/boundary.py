@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 from numpy import ndarray
 
-from . import guards, tree
+from . import guards, operands, tree
 from .arguments import Arguments
 from .graph import Level, Node, describe
 from .tensor import Tensor
@@ -36,9 +36,9 @@ class Options(NamedTuple):
 def check_leaf(leaf: Any, options: Options, place: Callable[[], str]) -> str:
     """Return the kind of a leaf (see `kind_of`). Raise if the transform cannot take the leaf."""
     try:
-        guards.refuse_foreign(leaf)
-    except guards.ForeignArrayError as error:
-        raise guards.ForeignArrayError(f"{place()}: {error}") from None
+        operands.refuse_foreign(leaf)
+    except operands.ForeignArrayError as error:
+        raise operands.ForeignArrayError(f"{place()}: {error}") from None
     kind = kind_of(leaf)
     if kind == "O" and not options.allow_objects:
         dtype = f" and dtype {leaf.dtype}" if isinstance(leaf, (ndarray, np.generic)) else ""
@@ -78,7 +78,7 @@ def tensors_for(
 
 def as_array(leaf: Any) -> Any:
     """Return an array of a subclass as a plain array, and anything else as it is."""
-    guards.refuse_foreign(leaf)
+    operands.refuse_foreign(leaf)
     return leaf.view(ndarray) if isinstance(leaf, ndarray) and type(leaf) is not ndarray else leaf
 
 
@@ -119,7 +119,7 @@ def split_aux(out: Any) -> tuple[Any, Any]:
 
 def check_output(out: Any, options: Options) -> None:
     """Raise if a result is not a single number, or if the transform cannot differentiate its dtype."""
-    guards.refuse_foreign(out)
+    operands.refuse_foreign(out)
     if out is None or isinstance(out, (tuple, list, dict)):
         raise TypeError(f"Gradient only defined for scalar-output functions. Output was {out}.")
     if kind_of(out) == "O":
@@ -215,7 +215,7 @@ def one_like(value: Any) -> Any:
 def show_cause(error: Exception) -> None:
     """Raise minigrad's own error if NumPy has hidden it behind "setting an array element with a sequence"."""
     ours = error.__cause__
-    if isinstance(ours, guards.TensorConversionError) and str(error).startswith("setting an array element"):
+    if isinstance(ours, operands.TensorConversionError) and str(error).startswith("setting an array element"):
         error.__cause__ = None
         try:
             raise ours.with_traceback(error.__traceback__) from None

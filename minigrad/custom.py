@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from . import guards, table, tree
-from .arguments import check_callable, name_of, wraps
+from . import guards, operands, table, tree
 from .boundary import float0, kind_of
+from .functions import check_callable, name_of, wraps
 from .graph import Edge, Level, Node
 from .tensor import Tensor, top_level, unwrap
 from .transforms import vjp
@@ -289,7 +289,7 @@ def _recorded(
     `vjp` takes a list of the results' cotangents, and returns a list of the arguments' cotangents.
     """
     for result in results:
-        guards.refuse_foreign(result)
+        operands.refuse_foreign(result)
     node = Node(results, [Edge(level.node_of(arguments), vjp, ())])
     outputs = level.wrapped(results, node)
     level.observer.recorded(fun, args, kwargs, outputs, node)

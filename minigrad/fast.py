@@ -23,9 +23,10 @@ from weakref import ref
 import numpy as np
 from numpy import float64, ndarray
 
-from . import boundary, custom, graph, guards, table, tensor
+from . import boundary, custom, graph, guards, operands, table, tensor
 from .graph import NOBODY
-from .guards import PYTHON_NUMBERS, copied, of_python_numbers, weak
+from .guards import copied, of_python_numbers, weak
+from .operands import PYTHON_NUMBERS
 from .rules import products, reductions
 from .rules.indexing import scatter
 from .table import Rule, rule_of, rules, shape_of
@@ -102,7 +103,7 @@ class FastLevel(tensor.GradLevel):
     def to_keep(self, value: Any) -> Any:
         """Do the same as the core, but copy a large array only once for all its uses, as long as it does not change."""
         if type(value) is not ndarray:
-            return value.snapshot() if type(value) is Tensor else guards.within(value, self.to_keep)
+            return value.snapshot() if type(value) is Tensor else operands.within(value, self.to_keep)
         flags = value.flags
         if not flags.writeable and value.base is None:
             return value
@@ -717,7 +718,7 @@ def item(self: Any, index: Any) -> Any:
 # ---- All calls ------------------------------------------------------------------------------------------------------
 # These functions run for every leaf, every gradient or every argument. They check for the usual types first.
 
-LEAVES = guards.ORDINARY | {float64, np.dtype}
+LEAVES = operands.ORDINARY | {float64, np.dtype}
 plain_one_like, plain_check_output, plain_unwrap = boundary.one_like, boundary.check_output, tensor.unwrap
 ONE_OF_FLOAT64 = float64(1)
 

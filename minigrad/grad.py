@@ -11,7 +11,8 @@ from functools import partial
 from typing import Any
 
 from . import boundary, graph, tensor, tree
-from .arguments import Arguments, check_callable, wraps
+from .arguments import Arguments
+from .functions import check_callable, wraps
 
 
 def grad(

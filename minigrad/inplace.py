@@ -14,7 +14,7 @@ from typing import Any, Callable
 import numpy as np
 from numpy import ndarray
 
-from . import guards
+from . import operands
 from .rules.indexing import replace, scatter
 from .table import rule_of, ufunc_methods
 from .tensor import Tensor, record
@@ -25,7 +25,7 @@ from .views import View, innermost
 
 def write(t: Any, index: Any, value: Any) -> None:
     """Do ``t[index] = value``."""
-    index, value = guards.admitted(_plain(index)), guards.admitted(value)
+    index, value = operands.admitted(_plain(index)), operands.admitted(value)
     array = _writable(t)
     family = getattr(value, "family", None)
     if type(family) is View and family.origin is t and _are_same(family.index, index):
@@ -34,7 +34,7 @@ def write(t: Any, index: Any, value: Any) -> None:
 
 
 def _plain(index: Any) -> Any:
-    return innermost(index) if isinstance(index, Tensor) else guards.within(index, _plain)
+    return innermost(index) if isinstance(index, Tensor) else operands.within(index, _plain)
 
 
 def update(t: Any, result: Any) -> Any:
@@ -57,16 +57,16 @@ def _filled(t: Any, result: Any) -> Any:
     return t
 
 
-def update_at(ufunc: np.ufunc, t: Any, index: Any, *operands: Any) -> None:
-    """Do ``ufunc.at(t, index, *operands)``. If the index names an element twice, the operation is applied to it twice."""
+def update_at(ufunc: np.ufunc, t: Any, index: Any, *values: Any) -> None:
+    """Do ``ufunc.at(t, index, *values)``. If the index names an element twice, the operation is applied to it twice."""
     if not isinstance(t, Tensor):
         raise NotImplementedError(
             f"np.{ufunc.__name__}.at was to write a value that is being differentiated into a plain array, which would "
             f"drop its derivative; write into np.zeros_like(x, shape=...), where x is being differentiated"
         )
-    index, operands = guards.admitted(index), guards.admitted(operands)
+    index, values = operands.admitted(index), operands.admitted(values)
     elements = np.arange(t.size).reshape(_writable(t).shape)[index]
-    spread = [np.broadcast_to(_fitting(t, elements, operand), elements.shape) for operand in operands]
+    spread = [np.broadcast_to(_fitting(t, elements, value), elements.shape) for value in values]
     if ufunc in (np.add, np.subtract):
         _renew(t, replace(t, ..., ufunc(t, scatter(spread, [index], t.shape))))
         return
@@ -89,7 +89,7 @@ def call_ufunc(ufunc: np.ufunc, *inputs: Any, out: Any = None, where: Any = True
     NotImplementedError
         If the result would have to be written into a plain array.
     """
-    rule, inputs, where = rule_of(ufunc), guards.admitted(inputs), guards.admitted(where)
+    rule, inputs, where = rule_of(ufunc), operands.admitted(inputs), operands.admitted(where)
     if others or ufunc.nout > 1 or ufunc.signature or not (rule.vjps or rule.constant):
         options = {"out": (out, None), "where": (where, True), "dtype": (dtype, None)}
         return record(rule, inputs, others | {name: given for name, (given, default) in options.items() if given is not default})

@@ -29,7 +29,7 @@ from typing import Any, Callable, Iterator
 
 import numpy as np
 
-from . import guards
+from . import guards, operands
 from .graph import Edge, Level, Node, of_result
 from .methods import ArrayMethods
 from .table import Rule, rule_of, ufunc_methods
@@ -43,7 +43,7 @@ def record(rule: Rule, args: tuple, kwargs: dict[str, Any], compute: Callable | 
 
     If `compute` is given, it computes the value instead of the function.
     """
-    args, kwargs = guards.admitted(args), guards.admitted(kwargs)
+    args, kwargs = operands.admitted(args), operands.admitted(kwargs)
     return top_level([args, kwargs]).record(rule, args, kwargs, compute or rule.fun)
 
 
@@ -60,7 +60,7 @@ class GradLevel(Level):
             guards.check_out(rule, kwargs)
             args, kwargs = guards.locked(unwrap(args, self)), guards.locked(unwrap(kwargs, self))
             return guards.weak(compute(*args, **kwargs), args)
-        given = guards.as_arrays(rule, rule.bind(args, kwargs))  # the arguments by name
+        given = operands.as_arrays(rule, rule.bind(args, kwargs))  # the arguments by name
         differentiated = [name for name, value in given.items() if top_level(value) is self]
         guards.check_call(rule, differentiated, given)
 
@@ -110,7 +110,7 @@ def unwrap(value: Any, level: Level) -> Any:
     """Return a value in which each Tensor of the level is replaced by the value in it."""
     if isinstance(value, Tensor):
         return value.value if value.level is level else value
-    return guards.within(value, lambda member: unwrap(member, level))
+    return operands.within(value, lambda member: unwrap(member, level))
 
 
 # ---- The Tensor -----------------------------------------------------------------------------------------------------
@@ -121,17 +121,17 @@ def binary(ufunc: np.ufunc, operate: Callable) -> tuple[Callable, Callable]:
     compute = guards.of_python_numbers(ufunc, operate)
 
     def method(self: Tensor, other: Any) -> Any:
-        other = guards.operand(other)
+        other = operands.operand(other)
         return other if other is NotImplemented else record(rule_of(ufunc), (self, other), {}, compute)
 
     def reflected(self: Tensor, other: Any) -> Any:
-        other = guards.operand(other)
+        other = operands.operand(other)
         return other if other is NotImplemented else record(rule_of(ufunc), (other, self), {}, compute)
 
     return method, reflected
 
 
-class Tensor(ArrayMethods, guards.Guarded):
+class Tensor(ArrayMethods, operands.Guarded):
     """A number or array that is being differentiated.
 
     `grad` makes a Tensor of each leaf, and operations on Tensors make more. They have the operators of

@@ -14,7 +14,7 @@ from weakref import ref
 import numpy as np
 from numpy import ndarray
 
-from . import guards
+from . import operands
 from .table import primitive
 
 
@@ -84,12 +84,12 @@ def call_again(fun: Any, args: tuple, kwargs: dict[str, Any], origin: Any, i: in
 
 
 def _replaced(argument: Any, origin: Any, value: Any) -> Any:
-    return value if argument is origin else guards.within(argument, lambda member: _replaced(member, origin, value))
+    return value if argument is origin else operands.within(argument, lambda member: _replaced(member, origin, value))
 
 
 def tensors(value: Any) -> list:
     """Return the Tensors in a value. It may be a Tensor, or a list, tuple or dict of values."""
-    if isinstance(value, guards.Guarded):
+    if isinstance(value, operands.Guarded):
         return [value]
     members = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
     return [tensor for member in members for tensor in tensors(member)]
@@ -97,6 +97,6 @@ def tensors(value: Any) -> list:
 
 def innermost(t: Any) -> Any:
     """Return the plain value in a Tensor. If there is another Tensor in it, go on to the value in that one."""
-    while isinstance(t, guards.Guarded):
+    while isinstance(t, operands.Guarded):
         t = t.value
     return t

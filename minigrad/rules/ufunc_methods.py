@@ -11,7 +11,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-from .. import guards
+from .. import operands
 from ..graph import describe
 from ..methods import astype
 from ..table import defconstant, defvjp, primitive, rule_of, ufunc_methods
@@ -57,7 +57,7 @@ defconstant(constant)
 
 def outer(ufunc, a, b, /, **kwargs):
     """Call the ufunc for each element of a with each element of b. Here NumPy makes arrays of Python's numbers."""
-    a, b = map(_as_array, guards.admitted((a, b)))
+    a, b = map(_as_array, operands.admitted((a, b)))
     return ufunc(np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b, **kwargs)
 
 

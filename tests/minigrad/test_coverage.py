@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from minigrad import Tensor, coverage, grad
-from minigrad.guards import TensorConversionError
+from minigrad.operands import TensorConversionError
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "minigrad" / "rules" / "README.md").read_text(encoding="utf-8")

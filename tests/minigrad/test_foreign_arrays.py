@@ -17,7 +17,7 @@ import scipy.sparse
 from scipy.sparse.linalg import aslinearoperator
 
 from minigrad import defvjp, grad, hessian, hvp, jacfwd, jacrev, jvp, linearize, primitive, value_and_grad, vjp
-from minigrad.guards import ForeignArrayError, TensorConversionError
+from minigrad.operands import ForeignArrayError, TensorConversionError
 
 from .support import Counted, cases
 

@@ -10,7 +10,8 @@ import pytest
 
 import minigrad
 from minigrad import checkpoint, grad, hessian, jvp, value_and_grad, vjp
-from minigrad.guards import EscapedTensorError, TensorConversionError
+from minigrad.guards import EscapedTensorError
+from minigrad.operands import TensorConversionError
 from minigrad.tensor import Tensor
 
 from .support import assert_close, differences

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 # The modules of minigrad, from the bottom up; a folder counts as one. Each may import what stands before it.
 LAYERS = [
+    "operands",
     "guards",
     "graph",
     "table",
@@ -27,6 +28,7 @@ LAYERS = [
     "methods",
     "tensor",
     "tree",
+    "functions",
     "arguments",
     "rules",
     "inplace",

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from minigrad import grad
-from minigrad.guards import TensorConversionError
+from minigrad.operands import TensorConversionError
 
 from .support import *
 

@@ -8,7 +8,7 @@ import pytest
 from minigrad import grad, value_and_grad
 from minigrad.methods import astype
 from minigrad.rules.shaping import in_memory
-from minigrad.guards import TensorConversionError
+from minigrad.operands import TensorConversionError
 
 from .support import *
 
