@@ -15,7 +15,7 @@ import numpy as np
 
 import minigrad
 import minigrad.numpy
-from minigrad import guards
+from minigrad import guards, operands
 
 from . import reference
 from .programs import FUNCTIONS, HELPERS, Leaf, Program
@@ -29,8 +29,8 @@ REFUSALS = [
     (error, re.compile(pattern))
     for error, pattern in [
         (NotImplementedError, r"has no derivative|does not support|cannot be written into|was to write a value|cannot write into"),
-        (guards.TensorConversionError, r""),
-        (guards.ForeignArrayError, r""),
+        (operands.TensorConversionError, r""),
+        (operands.ForeignArrayError, r""),
         (TypeError, r"which would drop their imaginary parts|cannot be seen as another dtype"),
         (ValueError, r"read-only|phases|full set|no derivative|depends on"),
         (np.linalg.LinAlgError, r""),
