@@ -14,6 +14,14 @@ from . import tree
 from .functions import name_of, signature_of
 
 
+def whole_numbers(name: str, value: Any) -> tuple[int, ...]:
+    """Return a sequence of whole numbers as a tuple. `name` is the name of the argument, for the error."""
+    try:
+        return tuple(int(operator.index(i)) for i in value)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number, or a sequence of whole numbers, and is {value!r}") from None
+
+
 class Arguments:
     """Which arguments of a function a transform differentiates: by position (`argnums`) or by name (`argnames`)."""
 
@@ -29,7 +37,7 @@ class Arguments:
             try:
                 self.each, self.is_one = (int(operator.index(argnums)),), True
             except TypeError:
-                self.each, self.is_one = tuple(int(operator.index(i)) for i in argnums), False
+                self.each, self.is_one = whole_numbers("argnums", argnums), False
         self.wanted = self.each[0] if self.is_one else self.each
         self._check_unique(self.each)
 

@@ -9,12 +9,14 @@ After it, each view of the root that is still alive gets its new value.
 
 from __future__ import annotations
 
+from collections import deque
+from itertools import starmap
 from typing import Any, Callable
 
 import numpy as np
 from numpy import ndarray
 
-from . import operands
+from . import guards, operands
 from .rules.indexing import replace, scatter
 from .table import rule_of, ufunc_methods
 from .tensor import Tensor, record
@@ -163,6 +165,7 @@ def _layout(array: Any) -> Any:
 
 def _renew(t: Any, new: Any) -> None:
     """Give the Tensor `t` the value and the node of `new`. Its root, and all views of the root, change with it."""
+    guards.check_thread(t.level)
     root, value = t, new
     while type(root.family) is View:
         root, value = root.family.origin, _written(root.family, value)
@@ -173,8 +176,9 @@ def _renew(t: Any, new: Any) -> None:
         view = found()
         if view is not None:
             changes[id(view)] = view, view.family.of(changes[id(view.family.origin)][1])
-    for tensor, changed in changes.values():
-        tensor.value, tensor.node, tensor.level = changed.value, changed.node, changed.level
+    names = ("value", "node", "level")
+    settings = [(tensor, name, getattr(changed, name)) for tensor, changed in changes.values() for name in names]
+    deque(starmap(setattr, settings), maxlen=0)  # one step of the interpreter: no interrupt comes in between, as in a loop
 
 
 def _written(view: View, value: Any) -> Any:

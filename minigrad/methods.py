@@ -6,14 +6,28 @@ from typing import Any, Callable, NoReturn
 
 import numpy as np
 
+from . import guards
 from .table import primitive
 from .views import View, innermost, note_view
+
+FLOAT16 = np.dtype(np.float16)
 
 
 @primitive
 def astype(x: Any, dtype: Any, casting: Any = "unsafe") -> Any:
     """The value in another dtype."""
     return np.asarray(x).astype(dtype, casting=casting)[()]
+
+
+def widened(x: Any) -> Any:
+    """The value in float32 if it is in float16, which has too few digits to count and to add in."""
+    return astype(x, np.float32) if getattr(x, "dtype", None) == FLOAT16 else x
+
+
+@primitive
+def as_python_number(x: Any) -> Any:
+    """The only element of an array as a Python number: a weak value, which leaves the dtype to the arrays that it meets."""
+    return (complex if np.iscomplexobj(x) else float)(np.asarray(x).item())
 
 
 class ArrayMethods:
@@ -46,6 +60,8 @@ class ArrayMethods:
 
     def reshape(self: Any, *shape: Any, **kwargs: Any) -> Any:
         """Same as `numpy.reshape`. The new shape is a tuple or separate numbers."""
+        if not shape and "shape" not in kwargs:
+            raise TypeError("reshape() takes at least 1 argument (0 given)")
         return np.reshape(self, shape[0] if len(shape) == 1 else shape, **kwargs)
 
     def transpose(self: Any, *axes: Any) -> Any:
@@ -72,9 +88,13 @@ class ArrayMethods:
             raise ValueError(f'a Tensor is an array of NumPy, whose only device is "cpu" (without stream=), not {device!r}')
         return self
 
-    def compress(self: Any, condition: Any, axis: int | None = None) -> Any:
+    def clip(self: Any, min: Any = None, max: Any = None, out: Any = None, **kwargs: Any) -> Any:
+        """Same as `numpy.clip`. One of the bounds may be left out."""
+        return np.clip(self, kwargs.pop("a_min", min), kwargs.pop("a_max", max), out, **kwargs)
+
+    def compress(self: Any, condition: Any, axis: int | None = None, out: Any = None) -> Any:
         """The elements where a condition is true. Same as `numpy.compress`."""
-        return np.compress(condition, self, axis=axis)
+        return np.compress(condition, self, axis=axis, out=out)
 
     def copy(self: Any, order: str = "C") -> Any:
         """Another Tensor with the same value. It shares no memory with this one."""
@@ -90,15 +110,19 @@ class ArrayMethods:
     # Its value without the derivative, where the caller asks for a plain value
 
     def item(self, *index: Any) -> Any:
-        """The value (or one element) as a plain Python number, without its derivative."""
-        value = innermost(self)
+        """The value (or one element) as a plain Python number, without its derivative. See `guards.check_dependence`."""
+        value = guards.taken(self, "item()")
         return value.item(*index) if hasattr(value, "item") else value
 
     def __int__(self) -> int:
-        return int(innermost(self))
+        return int(guards.taken(self, "int()"))
 
     def __round__(self, ndigits: int = 0) -> Any:
         return round(innermost(self), ndigits)
+
+    def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:
+        """NumPy: the module whose functions take this Tensor."""
+        return np.empty(0).__array_namespace__(api_version=api_version)  # type: ignore[attr-defined]
 
     def __contains__(self, value: Any) -> bool:
         return innermost(value) in innermost(self)
@@ -125,6 +149,6 @@ def _method(name: str) -> Callable[..., Any]:
 
 for _name in (
     "sum mean prod max min var std dot conj conjugate squeeze swapaxes ravel round argmax argmin argsort all any nonzero "
-    "clip cumprod cumsum diagonal repeat take trace argpartition searchsorted"
+    "cumprod cumsum diagonal repeat take trace argpartition searchsorted"
 ).split():
     setattr(ArrayMethods, _name, _method(_name))

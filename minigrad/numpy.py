@@ -32,6 +32,10 @@ from .tensor import record as _record
 
 
 def __getattr__(name: str) -> Any:
+    if name == "polynomial":
+        from .polynomial import namespace
+
+        return globals().setdefault(name, namespace(globals()))
     return getattr(_np, name)
 
 

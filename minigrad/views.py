@@ -14,7 +14,7 @@ from weakref import ref
 import numpy as np
 from numpy import ndarray
 
-from . import operands
+from . import guards, operands
 from .table import primitive
 
 
@@ -54,25 +54,26 @@ def note_view(t: Any, origin: Any, index: Any, call: Callable | None = None) -> 
     """Remember that a Tensor is a view of another."""
     family = origin.family
     root = family.root if type(family) is View else origin
-    views = root.family
-    if views is None:
-        root.family = [ref(t)]
-    else:
-        if len(views) & (len(views) - 1) == 0:  # now and then, drop the views that no longer exist
-            views[:] = [view for view in views if view() is not None]
-        views.append(ref(t))
+    with guards.changing:
+        views = root.family
+        if views is None:
+            root.family = [ref(t)]
+        else:
+            if len(views) & (len(views) - 1) == 0:  # now and then, drop the views that no longer exist
+                views[:] = [view for view in views if view() is not None]
+            views.append(ref(t))
     t.family = View(origin, root, index, call)
 
 
 def note_views(result: Any, given: dict[str, Any], fun: Any, args: tuple, kwargs: dict[str, Any]) -> None:
     """Remember which results of a call share memory with which of its arguments."""
-    results = tensors(result)
-    for i, t in enumerate(results):
+    several = isinstance(result, (list, tuple))
+    for i, t in enumerate(result if several else [result]):
         array = innermost(t)
         for origin in tensors(given) if isinstance(array, ndarray) else ():
             other = innermost(origin)
             if array is other or isinstance(other, ndarray) and array.base is not None and np.shares_memory(array, other):
-                call = partial(call_again, fun, args, kwargs, origin, i if len(results) > 1 else None)
+                call = partial(call_again, fun, args, kwargs, origin, i if several else None)
                 note_view(t, origin, *((args[1],) if fun is getitem else (None, call)))
                 break
 

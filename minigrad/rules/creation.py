@@ -49,6 +49,7 @@ def full(shape, fill_value, dtype=None, order="C", **options):
 
 def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, **options):
     """Do the same as `full`, with the shape and dtype of another array."""
+    a = stacked(a)
     if find_tensor(fill_value) is None:
         return np.full_like(a, fill_value, dtype, order, subok, shape, **options)
     return full(np.shape(a) if shape is None else shape, fill_value, np.result_type(a) if dtype is None else dtype, **options)

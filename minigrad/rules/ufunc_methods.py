@@ -15,7 +15,7 @@ from .. import operands
 from ..graph import describe
 from ..methods import astype
 from ..table import defconstant, defvjp, primitive, rule_of, ufunc_methods
-from .elementwise import log_of_part
+from .composition import looked_up
 from .indexing import scatter
 from .reductions import recurrence, reduced_axes
 
@@ -149,6 +149,14 @@ def _accumulate_array(g, ufunc, array, y, axis=0):
 _EXPONENTIALS = {np.logaddexp: np.exp, np.logaddexp2: np.exp2}
 
 
+def _shares(rows, exp):
+    """Return the share that each exponential has in their sum. If numbers are inf, each of them has the share 1."""
+    largest = looked_up(np.max, rows, axis=0)
+    parts = exp(rows - np.where(largest == np.inf, 0, largest))
+    shares = parts / np.sum(parts, axis=0)
+    return np.where(largest == np.inf, rows == np.inf, shares) if np.any(looked_up(np.isinf, largest)) else shares
+
+
 def _reduce(g, ufunc, array, axis, initial):
     """Return the cotangents of the elements in the form of `_rows`. If there is an initial value, it comes first."""
     rows = _rows(array, axis, initial)
@@ -156,7 +164,7 @@ def _reduce(g, ufunc, array, axis, initial):
         return rows
     g = np.reshape(g, (1, *np.shape(rows)[1:]))
     if ufunc in _EXPONENTIALS:
-        return g * _EXPONENTIALS[ufunc](log_of_part(rows, reduce(ufunc, rows)))
+        return g * _shares(rows, _EXPONENTIALS[ufunc])
     g = np.concatenate([np.zeros(np.shape(rows[1:]), np.result_type(g)), g])
     return _accumulate_rows(g, ufunc, rows, accumulate(ufunc, rows))
 
