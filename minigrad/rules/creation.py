@@ -92,6 +92,7 @@ class Joined:
 def kaiser(M, beta):
     """Return the window I0(beta sqrt(1 - t**2)) / I0(beta) at M points t from -1 to 1 (see `numpy.kaiser`)."""
     t = (np.arange(M) - (M - 1) / 2.0) / ((M - 1) / 2.0 or 1.0)
+    beta = beta * np.float64(1)  # NumPy computes in float64, also for a narrow beta
     return np.i0(beta * np.sqrt(1 - t**2.0)) / np.i0(beta)
 
 
