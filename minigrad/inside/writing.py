@@ -167,12 +167,12 @@ def source_of(vjp: Callable) -> str:
         return f"{getattr(vjp, '__name__', vjp)}(g)"
     if vjp.__name__ == "<lambda>":
         tree = _parsed(code.co_filename)
+        spans = set(code.co_positions())  # several lambdas may stand in one line
         for node in ast.walk(tree) if tree else ():
-            if isinstance(node, ast.Lambda) and node.lineno <= code.co_firstlineno <= (node.end_lineno or 0):
-                constants = compile(ast.Expression(node), "", "eval").co_consts
-                found = next(constant for constant in constants if hasattr(constant, "co_code"))
-                if (found.co_code, found.co_names, found.co_varnames) == (code.co_code, code.co_names, code.co_varnames):
-                    return ast.unparse(node.body)
+            if isinstance(node, ast.Lambda):
+                body = node.body
+                if (body.lineno, body.end_lineno, body.col_offset, body.end_col_offset) in spans:
+                    return ast.unparse(body)
     return f"{vjp.__name__}({', '.join(inspect.signature(vjp).parameters)})"
 
 
