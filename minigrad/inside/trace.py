@@ -262,6 +262,10 @@ class Trace(Observer):
 
     # ---- The run ----
 
+    def final_values(self) -> list:
+        """The leaves of the value and of the gradient."""
+        return [leaf for leaf in tree.leaves((self.value, self.gradient)) if isinstance(leaf, (float, complex, np.ndarray, np.generic))]
+
     def run(self, fun: Callable, args: tuple, kwargs: dict[str, Any], argnums: Any = 0, has_aux: bool = False) -> Trace:
         """Differentiate a call of `fun`, and watch it. If it raises, what happened before is in the trace."""
         check_callable(fun)
