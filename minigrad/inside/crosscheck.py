@@ -9,6 +9,7 @@ import sys
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +217,7 @@ def _by_jax(f: Callable, args: tuple, argnums: Any) -> tuple[list | None, str]:
         import jax.numpy as jnp
     except ImportError:
         return None, "JAX is not installed (pip install jax): no column of JAX"
-    enable_x64 = getattr(jax, "enable_x64", None) or jax.experimental.enable_x64
+    enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else import_module("jax.experimental").enable_x64
     try:
         with enable_x64(True):
             gradient = jax.grad(_with_namespace(f, jnp), argnums)(*args)
