@@ -128,6 +128,13 @@ def operation_text(operation: Operation) -> str:
     return f"{operation.title}({', '.join([*map(argument_text, args), *_keywords(kwargs)])})"
 
 
+def operation_sign(operation: Operation) -> str:
+    """Return the sign or the name of an operation, without its operands: ``*``, ``sum``, ``[1:]``."""
+    if operation.function in (getitem, replace):
+        return f"[{_index_text(operation.args[1])}]{' =' if operation.function is replace else ''}"
+    return INFIX.get(operation.function) or operation.title.rpartition(".")[2]
+
+
 def _keywords(kwargs: dict[str, Any]) -> list[str]:
     return [f"{name}={argument_text(value)}" for name, value in kwargs.items()]
 
