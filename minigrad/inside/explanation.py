@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from .. import tree
@@ -39,6 +40,23 @@ class Explanation:
         ])
 
     __repr__ = __str__
+
+    def save(self, file: Any) -> None:
+        """Write a page for the browser that steps through the computation. It is one file, and needs no network.
+
+        Parameters
+        ----------
+        file : str or path
+        """
+        from .page import page
+
+        Path(file).write_text(page(self.trace, self.trace.title), encoding="utf-8")
+
+    def _repr_html_(self) -> str:
+        """Show the same in a notebook."""
+        from .page import fragment
+
+        return fragment(self.trace, with_style=True)
 
     def _forward_rows(self) -> list[tuple]:
         rows = []

@@ -18,7 +18,7 @@ import numpy as np
 from .. import tree
 from ..arguments import Arguments
 from ..boundary import Options
-from ..functions import check_callable
+from ..functions import check_callable, name_of
 from ..graph import Node, Observer
 from ..table import rule_of
 from ..tensor import Tensor
@@ -156,6 +156,7 @@ class Trace(Observer):
     """
 
     def __init__(self) -> None:
+        self.title = ""
         self.inputs: list[Value] = []
         self.operations: list[Operation] = []
         self.visits: list[Visit] = []
@@ -269,6 +270,7 @@ class Trace(Observer):
     def run(self, fun: Callable, args: tuple, kwargs: dict[str, Any], argnums: Any = 0, has_aux: bool = False) -> Trace:
         """Differentiate a call of `fun`, and watch it. If it raises, what happened before is in the trace."""
         check_callable(fun)
+        self.title = f"The gradient of {name_of(fun)}"
         arguments = Arguments(fun, argnums)
 
         def watched(*new_args: Any, **new_kwargs: Any) -> Any:
