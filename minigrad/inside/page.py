@@ -6,6 +6,7 @@ import html
 import itertools
 import json
 import linecache
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,17 @@ numbers = itertools.count()
 
 def page(trace: Trace, title: str) -> str:
     """Return the whole page."""
-    head = _template("page.html")
-    style_and_head, body, end = head.partition("BODY")
-    return style_and_head.replace("TITLE", html.escape(title)) + fragment(trace) + end
+    before, _, after = _template("page.html").partition("{{BODY}}")
+    return before.replace("{{TITLE}}", html.escape(title)) + fragment(trace) + after
 
 
 def fragment(trace: Trace, with_style: bool = False) -> str:
     """Return the part of the page that shows the explanation. A notebook shows it as it is, with the style."""
-    steps = _steps(trace)
-    graph = Graph(trace)
-    text = _template("page_body.html").replace("ID", f"explain-{next(numbers)}")
-    text = text.replace("SOURCE", _source(trace)).replace("SVG", _svg(graph))
-    text = text.replace("STEPS", json.dumps(steps).replace("</", "<\\/"))
+    parts = {
+        "ID": f"explain-{next(numbers)}", "SOURCE": _source(trace), "SVG": _svg(Graph(trace)),
+        "STEPS": json.dumps(_steps(trace)).replace("</", "<\\/"),
+    }
+    text = re.sub("{{(ID|SOURCE|SVG|STEPS)}}", lambda match: parts[match[1]], _template("page_body.html"))
     style = _template("page.html").partition("<style>")[2].partition("</style>")[0]
     return f"<style>{style}</style>{text}" if with_style else text
 
