@@ -15,7 +15,7 @@ from .layout import positions
 from .trace import Line, Trace, Value
 from .writing import formula, operation_sign, operation_text, short
 
-STEP_X, STEP_Y, WIDTH, HEIGHT = 190, 84, 150, 62  # of the picture, in pixels
+STEP_X, STEP_Y, WIDTH, HEIGHT = 220, 84, 180, 62  # of the picture, in pixels
 MOST_STEPS = 400  # of a longer computation, the middle is left out
 numbers = itertools.count()
 
