@@ -9,7 +9,6 @@ import sys
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from .. import tree
 from ..arguments import Arguments
+from ..grad import grad
 from .checks import moved, zero_like
 from .explanation import table
 from .writing import short
@@ -119,8 +119,6 @@ def crosscheck(
     >>> comparison.agrees, [row.leaf for row in comparison.rows]
     (True, ['w', 'x'])
     """
-    from .. import grad
-
     if argnums is None:
         argnums = tuple(i for i, argument in enumerate(args) if _is_differentiable(argument))
         if not argnums:
@@ -213,11 +211,11 @@ def _differences(
 def _by_jax(f: Callable, args: tuple, argnums: Any) -> tuple[list | None, str]:
     """Return JAX's gradients, or None and the reason."""
     try:
-        import jax
+        import jax.experimental
         import jax.numpy as jnp
     except ImportError:
         return None, "JAX is not installed (pip install jax): no column of JAX"
-    enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else import_module("jax.experimental").enable_x64
+    enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
     try:
         with enable_x64(True):
             gradient = jax.grad(_with_namespace(f, jnp), argnums)(*args)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import tree
+from .page import fragment, page
 from .trace import Trace, Visit
 from .writing import formula, operation_text, short
 
@@ -48,14 +49,10 @@ class Explanation:
         ----------
         file : str or path
         """
-        from .page import page
-
-        Path(file).write_text(page(self.trace, self.trace.title), encoding="utf-8")
+        Path(file).write_text(page(self.trace), encoding="utf-8")
 
     def _repr_html_(self) -> str:
         """Show the same in a notebook."""
-        from .page import fragment
-
         return fragment(self.trace, with_style=True)
 
     def _forward_rows(self) -> list[tuple]:
@@ -110,7 +107,7 @@ def explain(
     >>> import numpy as np, minigrad
     >>> explanation = minigrad.explain(lambda x: x * np.sin(x))(2.0)
     >>> explanation.value, explanation.gradient
-    (1.8185948536513634, 0.07700375373139802)
+    (1.8185948536513634, 0.0770037537313969)
     >>> [operation.title for operation in explanation.trace.operations]
     ['np.sin', 'np.multiply']
     """

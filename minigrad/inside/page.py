@@ -20,10 +20,10 @@ MOST_STEPS = 400  # of a longer computation, the middle is left out
 numbers = itertools.count()
 
 
-def page(trace: Trace, title: str) -> str:
+def page(trace: Trace) -> str:
     """Return the whole page."""
     before, _, after = _template("page.html").partition("{{BODY}}")
-    return before.replace("{{TITLE}}", html.escape(title)) + fragment(trace) + after
+    return before.replace("{{TITLE}}", html.escape(trace.title)) + fragment(trace) + after
 
 
 def fragment(trace: Trace, with_style: bool = False) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from time import perf_counter
 from typing import Any
 
@@ -13,13 +12,12 @@ import numpy as np
 from ..arguments import Arguments
 from ..boundary import Options
 from ..functions import check_callable
+from ..grad import differentiate
 from ..graph import Node, Observer
 from ..table import rule_of
 from ..views import innermost
 from .explanation import cut, table
 from .trace import Line, user_frame
-
-differentiate = import_module("minigrad.grad").differentiate
 
 
 @dataclass

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any, Iterator
 
 import numpy as np
@@ -19,12 +18,11 @@ from .. import tree
 from ..arguments import Arguments
 from ..boundary import Options
 from ..functions import check_callable, name_of
+from ..grad import differentiate
 from ..graph import Node, Observer
 from ..table import rule_of
 from ..tensor import Tensor
 from ..views import innermost, tensors
-
-differentiate = import_module("minigrad.grad").differentiate  # minigrad.grad itself is the function
 
 
 @dataclass(frozen=True)
