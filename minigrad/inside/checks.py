@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
+from ..boundary import float0
 from ..transforms import jvp, vjp
 from .writing import short
 
@@ -140,12 +141,12 @@ class Check:
 
 
 def random_like(value: Any, rng: np.random.Generator) -> Any:
-    """Return random normal numbers in the form of a pytree. For integers and objects, zeros and the objects themselves."""
+    """Return random normal numbers in the form of a pytree. An integer has no direction."""
 
     def random(leaf: Any) -> Any:
         dtype = getattr(leaf, "dtype", np.asarray(leaf).dtype)
         if dtype.kind not in "fc":
-            return zero_like(leaf)
+            return np.zeros(np.shape(leaf), float0)
         numbers = rng.normal(size=np.shape(leaf))
         numbers = numbers + 1j * rng.normal(size=np.shape(leaf)) if dtype.kind == "c" else numbers
         return type(leaf)(numbers) if type(leaf) in (float, complex) else np.asarray(numbers, dtype)[()]
