@@ -8,6 +8,7 @@ from . import inplace, rules, tree
 from .boundary import float0
 from .custom import checkpoint, custom_vjp, defvjp, primitive, stop_gradient
 from .grad import grad, value_and_grad
+from .inside import warned
 from .tensor import Tensor
 from .transforms import hessian, hvp, jacfwd, jacobian, jacrev, jvp, linearize, vjp
 
@@ -36,6 +37,7 @@ INSIDE = {
     "check_grads": "checks", "crosscheck": "crosscheck", "explain": "explanation", "find_nan": "nans", "graph": "drawing",
     "profile": "profile",
 }
+warned.install()
 globals().pop("graph", None)  # the module minigrad.graph gives way to the function
 
 
