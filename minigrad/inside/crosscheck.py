@@ -241,7 +241,7 @@ def _with_namespace(f: Callable, xp: Any) -> Callable:
 
 def _rebound(f: Any, xp: Any, done: dict[int, Any]) -> Any:
     """Return a function in whose modules and closures the names for NumPy, and for such functions, mean the new ones."""
-    if not isinstance(f, types.FunctionType) or f.__module__.partition(".")[0] in ("numpy", "jax", "minigrad"):
+    if not isinstance(f, types.FunctionType) or (f.__module__ or "").partition(".")[0] in ("numpy", "jax", "minigrad"):
         return f
     if id(f) in done:
         return done[id(f)]

@@ -12,8 +12,8 @@ from .trace import Line, Operation, Share, Trace, Value
 from .writing import formula, operation_text, short
 
 TWICE = (
-    "np.where computes both branches, and multiplies the derivative of the other one by 0. Use it twice: "
-    "safe = np.where(ok, x, 1.0), and np.where(ok, {call}, 0.0) of that"
+    "Behind a mask, write np.where twice, because it computes both branches, and 0 * inf is NaN: "
+    "safe = np.where(ok, x, 1.0), then np.where(ok, {call}, 0.0)"
 )
 
 # What people usually write instead: functions, the condition under which an entry holds (by the operands at the element), and
