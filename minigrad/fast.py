@@ -24,7 +24,7 @@ from weakref import ref
 import numpy as np
 from numpy import float64, ndarray
 
-from . import boundary, custom, graph, guards, operands, table, tensor
+from . import boundary, custom, guards, operands, table, tensor
 from .graph import NOBODY
 from .guards import copied, of_python_numbers, weak
 from .operands import PYTHON_NUMBERS
@@ -32,7 +32,8 @@ from .rules import products, reductions
 from .rules.indexing import scatter
 from .table import Rule, rule_of, rules, shape_of
 from .tensor import Tensor
-from .views import View, call_again, getitem, note_view, note_views
+from .transforms import graph  # minigrad.graph itself is a function
+from .views import View, getitem, note_view, note_views
 
 FLOAT64 = np.dtype(float64)
 new = object.__new__  # it takes longer to call the constructor of Tensor than to set the attributes
@@ -670,10 +671,12 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         vjp = partial(vjp, **{name: given[name] for name in keywords})
     result = result_of(y, level, t.node, vjp, pick(x, *args[1:], y=y, **kwargs))
     if type(y) is type(x) is ndarray:
-        if y is x or y.base is not None and (y.base is x or y.base is x.base):
-            note_view(result, t, None, partial(call_again, rule.fun, args, kwargs, t, None))
+        if y is x or y.base is x:
+            note_view(result, t)
+        elif y.base is not None:
+            note_views(result, t)
     elif type(y) is not float64:
-        note_views(result, {"": t}, rule.fun, args, kwargs)
+        note_views(result, t)
     return result
 
 
@@ -747,7 +750,7 @@ def item(self: Any, index: Any) -> Any:
     y, node = self.value[index], self.node
     t = result_of(y, self.level, node, Parts, (index, node.shape))
     if type(y) is ndarray or (type(y) is Tensor and type(y.family) is View):
-        note_view(t, self, index)
+        note_view(t, self)
     return t
 
 

@@ -234,10 +234,10 @@ COPIED_WHOLE = (set, bytearray, buffer, deque, UserList)
 
 
 def copied(array: ndarray) -> ndarray:
-    """Return a copy whose elements come in the same order as the array's, for every value of NumPy's ``order=``.
+    """Return a copy that lies in memory as the array does: in the same order, backwards or with gaps where the array does so.
 
-    The order "A" means Fortran order if the array has Fortran order in memory, without gaps. So the copy of an array with
-    gaps must have gaps too. A broadcast array stays broadcast and read-only.
+    So the elements come in the same order for every value of NumPy's ``order=``, and `ravel` and `reshape` return a view
+    where they do so for the array. A broadcast array stays broadcast and read-only. Large gaps become small.
     """
     if array.dtype.hasobject:
         return deepcopy(array)  # the objects may be arrays too
@@ -245,9 +245,12 @@ def copied(array: ndarray) -> ndarray:
     if 0 in array.strides and array.size:
         array = array[tuple([slice(1) if stride == 0 else slice(None) for stride in array.strides])]
     copy = array.copy("K")
-    if copy.flags.fnc and not array.flags.fnc:
-        copy = np.empty((2, *array.shape), array.dtype, "F")[0]
-        copy[...] = array
+    if copy.strides != array.strides and copy.size:
+        strides = _with_small_gaps(array)
+        if any(n > 1 and a != b for n, a, b in zip(array.shape, strides, copy.strides)):
+            copy = with_strides(array.shape, strides, array.dtype)
+            copy[...] = array
+            copy.flags.writeable = not _overlaps_itself(array)
     return copy if copy.shape == shape else np.broadcast_to(copy, shape)
 
 
@@ -302,6 +305,52 @@ def _array_in(value: Any) -> Any:
 
 def _share_memory(array: ndarray, other: Any) -> bool:
     return array is other or isinstance(other, ndarray) and array.base is not None and np.shares_memory(array, other)
+
+
+def _with_small_gaps(array: ndarray) -> list[int]:
+    """Return strides for which an array has gaps in the same places, each as large as one element."""
+    end = new_end = size = array.itemsize  # where the elements along the inner axes end, in the array and in the copy
+    strides = list(array.strides)
+    for axis in sorted(range(array.ndim), key=lambda axis: (abs(strides[axis]), -axis)):
+        n, stride = array.shape[axis], strides[axis]
+        if n > 1:
+            new = new_end if abs(stride) == end else new_end + size
+            strides[axis] = new if stride > 0 else -new
+            end, new_end = n * abs(stride), n * new
+    return strides
+
+
+def with_strides(shape: tuple, strides: list[int], dtype: Any) -> ndarray:
+    """Return a new array with these strides."""
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    moves = [(n - 1) * stride for n, stride in zip(shape, strides)]
+    buffer = np.empty(1 + sum(map(abs, moves)) // dtype.itemsize, dtype)
+    return ndarray(shape, dtype, buffer, -sum(min(0, move) for move in moves), strides)
+
+
+def memory(array: ndarray) -> ndarray:
+    """Return the memory of an array, from its lowest element to its highest, as an array without gaps."""
+    if array.flags.c_contiguous or not array.size:
+        return array
+    lowest = array[tuple([slice(None, None, -1 if stride < 0 else 1) for stride in array.strides])]
+    n = 1 + sum((n - 1) * stride for n, stride in zip(lowest.shape, lowest.strides)) // array.itemsize
+    return np.lib.stride_tricks.as_strided(lowest, (n,), (array.itemsize,))
+
+
+def is_writable(array: ndarray) -> bool:
+    """Whether an array may be written into. In an array that overlaps itself, a write into an element would change others."""
+    flags = array.flags
+    return bool(flags.num & 0x400) and (flags.forc or not _overlaps_itself(array))  # after np.broadcast_arrays, flags.writeable warns
+
+
+def _overlaps_itself(array: ndarray) -> bool:
+    end = array.itemsize
+    for stride, n in sorted((abs(stride), n) for stride, n in zip(array.strides, array.shape) if n > 1):
+        if stride < end:
+            return array.size > 0
+        end += (n - 1) * stride
+    return False
 
 
 def locked(value: Any) -> Any:

@@ -85,7 +85,7 @@ defvjp(np.rot90,    m=lambda g, k=1, axes=(0, 1): np.rot90(g, -k, axes))
 defvjp(np.roll,     a=lambda g, shift, axis=None: np.roll(g, _minus(shift), axis))
 
 
-defvjp(astype, x=lambda g, dtype, casting="unsafe": g)
+defvjp(astype, x=lambda g, dtype, casting="unsafe", order="K": g)
 defvjp(as_python_number, x=lambda g: g)
 defvjp(np.astype, x=lambda g, dtype, copy=True, device=None: g)
 
