@@ -141,6 +141,14 @@ def test_formulas_say_what_the_rules_compute():
         "dot": lambda x, y: np.sum(np.dot(x, y)), "reshape": lambda x, y: np.sum(x.reshape(4) * 2.0), "ravel": lambda x, y: np.sum(np.ravel(x) * 3.0),
         "sqrt": lambda x, y: np.sum(np.sqrt(x)), "transpose": lambda x, y: np.sum(x.T @ y), "subtract": lambda x, y: np.sum(x - y),
         "cumsum": lambda x, y: np.sum(np.cumsum(x[0]) * y[0]), "float_power": lambda x, y: np.sum(np.float_power(x, y)),
+        "exp2": lambda x, y: np.sum(np.exp2(x) + np.log2(x) + np.log10(x)), "logaddexp2": lambda x, y: np.sum(np.logaddexp2(x, y)),
+        "tan": lambda x, y: np.sum(np.tan(x / 5) + np.arctan(x) + np.arcsinh(x) + np.arctanh(x / 5)), "arctan2": lambda x, y: np.sum(np.arctan2(x, y)),
+        "hypot": lambda x, y: np.sum(np.hypot(x, y)), "degrees": lambda x, y: np.sum(np.deg2rad(x) + np.rad2deg(x) + np.degrees(x) + np.radians(x)),
+        "remainder": lambda x, y: np.sum(np.remainder(x, y)), "sinc": lambda x, y: np.sum(np.sinc(x)), "cumprod": lambda x, y: np.sum(np.cumprod(x[0]) * y[0]),
+        "diff": lambda x, y: np.sum(np.diff(x[0]) * y[0, 0]), "nansum": lambda x, y: np.nansum(x), "trace": lambda x, y: np.trace(x) * 2.0,
+        "roll": lambda x, y: np.sum(np.roll(x[0], 1) * y[0]), "slogdet": lambda x, y: np.linalg.slogdet(x)[1], "vecdot": lambda x, y: np.sum(np.vecdot(x, y)),
+        "solve": lambda x, y: np.sum(np.linalg.solve(x, y[0])), "expm1": lambda x, y: np.sum(np.expm1(x) + np.log1p(x)),
+        "logaddexp(x, y)": lambda x, y: np.sum(np.logaddexp(x, y)),
         "fabs": lambda x, y: np.sum(np.fabs(x)), "negative": lambda x, y: np.sum(-x), "logaddexp": lambda x, y: np.sum(np.cosh(x) + np.sinh(y)),
     }
     from minigrad.inside.writing import formula
