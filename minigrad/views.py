@@ -54,14 +54,15 @@ def note_view(t: Any, origin: Any, index: Any, call: Callable | None = None) -> 
     """Remember that a Tensor is a view of another."""
     family = origin.family
     root = family.root if type(family) is View else origin
-    with guards.changing:
-        views = root.family
-        if views is None:
-            root.family = [ref(t)]
-        else:
-            if len(views) & (len(views) - 1) == 0:  # now and then, drop the views that no longer exist
-                views[:] = [view for view in views if view() is not None]
-            views.append(ref(t))
+    views = root.family
+    if views is None:
+        with guards.changing:
+            views = root.family = [] if root.family is None else root.family
+    elif len(views) & (len(views) - 1) == 0:  # now and then, drop the views that no longer exist
+        with guards.changing:
+            n = len(views)  # another thread may append more
+            views[:n] = [view for view in views[:n] if view() is not None]
+    views.append(ref(t))
     t.family = View(origin, root, index, call)
 
 
