@@ -32,7 +32,7 @@ from .rules import products, reductions
 from .rules.indexing import scatter
 from .table import Rule, rule_of, rules, shape_of
 from .tensor import Tensor
-from .views import View, call_again, getitem, note_view, note_views
+from .views import View, getitem, note_view, note_views
 
 FLOAT64 = np.dtype(float64)
 new = object.__new__  # it takes longer to call the constructor of Tensor than to set the attributes
@@ -104,21 +104,30 @@ class FastLevel(tensor.GradLevel):
 
     def to_keep(self, value: Any) -> Any:
         """Do the same as the core, but copy a large array only once for all its uses, as long as it does not change."""
-        if type(value) is not ndarray:
-            return value.snapshot() if type(value) is Tensor else operands.within(value, self.to_keep)
+        if type(value) is not ndarray or (value.dtype is not FLOAT64 and value.dtype.hasobject):
+            return operands.within(value, self.to_keep) if type(value) in CONTAINERS else guards.to_keep(value)
         flags = value.flags
-        if not flags.writeable and value.base is None:
+        if value.base is None and not flags.writeable:
             return value
         is_small = value.nbytes < 16_384
         if value.nbytes >= 131_072:
             prime_allocator()
         copy = None if is_small or self.copies is None else self.copies.get(id(value), no_copy)()
-        if copy is None or copy.dtype != value.dtype or copy.shape != value.shape or copy.tobytes() != value.tobytes():
+        if copy is None or not is_copy(copy, value):
             copy = value.copy() if flags.c_contiguous else copied(value)
             if not is_small:
                 self.copies = {} if self.copies is None else self.copies
                 self.copies[id(value)] = ref(copy)
         return copy
+
+
+def is_copy(copy: ndarray, value: ndarray) -> bool:
+    """Return whether a copy is still like its array. The array may have changed, or be another one in the same place."""
+    is_alike = copy.dtype == value.dtype and copy.shape == value.shape and copy.flags.fnc == value.flags.fnc
+    return is_alike and copy.tobytes() == value.tobytes()
+
+
+CONTAINERS = {dict, list, tuple}
 
 
 def no_copy() -> None:
@@ -190,7 +199,7 @@ def fit(share: Any, parent: Any) -> Any:
         return share
     if type(share) is Scaled:
         share = share.factor * add_reduce(share.array, None) if shape == () else share.total()
-    if shape == () and type(share) is ndarray:
+    if shape == () and type(share) is ndarray and share.dtype is FLOAT64:
         share = add_reduce(share, None)
     return float(share) if dtype is float and type(share) is float64 else graph.fit(share, parent)
 
@@ -634,7 +643,8 @@ NUMERIC = {ndarray, float64, float, int}
 
 OPTIONS = {int, float, bool, str, type, type(None)}
 INDEXED = {ndarray, Tensor}
-SIMPLE_INDICES = {int, slice, type(None), type(...)}
+SIMPLE_INDICES = {int, type(None), type(...)}
+BOUNDS = {int, np.int64, type(None)}
 
 
 def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -650,7 +660,9 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     plan = plans[form] if form in plans else plans.setdefault(form, plan_for(rule, args, kwargs))
     if plan is None:
         return tensor.record(rule, args, kwargs)
-    vjp, keywords, pick = plan
+    vjp, keywords, pick, arrays = plan
+    if arrays and tuple in map(type, (*args[1:], *kwargs.values())):  # the tuple may stand for an array
+        return tensor.record(rule, args, kwargs)
     x, level = t.value, t.level
     y = rule.fun(x, *args[1:], **kwargs)
     if keywords:
@@ -658,17 +670,20 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         vjp = partial(vjp, **{name: given[name] for name in keywords})
     result = result_of(y, level, t.node, vjp, pick(x, *args[1:], y=y, **kwargs))
     if type(y) is type(x) is ndarray:
-        if y is x or y.base is not None and (y.base is x or y.base is x.base):
-            note_view(result, t, None, partial(call_again, rule.fun, args, kwargs, t, None))
+        if y is x or y.base is x:
+            note_view(result, t)
+        elif y.base is not None:
+            note_views(result, t)
     elif type(y) is not float64:
-        note_views(result, {"": t}, rule.fun, args, kwargs)
+        note_views(result, t)
     return result
 
 
 def plan_for(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Return the plan for calls of this form. Return None if they must go the plain way.
 
-    A plan has the VJP of the first argument, the options that it takes, and a function that picks the residuals.
+    A plan has the VJP of the first argument, the options that it takes, a function that picks the residuals, and whether
+    other arguments of the call may be arrays.
     """
     names = list(rule.parameters)
     options = [*names[1 : len(args)], *kwargs]
@@ -683,7 +698,8 @@ def plan_for(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     residuals = "".join(f"shape_of({name[:-6]})," if name.endswith("_shape") else f"{name}," for name in vjp.residuals)
     named = ", ".join(f"{name}=None" for name in dict.fromkeys([*names, *options, "y"]))
     pick = eval(f"lambda {named}: ({residuals})", {"shape_of": shape_of})
-    return FASTER.get(vjp.fun, vjp.fun), [name for name in vjp.keywords if name in options], pick
+    keywords = [name for name in vjp.keywords if name in options]
+    return FASTER.get(vjp.fun, vjp.fun), keywords, pick, not rule.vjps.keys().isdisjoint(options)
 
 
 def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -712,15 +728,28 @@ def method_of(fun: Any) -> Callable:
     return method
 
 
+def is_simple(index: Any) -> bool:
+    """Return whether an index holds no arrays, which would make a copy, and no objects, which could change."""
+    if type(index) is tuple:
+        return SIMPLE_INDICES.issuperset(map(type, index)) or all(map(is_simple_part, index))
+    return is_simple_part(index)
+
+
+def is_simple_part(index: Any) -> bool:
+    if type(index) is slice:
+        return type(index.start) in BOUNDS and type(index.stop) in BOUNDS and type(index.step) in BOUNDS
+    return type(index) in SIMPLE_INDICES
+
+
 def item(self: Any, index: Any) -> Any:
     """Do the same as `Tensor.__getitem__`, faster for indices without arrays."""
-    is_simple = type(index) in SIMPLE_INDICES or (type(index) is tuple and SIMPLE_INDICES.issuperset(map(type, index)))
-    if not is_simple or not self.level.is_fast or type(self.value) not in INDEXED or vjp_of(getitem, "a") not in FASTER:
+    is_fast = (type(index) is int or is_simple(index)) and self.level.is_fast and type(self.value) in INDEXED
+    if not is_fast or vjp_of(getitem, "a") not in FASTER:
         return getitem(self, index)
     y, node = self.value[index], self.node
     t = result_of(y, self.level, node, Parts, (index, node.shape))
     if type(y) is ndarray or (type(y) is Tensor and type(y.family) is View):
-        note_view(t, self, index)
+        note_view(t, self)
     return t
 
 

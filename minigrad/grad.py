@@ -11,7 +11,8 @@ from functools import partial
 from typing import Any
 
 from . import boundary, graph, tensor, tree
-from .arguments import Arguments, check_callable, wraps
+from .arguments import Arguments
+from .functions import check_callable, wraps
 
 
 def grad(
@@ -149,7 +150,7 @@ def differentiate(
                 boundary.note_line(error, partial(differentiate, fun, arguments, options, has_aux, args, kwargs))
             raise
         gradients = boundary.gradients_for(leaves, nodes, level, cotangents)
-    except ValueError as error:
+    except Exception as error:
         boundary.show_cause(error)
         raise
     finally:

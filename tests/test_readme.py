@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
-SET_UP = re.compile(r'python3 -m venv \.venv && \.venv/bin/pip install -q -e (\S+) && \.venv/bin/python (.*)\n')
+SET_UP = re.compile(r'python3 -m venv \.venv && \.venv/bin/pip install -q (\S+) && \.venv/bin/python (.*)\n')
 
 
 def test_python_blocks_print_what_stands_below_them():

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 # The modules of minigrad, from the bottom up; a folder counts as one. Each may import what stands before it.
 LAYERS = [
+    "libraries",
     "operands",
     "guards",
     "graph",
@@ -28,6 +29,7 @@ LAYERS = [
     "methods",
     "tensor",
     "tree",
+    "functions",
     "arguments",
     "rules",
     "inplace",
@@ -36,7 +38,9 @@ LAYERS = [
     "transforms",
     "custom",
     "fast",
+    "polynomial",
     "numpy",
+    "scipy",
     "coverage",
 ]
 OPTIONAL = {"fast"}  # the core does without it
@@ -44,6 +48,7 @@ CORE = ("graph", "table", "tensor", "grad")
 
 # The imports inside of functions, and why they are there.
 LATE_IMPORTS = {
+    ("minigrad.numpy", "minigrad.polynomial"): "it loads numpy.polynomial, which NumPy too loads at its first use only",
     ("minigrad.tree", "dataclasses"): "it takes a fiftieth of the time that importing NumPy does, and few need it",
     ("linear.report", "jax"): "it is optional: the report compares gradients with it, where it is installed",
     ("linear.__main__", "linear.pictures"): "it needs matplotlib, which --no-pictures does without",
