@@ -24,7 +24,7 @@ from weakref import ref
 import numpy as np
 from numpy import float64, ndarray
 
-from . import boundary, custom, graph, guards, operands, table, tensor
+from . import boundary, custom, guards, operands, table, tensor
 from .graph import NOBODY
 from .guards import copied, of_python_numbers, weak
 from .operands import PYTHON_NUMBERS
@@ -32,6 +32,7 @@ from .rules import products, reductions
 from .rules.indexing import scatter
 from .table import Rule, rule_of, rules, shape_of
 from .tensor import Tensor
+from .transforms import graph  # minigrad.graph itself is a function
 from .views import View, getitem, note_view, note_views
 
 FLOAT64 = np.dtype(float64)

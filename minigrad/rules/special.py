@@ -12,7 +12,7 @@ from functools import wraps
 import numpy as np
 
 from ..methods import astype
-from ..table import VJP, Rule, late_rules, primitive, rules
+from ..table import VJP, Rule, defvjp, late_rules, primitive, rules
 from . import special_integrals
 from .elementwise import cosine
 
