@@ -12,7 +12,7 @@ from functools import wraps
 import numpy as np
 
 from ..methods import astype
-from ..table import VJP, Rule, defconstant, defvjp, late_rules, primitive, rules
+from ..table import VJP, Rule, defvjp, late_rules, primitive, rules
 from . import special_integrals
 from .elementwise import cosine
 
@@ -42,7 +42,9 @@ def register():
         if isinstance(ufunc, np.ufunc):
             wide = {argument: vjp and VJP(_in_float64(vjp)) for argument, vjp in vjps.items()}
             rules.setdefault(ufunc, Rule(ufunc, wide))
-    defconstant(special.gammasgn, *[f for f in [getattr(special, "round", None)] if isinstance(f, np.ufunc)])
+    for constant in (special.gammasgn, getattr(special, "round", None)):
+        if isinstance(constant, np.ufunc):
+            rules.setdefault(constant, Rule(constant, constant=True))
     _registered = True
 
 
