@@ -1,5 +1,7 @@
 """explain: every number of a small computation can be followed with a pocket calculator."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -31,10 +33,10 @@ theta['w']  1.5
 Forward
    line                                    name      operation        value
 -  --------------------------------------  --------  ---------------  -------------
-0  11: return theta["w"] * x + theta["b"]  v0        theta['w'] * x   [1.5, 3, 4.5]
+0  13: return theta["w"] * x + theta["b"]  v0        theta['w'] * x   [1.5, 3, 4.5]
 1                                          v1        v0 + theta['b']  [2, 3.5, 5]
-2  15: residual = model(theta, x) - y      residual  v1 - y           [0, 0.5, -3]
-3  16: return np.mean(residual ** 2)       v3        residual ** 2    [0, 0.25, 9]
+2  17: residual = model(theta, x) - y      residual  v1 - y           [0, 0.5, -3]
+3  18: return np.mean(residual ** 2)       v3        residual ** 2    [0, 0.25, 9]
 4                                          v4        np.mean(v3)      3.083
 
 Backward
@@ -164,9 +166,11 @@ def test_formulas_say_what_the_rules_compute():
                 if operation.title.endswith("getitem"):
                     continue
                 text = formula(operation, share).split(" = ", 1)[1]
+                if re.match(r"g, |g where |g times |zeros of |the ", text):  # a formula in words
+                    continue
                 value = np.asarray(eval(text, known))
                 if value.shape != np.shape(share.value):  # what broadcasting did is undone by the engine, not by the rule
                     value = np.sum(value)
                 np.testing.assert_allclose(value, share.value, rtol=1e-12, err_msg=text)
                 evaluated += 1
-    assert evaluated > 70
+    assert evaluated > 110
