@@ -11,12 +11,14 @@ import numpy as np
 from numpy import ndarray
 
 from . import guards, operands, table, tree
-from .arguments import check_callable, name_of, wraps
+from .arguments import whole_numbers
 from .boundary import float0, kind_of
+from .functions import check_callable, name_of, wraps
 from .graph import Edge, Level, Node
+from .inplace import only_new_values
 from .tensor import Tensor, record, top_level, unwrap
 from .transforms import vjp
-from .views import innermost
+from .views import View, innermost, note_views
 
 # ---- Rules of one's own ---------------------------------------------------------------------------------------------
 
@@ -63,7 +65,8 @@ def defvjp(fun: Callable, **vjps: Callable | None) -> None:
     if not isinstance(fun, np.ufunc) and not hasattr(fun, "_implementation") and not hasattr(fun, "is_primitive"):
         raise TypeError(f"{table.Rule(fun).title} is neither a function of NumPy's nor one made by minigrad.primitive")
     guards.check_rule(table.Rule(fun, {name: vjp and table.VJP(vjp) for name, vjp in vjps.items()}))
-    table.defvjp(fun, **{name: vjp and _kept_apart(vjp) for name, vjp in vjps.items()})
+    with guards.changing:  # two threads may define the VJPs of different arguments of one function
+        table.defvjp(fun, **{name: vjp and _kept_apart(vjp) for name, vjp in vjps.items()})
 
 
 def _kept_apart(vjp: Callable) -> Callable:
@@ -138,7 +141,7 @@ def stop_gradient(x: Any) -> Any:
 
 def _plain(t: Tensor) -> Any:
     value = innermost(t)
-    return value.copy() if isinstance(value, ndarray) else value  # a copy, because a rule may need the array
+    return guards.copied(value) if isinstance(value, ndarray) else value  # a copy, because a rule may need the array
 
 
 # ---- Checkpoints ----------------------------------------------------------------------------------------------------
@@ -157,15 +160,17 @@ def checkpoint(
     fun : callable
         It must compute the same when it is called again. So it must use no random numbers, and no arrays from outside
         that change in between. (The values that it returns are compared. This does not find a change that has no effect on
-        them.) It may use a value from outside that is being differentiated. Then the derivative is
-        right, but no memory is saved.
+        them.) It may use a value from outside that is being differentiated. Then the derivative is right, but no memory is
+        saved. It must not write into arguments that are being differentiated, nor into such values from outside.
     prevent_cse, policy, static_argnums
         They exist only because JAX has them. Arguments that are not numbers or arrays need not be declared.
 
     Raises
     ------
     NotImplementedError
-        If a `policy` is given.
+        If a `policy` is given. In a call, if `fun` writes into a value from outside that is being differentiated.
+    ValueError
+        In a call, if `fun` writes into an argument that is being differentiated.
     RuntimeError
         In the backward pass, if `fun` returns something else when it is called again.
 
@@ -187,19 +192,33 @@ def checkpoint(
         level = top_level(leaves)
         if level is None:
             return fun(*args, **kwargs)
+        lowered = [_lowered(leaf, level) for leaf in leaves]
         traced = [i for i, leaf in enumerate(leaves) if type(leaf) is Tensor and leaf.level is level]
-        lowered = [leaf.value if i in traced else guards.to_keep(leaf) for i, leaf in enumerate(leaves)]
 
         def again(*primals: Any) -> Any:
-            new_leaves = [guards.own(leaf) for leaf in lowered]
+            return tree.map(guards.own, call([guards.own(leaf) for leaf in lowered], primals))
+
+        def call(new_leaves: list, primals: tuple) -> Any:
             for i, primal in zip(traced, primals):
                 new_leaves[i] = primal
             new_args, new_kwargs = tree.unflatten(structure, new_leaves)
-            return tree.map(guards.own, fun(*new_args, **new_kwargs))
+            return fun(*new_args, **new_kwargs)
 
-        out_leaves, out_structure = tree.flatten(again())
+        taken = [guards.own(leaf) for leaf in lowered]
+        with only_new_values(level):
+            if any(type(lowered[i]) in operands.PYTHON_NUMBERS for i in traced):  # as Tensors, they are weak
+                out = vjp(again, *(lowered[i] for i in traced))[0]
+            else:
+                out = call(taken, tuple(lowered[i] for i in traced))
+        out_leaves, out_structure = tree.flatten(out)
         if _reaches(out_leaves, level):
             return fun(*args, **kwargs)
+        for leaf, before, after in zip(leaves, lowered, taken):
+            if type(leaf) is ndarray and before.tobytes() != after.tobytes():
+                if any(np.shares_memory(innermost(other), leaf) for other in leaves if other is not leaf):
+                    raise NotImplementedError(f"{name_of(fun)} writes into an argument that shares memory with another one")
+                leaf[...] = after
+        out_leaves = [guards.apart(y, leaves, level) for y in out_leaves]
 
         def back(g: list) -> list:
             out, pullback = vjp(again, *(lowered[i] for i in traced))
@@ -255,7 +274,8 @@ class custom_vjp:
         self.fun = fun
         self.fwd: Callable | None = None
         self.bwd: Callable | None = None
-        self.nondiff_argnums = (nondiff_argnums,) if isinstance(nondiff_argnums, int) else tuple(nondiff_argnums)
+        is_one = isinstance(nondiff_argnums, int)
+        self.nondiff_argnums = (nondiff_argnums,) if is_one else whole_numbers("nondiff_argnums", nondiff_argnums)
 
     def defvjp(self, fwd: Callable, bwd: Callable) -> None:
         """Define the derivative.
@@ -300,12 +320,13 @@ class custom_vjp:
         if level is None:
             return self.fun(*args)
 
-        new = iter(tree.unflatten(structure, [guards.own(unwrap(leaf, level)) for leaf in leaves]))
+        new = iter(tree.unflatten(structure, [_lowered(leaf, level) for leaf in leaves]))
         result = fwd(*(argument if i in static else next(new) for i, argument in enumerate(args)))
         if not isinstance(result, (tuple, list)) or len(result) != 2:
             raise TypeError(f"the forward function of {name} must return a pair, of the value and the residuals, not {result!r}")
         out, residuals = result
-        out_leaves, out_structure = tree.flatten(tree.map(guards.own, out))
+        out_leaves, out_structure = tree.flatten(out)
+        out_leaves = [guards.apart(y, leaves, level) for y in out_leaves]
         residuals, nondiff = tree.map(guards.to_keep, (residuals, [args[i] for i in static]))
         if _reaches([*out_leaves, *tree.leaves(residuals)], level):
             raise TypeError(_OUTSIDE.format(name))
@@ -354,8 +375,17 @@ def _recorded(
     """
     for result in results:
         operands.refuse_foreign(result)
+        if kind_of(result) == "O":
+            raise TypeError(
+                f"{name_of(fun)} returned {result!r} of type {type(result)}: a checkpoint or custom_vjp function returns numbers "
+                f"and arrays only; leave the rest out, or compute it outside of the function"
+            )
     node = Node(results, [Edge(level.node_of(arguments), vjp, ())])
     outputs = level.wrapped(results, node)
+    note_views(outputs, arguments)
+    for output in outputs:
+        if type(getattr(output, "family", None)) is View:
+            _unlock(output)
     level.observer.recorded(fun, args, kwargs, outputs, node)
     return outputs
 
@@ -372,6 +402,31 @@ def _is_alike(a: Any, b: Any) -> bool:
         return False
     size = np.max(np.abs(b), initial=0, where=np.isfinite(b))
     return np.allclose(a, b, rtol=0, atol=size * np.sqrt(np.finfo(np.result_type(b)).eps), equal_nan=True)
+
+
+def _lowered(leaf: Any, level: Level) -> Any:
+    """Return an argument for a function that is recorded as one operation.
+
+    A Tensor of the level becomes its value, which is read-only. So the results that are views of it are found by their
+    memory, and a write into it raises. Anything else is copied.
+    """
+    if type(leaf) is not Tensor:
+        return guards.own(leaf)
+    return _read_only(leaf.value if leaf.level is level else leaf)
+
+
+def _read_only(value: Any) -> Any:
+    return Tensor(_read_only(value.value), value.node, value.level) if type(value) is Tensor else guards.locked(value)
+
+
+def _unlock(t: Tensor) -> None:
+    """Undo `_read_only` for the array of a result. The array of the argument that it is a view of may be written into."""
+    while type(t.value) is Tensor:
+        t = t.value
+    array = t.value.view()
+    if array.base.flags.num & 0x400:
+        array.flags.writeable = True
+    t.value = array
 
 
 def _reaches(leaves: list, level: Level) -> bool:

@@ -17,13 +17,14 @@ import operator
 import os
 from functools import cache, partial
 from heapq import heappop, heappush
+from threading import get_ident
 from typing import Any, Callable
 from weakref import ref
 
 import numpy as np
 from numpy import float64, ndarray
 
-from . import boundary, custom, graph, guards, operands, table, tensor
+from . import boundary, custom, guards, operands, table, tensor
 from .graph import NOBODY
 from .guards import copied, of_python_numbers, weak
 from .operands import PYTHON_NUMBERS
@@ -31,7 +32,8 @@ from .rules import products, reductions
 from .rules.indexing import scatter
 from .table import Rule, rule_of, rules, shape_of
 from .tensor import Tensor
-from .views import View, call_again, getitem, note_view, note_views
+from .transforms import graph  # minigrad.graph itself is a function
+from .views import View, getitem, note_view, note_views
 
 FLOAT64 = np.dtype(float64)
 new = object.__new__  # it takes longer to call the constructor of Tensor than to set the attributes
@@ -94,6 +96,7 @@ class FastLevel(tensor.GradLevel):
         self.number = next(graph.level_numbers)
         self.observer = observer
         self.open = True
+        self.thread = get_ident()
         self.is_fast = observer is NOBODY
         self.copies: Any = None
 
@@ -197,7 +200,7 @@ def fit(share: Any, parent: Any) -> Any:
         return share
     if type(share) is Scaled:
         share = share.factor * add_reduce(share.array, None) if shape == () else share.total()
-    if shape == () and type(share) is ndarray:
+    if shape == () and type(share) is ndarray and share.dtype is FLOAT64:
         share = add_reduce(share, None)
     return float(share) if dtype is float and type(share) is float64 else graph.fit(share, parent)
 
@@ -580,13 +583,20 @@ power_a = vjp_of(np.power, "a")
 
 def define_operator(ufunc: np.ufunc) -> None:
     """Give Tensor the short way of an operator, from the rule that the ufunc has now."""
-    rule, (name, compute) = rule_of(ufunc), OPERATORS[ufunc]
+    rule = None
+    while rule is not rule_of(ufunc):  # once more if another thread defines the rule again meanwhile
+        rule = rule_of(ufunc)
+        set_operator(ufunc, rule)
+
+
+def set_operator(ufunc: np.ufunc, rule: Any) -> None:
+    name, compute = OPERATORS[ufunc]
     plain = plain_methods[f"__{name}__"]
     if compute is None:
         setattr(Tensor, f"__{name}__", short_way(rule) or plain)
         return
     way, reflected = both_ways(rule, compute, plain, plain_methods[f"__r{name}__"])
-    if ufunc is np.power and rule.vjps["a"].fun is power_a:  # type: ignore[union-attr]
+    if ufunc is np.power and rule.vjps["a"].fun is power_a:
         way = with_squares(way, compute, plain)
     setattr(Tensor, f"__{name}__", way)
     setattr(Tensor, f"__r{name}__", reflected)
@@ -651,7 +661,9 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     plan = plans[form] if form in plans else plans.setdefault(form, plan_for(rule, args, kwargs))
     if plan is None:
         return tensor.record(rule, args, kwargs)
-    vjp, keywords, pick = plan
+    vjp, keywords, pick, arrays = plan
+    if arrays and tuple in map(type, (*args[1:], *kwargs.values())):  # the tuple may stand for an array
+        return tensor.record(rule, args, kwargs)
     x, level = t.value, t.level
     y = rule.fun(x, *args[1:], **kwargs)
     if keywords:
@@ -659,17 +671,20 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         vjp = partial(vjp, **{name: given[name] for name in keywords})
     result = result_of(y, level, t.node, vjp, pick(x, *args[1:], y=y, **kwargs))
     if type(y) is type(x) is ndarray:
-        if y is x or y.base is not None and (y.base is x or y.base is x.base):
-            note_view(result, t, None, partial(call_again, rule.fun, args, kwargs, t, None))
+        if y is x or y.base is x:
+            note_view(result, t)
+        elif y.base is not None:
+            note_views(result, t)
     elif type(y) is not float64:
-        note_views(result, {"": t}, rule.fun, args, kwargs)
+        note_views(result, t)
     return result
 
 
 def plan_for(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Return the plan for calls of this form. Return None if they must go the plain way.
 
-    A plan has the VJP of the first argument, the options that it takes, and a function that picks the residuals.
+    A plan has the VJP of the first argument, the options that it takes, a function that picks the residuals, and whether
+    other arguments of the call may be arrays.
     """
     names = list(rule.parameters)
     options = [*names[1 : len(args)], *kwargs]
@@ -684,7 +699,8 @@ def plan_for(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     residuals = "".join(f"shape_of({name[:-6]})," if name.endswith("_shape") else f"{name}," for name in vjp.residuals)
     named = ", ".join(f"{name}=None" for name in dict.fromkeys([*names, *options, "y"]))
     pick = eval(f"lambda {named}: ({residuals})", {"shape_of": shape_of})
-    return FASTER.get(vjp.fun, vjp.fun), [name for name in vjp.keywords if name in options], pick
+    keywords = [name for name in vjp.keywords if name in options]
+    return FASTER.get(vjp.fun, vjp.fun), keywords, pick, not rule.vjps.keys().isdisjoint(options)
 
 
 def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -734,7 +750,7 @@ def item(self: Any, index: Any) -> Any:
     y, node = self.value[index], self.node
     t = result_of(y, self.level, node, Parts, (index, node.shape))
     if type(y) is ndarray or (type(y) is Tensor and type(y.family) is View):
-        note_view(t, self, index)
+        note_view(t, self)
     return t
 
 
@@ -777,10 +793,10 @@ def one_like(value: Any) -> Any:
     return ONE_OF_FLOAT64 if type(value) is float64 else plain_one_like(value)
 
 
-def check_output(out: Any, options: Any) -> None:
+def check_output(out: Any, options: Any, level: Any) -> None:
     """Do the same as `boundary.check_output`."""
-    if type(out) is not Tensor or type(out.value) not in (float64, float) or options.holomorphic:
-        plain_check_output(out, options)
+    if type(out) is not Tensor or type(out.value) not in (float64, float) or options.holomorphic or out.level is not level:
+        plain_check_output(out, options, level)
 
 
 def unwrap(value: Any, level: Any) -> Any:
@@ -795,13 +811,29 @@ def unwrap(value: Any, level: Any) -> Any:
     return value if kind in LEAVES else plain_unwrap(value, level)
 
 
+plain_find_tensor = table.find_tensor
+
+
+def find_tensor(value: Any) -> Any:
+    """Do the same as `table.find_tensor`, which a primitive calls with its arguments: most are arrays and numbers."""
+    if type(value) is tuple and len(value) == 2 and type(value[0]) is tuple and not value[-1] and NUMERIC.issuperset(map(type, value[0])):
+        return None
+    return plain_find_tensor(value)
+
+
 # ---- What is replaced -----------------------------------------------------------------------------------------------
 
 plain_define = table.define
 
 
 def define(rule: Any) -> None:
-    """Do the same as `table.define`. A new rule of an operator takes effect at once."""
+    """Do the same as `table.define`. A new rule of an operator takes effect at once.
+
+    The short way of the old rule is dropped before and after. So it is never used with the new rule in the table, even if
+    this function is interrupted.
+    """
+    if rule.fun in OPERATORS:
+        postpone(rule.fun)
     plain_define(rule)
     if rule.fun in OPERATORS:
         postpone(rule.fun)
@@ -818,6 +850,7 @@ def install() -> None:
     boundary.one_like, boundary.check_output = one_like, check_output
     reductions._spread = spread
     table.define = define
+    table.find_tensor = find_tensor
     for ufunc in OPERATORS:
         postpone(ufunc)
     for name in ("lt", "le", "gt", "ge", "eq", "ne"):

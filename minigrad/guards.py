@@ -6,15 +6,18 @@ how differentiation works, you can read the core without this file.
 
 from __future__ import annotations
 
+import os
 import sys
 from array import array as buffer
 from collections import UserList, deque
 from copy import deepcopy
+from threading import RLock, get_ident
 from typing import Any, Callable, NoReturn
 
 import numpy as np
 from numpy import ndarray
 
+from . import libraries
 from .operands import PYTHON_NUMBERS, Guarded, TensorConversionError, refuse_foreign, within
 
 
@@ -56,6 +59,8 @@ def _refuse_function(rule: Any) -> NoReturn:
             f"{rule.title} writes into an array, which would drop the derivative of a Tensor; write t[index] = value "
             f"instead, into a Tensor (np.zeros_like makes one), or build the array with np.stack or np.where"
         )
+    if rule.title.startswith("scipy.special.") and rule.fun.__name__.startswith("_"):
+        raise NotImplementedError(libraries.advice(rule.title))  # the user has not called this ufunc
     raise NotImplementedError(
         f"{rule.title} has no derivative rule, so it cannot be applied to a value that is being differentiated. Add "
         f"one with minigrad.defvjp({rule.title}, x=lambda g, x: ...), one VJP for each argument that has a "
@@ -89,7 +94,13 @@ def check_result(rule: Any, y: Any) -> None:
             check_result(rule, member)
         return
     refuse_foreign(y)
-    if np.dtype(getattr(y, "dtype", type(y))).kind not in "fcbiu":
+    kind = np.dtype(getattr(y, "dtype", type(y))).kind
+    if kind == "O" and isinstance(y, ndarray):
+        raise TypeError(
+            f"{rule.title} returned an array of dtype object, which cannot be differentiated: an argument is such an array; make "
+            f"it an array of numbers first, with x.astype(float)"
+        )
+    if kind not in "fcbiu":
         raise TypeError(f"{rule.title} returned {y!r} of type {type(y)}, which cannot be differentiated")
 
 
@@ -113,6 +124,59 @@ def check_open(level: Any) -> None:
         raise EscapedTensorError(
             "a Tensor was used after the grad call that made it had ended: it escaped through a global, a list "
             "or an attribute. Return it from the differentiated function instead (has_aux=True)"
+        )
+
+
+changing = RLock()  # for what two threads may change at once: the rule of a function, the list of a Tensor's views
+if hasattr(os, "register_at_fork"):  # a copy of the process must not wait for a thread that is not in it
+    os.register_at_fork(after_in_child=changing._at_fork_reinit)  # type: ignore[attr-defined]
+
+
+def check_thread(level: Any) -> None:
+    """Raise if this is not the thread that a level began in. Of two writes at the same time, one would be lost."""
+    if level.thread != get_ident():
+        raise NotImplementedError(
+            "a Tensor can be written into only in the thread that called grad; let the other threads return their results, "
+            "and write them, or join them with np.stack, in that thread"
+        )
+
+
+def check_encloses(other: Any, level: Any) -> None:
+    """Raise if a result of a level holds a Tensor of another level that is not an outer one, which began before."""
+    check_open(other)
+    if other.number > level.number:
+        raise EscapedTensorError(
+            "the result depends on a Tensor of another grad call, which runs in another thread and began later: let that "
+            "call end, and use what it returns"
+        )
+
+
+# ---- Plain numbers that are taken out of Tensors ---------------------------------------------------------------------
+
+
+def taken(t: Any, call: str) -> Any:
+    """Return the plain value in a Tensor, for `item()` or `int()`. Its level, and the levels below it, note the line."""
+    is_own = True
+    while isinstance(t, Guarded):
+        level: Any = t.level  # type: ignore[attr-defined]
+        if level.taken is None or (is_own and not level.taken[1]):
+            level.taken = f"{call} was called in {user_line()}", is_own
+        t, is_own = t.value, False  # type: ignore[attr-defined]
+    return t
+
+
+def check_dependence(results: list, level: Any) -> None:
+    """Raise if a result does not depend on what is differentiated, perhaps because a plain number was taken out of a Tensor.
+
+    Several results may depend on it in part. If the plain number was taken for an inner call, such as the first of two
+    derivatives, its result may depend on this level nowhere, and rightly. So then the error comes only if no result does.
+    """
+    lost = [result for result in results if getattr(result, "level", None) is not level]
+    if level.taken and lost and (level.taken[1] or len(lost) == len(results)):
+        raise TensorConversionError(
+            f"the result does not depend on what is differentiated, so its derivative would be 0, and {level.taken[0]}: "
+            f"such a plain number has no derivative. Keep the Tensor; or, where a constant is wanted, write "
+            f"minigrad.stop_gradient(t)"
         )
 
 
@@ -170,10 +234,10 @@ COPIED_WHOLE = (set, bytearray, buffer, deque, UserList)
 
 
 def copied(array: ndarray) -> ndarray:
-    """Return a copy whose elements come in the same order as the array's, for every value of NumPy's ``order=``.
+    """Return a copy that lies in memory as the array does: in the same order, backwards or with gaps where the array does so.
 
-    The order "A" means Fortran order if the array has Fortran order in memory, without gaps. So the copy of an array with
-    gaps must have gaps too. A broadcast array stays broadcast and read-only.
+    So the elements come in the same order for every value of NumPy's ``order=``, and `ravel` and `reshape` return a view
+    where they do so for the array. A broadcast array stays broadcast and read-only. Large gaps become small.
     """
     if array.dtype.hasobject:
         return deepcopy(array)  # the objects may be arrays too
@@ -181,9 +245,12 @@ def copied(array: ndarray) -> ndarray:
     if 0 in array.strides and array.size:
         array = array[tuple([slice(1) if stride == 0 else slice(None) for stride in array.strides])]
     copy = array.copy("K")
-    if copy.flags.fnc and not array.flags.fnc:
-        copy = np.empty((2, *array.shape), array.dtype, "F")[0]
-        copy[...] = array
+    if copy.strides != array.strides and copy.size:
+        strides = _with_small_gaps(array)
+        if any(n > 1 and a != b for n, a, b in zip(array.shape, strides, copy.strides)):
+            copy = with_strides(array.shape, strides, array.dtype)
+            copy[...] = array
+            copy.flags.writeable = not _overlaps_itself(array)
     return copy if copy.shape == shape else np.broadcast_to(copy, shape)
 
 
@@ -238,6 +305,52 @@ def _array_in(value: Any) -> Any:
 
 def _share_memory(array: ndarray, other: Any) -> bool:
     return array is other or isinstance(other, ndarray) and array.base is not None and np.shares_memory(array, other)
+
+
+def _with_small_gaps(array: ndarray) -> list[int]:
+    """Return strides for which an array has gaps in the same places, each as large as one element."""
+    end = new_end = size = array.itemsize  # where the elements along the inner axes end, in the array and in the copy
+    strides = list(array.strides)
+    for axis in sorted(range(array.ndim), key=lambda axis: (abs(strides[axis]), -axis)):
+        n, stride = array.shape[axis], strides[axis]
+        if n > 1:
+            new = new_end if abs(stride) == end else new_end + size
+            strides[axis] = new if stride > 0 else -new
+            end, new_end = n * abs(stride), n * new
+    return strides
+
+
+def with_strides(shape: tuple, strides: list[int], dtype: Any) -> ndarray:
+    """Return a new array with these strides."""
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    moves = [(n - 1) * stride for n, stride in zip(shape, strides)]
+    buffer = np.empty(1 + sum(map(abs, moves)) // dtype.itemsize, dtype)
+    return ndarray(shape, dtype, buffer, -sum(min(0, move) for move in moves), strides)
+
+
+def memory(array: ndarray) -> ndarray:
+    """Return the memory of an array, from its lowest element to its highest, as an array without gaps."""
+    if array.flags.c_contiguous or not array.size:
+        return array
+    lowest = array[tuple([slice(None, None, -1 if stride < 0 else 1) for stride in array.strides])]
+    n = 1 + sum((n - 1) * stride for n, stride in zip(lowest.shape, lowest.strides)) // array.itemsize
+    return np.lib.stride_tricks.as_strided(lowest, (n,), (array.itemsize,))
+
+
+def is_writable(array: ndarray) -> bool:
+    """Whether an array may be written into. In an array that overlaps itself, a write into an element would change others."""
+    flags = array.flags
+    return bool(flags.num & 0x400) and (flags.forc or not _overlaps_itself(array))  # after np.broadcast_arrays, flags.writeable warns
+
+
+def _overlaps_itself(array: ndarray) -> bool:
+    end = array.itemsize
+    for stride, n in sorted((abs(stride), n) for stride, n in zip(array.strides, array.shape) if n > 1):
+        if stride < end:
+            return array.size > 0
+        end += (n - 1) * stride
+    return False
 
 
 def locked(value: Any) -> Any:

@@ -8,10 +8,13 @@ derivative.
 from __future__ import annotations
 
 import operator
+import sys
 from typing import Any, Callable, NoReturn
 
 import numpy as np
 from numpy import ndarray
+
+from .libraries import advice, called_in, running
 
 PYTHON_NUMBERS = (float, int, complex, bool)
 
@@ -152,7 +155,9 @@ def refused(what: str, instead: str) -> Callable[..., NoReturn]:
     """Return a method that raises, and says what to write instead."""
 
     def refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
-        raise TensorConversionError(f"{what} would drop the derivative of a value that is being differentiated; {instead}")
+        name = called_in(running(sys._getframe(1)))
+        said = f"{what} would drop the derivative of a value that is being differentiated; {instead}"
+        raise TensorConversionError(advice(name) or (f"{name}: {said}" if name else said))
 
     return refuse
 
@@ -172,9 +177,9 @@ class Guarded:
     __float__ = refused(
         "float()",
         "write np.sin(t) instead of math.sin(t) or float(t), array = np.zeros_like(t, shape=...) before array[0] = t; "
-        "and t.item() where only the number is wanted",
+        "and t.item() for a plain number, which has no derivative",
     )
-    __complex__ = refused("complex()", "write t + 0j; and t.item() where only the number is wanted")
+    __complex__ = refused("complex()", "write t + 0j; and t.item() for a plain number, which has no derivative")
     __reduce__ = refused("pickling a Tensor", "pickle what grad returns, or minigrad.stop_gradient(t)")
     tolist = refused("tolist()", "write list(t)")
 

@@ -82,7 +82,7 @@ class GradLevel(Level):
         node = Node(y, edges)
         result = self.wrapped(y, node, [args, kwargs])
         recorded = [t if top_level(t) is self else None for t in result] if isinstance(result, (list, tuple)) else result
-        note_views(recorded, given, rule.fun, args, kwargs)
+        note_views(recorded, given)
         self.observer.recorded(rule.fun, args, kwargs, result, node)
         return result
 
@@ -149,7 +149,7 @@ class Tensor(ArrayMethods, operands.Guarded):
     value : number, numpy.ndarray, or Tensor of an outer level
     node : Node
     level : Level
-    family : View, list, or None
+    family : View, Views, or None
         For a view, what it is a view of. For a Tensor that has views, those that are alive.
     """
 

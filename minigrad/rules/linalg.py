@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ..methods import astype
+from ..methods import astype, widened
 from ..table import defcomposition, defvjp, primitive, sequence
 from .composition import defstandin, through
 from .matrices import H, T, as_diagonal, column, conj, eye, row, scalar
@@ -249,7 +249,7 @@ def _of_norm(g, x, y, ord, axis, norm):
         return g * conj(x) / y
     if ord == 0:  # the number of elements that are not zero
         return np.zeros(np.shape(x), np.result_type(g))
-    return through(lambda x: np.reshape(norm(x, ord, axis), np.shape(g)), x, g)
+    return through(lambda x: np.reshape(norm(x, ord, axis), np.shape(g)), widened(x), g)
 
 
 def _all(axis, x):

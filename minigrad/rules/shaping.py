@@ -6,7 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from ..methods import astype
+from ..graph import adding_dtype
+from ..methods import as_python_number, astype, widened
 from ..table import defconstant, defvjp, find_tensor, primitive, sequence
 from .composition import defstandin
 from .indexing import scatter
@@ -28,7 +29,8 @@ def _ravel_a(g, a_shape, order="C"):
 
 
 def _inverse(permutation):
-    return tuple(np.argsort([i % len(permutation) for i in permutation]))
+    permutation = np.atleast_1d(permutation)  # for a vector, NumPy takes a number too
+    return tuple(np.argsort(permutation % len(permutation)))
 
 
 @primitive
@@ -83,7 +85,8 @@ defvjp(np.rot90,    m=lambda g, k=1, axes=(0, 1): np.rot90(g, -k, axes))
 defvjp(np.roll,     a=lambda g, shift, axis=None: np.roll(g, _minus(shift), axis))
 
 
-defvjp(astype, x=lambda g, dtype, casting="unsafe": g)
+defvjp(astype, x=lambda g, dtype, casting="unsafe", order="K": g)
+defvjp(as_python_number, x=lambda g: g)
 defvjp(np.astype, x=lambda g, dtype, copy=True, device=None: g)
 
 # ---- Repeating elements, and leaving some out -----------------------------------------------------------------------
@@ -97,8 +100,11 @@ def along(axis, index):
 
 
 def length(shape, axis):
-    """Return the number of elements along an axis, or of all elements if there is no axis."""
-    return math.prod(shape) if axis is None else shape[axis]
+    """Return the number of elements along an axis, or of all elements if there is no axis.
+
+    A number has no axes, but NumPy allows ``axis=0`` for it.
+    """
+    return math.prod(shape) if axis is None or not shape else shape[axis]
 
 
 def put_back(g, numbers, shape, axis=None):
@@ -106,7 +112,7 @@ def put_back(g, numbers, shape, axis=None):
 
     The numbers count along an axis or, if there is no axis, through all elements.
     """
-    if axis is None:
+    if axis is None or not shape:
         return np.reshape(scatter([g], [numbers], (math.prod(shape),)), shape)
     return scatter([g], [along(axis % len(shape), numbers)], shape)
 
@@ -117,7 +123,7 @@ def _tile_A(g, A_shape, reps):
     ndim = max(len(reps), len(A_shape))
     pairs = zip((1,) * (ndim - len(reps)) + tuple(reps), (1,) * (ndim - len(A_shape)) + A_shape)
     copies = np.reshape(g, [n for pair in pairs for n in pair])
-    return np.reshape(np.sum(copies, axis=tuple(range(0, 2 * ndim, 2))), A_shape)
+    return np.reshape(np.sum(copies, axis=tuple(range(0, 2 * ndim, 2)), dtype=adding_dtype(np.result_type(g))), A_shape)
 
 
 def _repeat_a(g, a_shape, repeats, axis=None):
@@ -161,6 +167,12 @@ def _trim_zeros_filt(g, filt, trim="fb", axis=None):
 
 
 defvjp(np.tile,       A=_tile_A)
+def _sliding_window_view_x(g, x_shape, window_shape, axis=None):
+    numbers = np.arange(math.prod(x_shape)).reshape(x_shape)
+    return put_back(g, np.lib.stride_tricks.sliding_window_view(numbers, window_shape, axis), x_shape)
+
+
+defvjp(np.lib.stride_tricks.sliding_window_view, x=_sliding_window_view_x)
 defvjp(np.repeat,     a=_repeat_a)
 defvjp(np.resize,     a=_resize_a)
 defvjp(np.delete,     arr=_delete_arr)
@@ -331,7 +343,7 @@ def _meshgrid_xi(g, xi_shape, copy=True, sparse=False, indexing="xy"):
     axes = list(range(len(xi_shape)))
     axes[:2] = axes[:2] if indexing == "ij" else axes[1::-1]
     return [
-        np.reshape(np.sum(one, axis=tuple(other for other in axes if other != axis)), shape)
+        np.reshape(np.sum(widened(one), axis=tuple(other for other in axes if other != axis)), shape)
         for one, shape, axis in zip(g, xi_shape, axes)
     ]
 
@@ -383,6 +395,7 @@ defvjp(np.full_like,  a=None, fill_value=lambda g, dtype=None, order="K", shape=
 
 def _of_ends(g, num, endpoint, axis):
     """Return the cotangents of start and stop for the cotangent `g` of (1 - t) start + t stop."""
+    g = widened(g)
     t = np.arange(num, dtype=np.real(np.zeros(0, np.result_type(g))).dtype) / max(num - 1 if endpoint else num, 1)
     t = np.reshape(t, (-1, *[1] * (np.ndim(g) - 1 - axis % max(np.ndim(g), 1))))
     return np.sum(g * (1 - t), axis=axis), np.sum(g * t, axis=axis)
@@ -391,7 +404,7 @@ def _of_ends(g, num, endpoint, axis):
 def _linspace_ends(g, num, endpoint, retstep, axis):
     g, g_step = g if retstep else (g, 0)
     n = num - 1 if endpoint else num
-    g_step = g_step / n if n > 0 else 0  # the step is (stop - start) / n
+    g_step = widened(g_step) / n if n > 0 else 0  # the step is (stop - start) / n
     of_start, of_stop = _of_ends(g, num, endpoint, axis)
     return of_start - g_step, of_stop + g_step
 

@@ -99,6 +99,18 @@ def test_repeated_elements_add_up():
     np.testing.assert_array_equal(grad(lambda x: np.sum(np.take_along_axis(x, np.array([1, 1, 1]), 0)))(ROW), [0, 3, 0, 0])
 
 
+@pytest.mark.parametrize("x", [np.array(2.0), np.float64(2.0), 2.0])
+def test_a_number_has_an_axis_for_some_functions(x):
+    """NumPy takes it for an array of one element."""
+    assert grad(lambda x: np.take(x, [0, 0, 0], axis=0)[1])(x) == 1
+    assert grad(lambda x: np.take(x, 0, axis=-1))(x) == 1
+    assert grad(lambda x: np.sum(np.repeat(x, 3, axis=0)))(x) == 3
+    assert grad(lambda x: np.compress([True], x, axis=0)[0])(x) == 1
+    for fun in (np.cumsum, np.nancumsum, np.cumprod, np.nancumprod):
+        for axis in (0, -1):
+            assert grad(lambda x: 3 * np.sum(fun(x, axis=axis)))(x) == 3
+
+
 def test_where_several_conditions_hold():
     """select takes the first of them, piecewise the last."""
     x = np.array([0.5, 2.0])
