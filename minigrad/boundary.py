@@ -120,8 +120,8 @@ def split_aux(out: Any) -> tuple[Any, Any]:
     return out[0], out[1]
 
 
-def check_output(out: Any, options: Options) -> None:
-    """Raise if a result is not a single number, or if the transform cannot differentiate its dtype."""
+def check_output(out: Any, options: Options, level: Level) -> None:
+    """Raise if a result is not a single number, or if the transform cannot differentiate it."""
     operands.refuse_foreign(out)
     if out is None or isinstance(out, (tuple, list, dict)):
         raise TypeError(f"Gradient only defined for scalar-output functions. Output was {out}.")
@@ -134,6 +134,7 @@ def check_output(out: Any, options: Options) -> None:
             f"Gradient only defined for scalar-output functions. Output had shape: {shape}. Return {example}"
         )
     check_output_dtype(out, options)
+    guards.check_dependence([out], level)
 
 
 def check_output_dtype(out: Any, options: Options) -> None:
@@ -157,7 +158,7 @@ def value_of(leaf: Any, level: Level) -> Any:
         return leaf
     if leaf.level is level:
         return leaf.value.snapshot() if isinstance(leaf.value, Tensor) else leaf.value
-    guards.check_open(leaf.level)
+    guards.check_encloses(leaf.level, level)
     return leaf
 
 

@@ -17,13 +17,14 @@ import operator
 import os
 from functools import cache, partial
 from heapq import heappop, heappush
+from threading import get_ident
 from typing import Any, Callable
 from weakref import ref
 
 import numpy as np
 from numpy import float64, ndarray
 
-from . import boundary, custom, graph, guards, operands, table, tensor
+from . import boundary, custom, guards, operands, table, tensor
 from .graph import NOBODY
 from .guards import copied, of_python_numbers, weak
 from .operands import PYTHON_NUMBERS
@@ -31,7 +32,8 @@ from .rules import products, reductions
 from .rules.indexing import scatter
 from .table import Rule, rule_of, rules, shape_of
 from .tensor import Tensor
-from .views import View, call_again, getitem, note_view, note_views
+from .transforms import graph  # minigrad.graph itself is a function
+from .views import View, getitem, note_view, note_views
 
 FLOAT64 = np.dtype(float64)
 new = object.__new__  # it takes longer to call the constructor of Tensor than to set the attributes
@@ -94,6 +96,7 @@ class FastLevel(tensor.GradLevel):
         self.number = next(graph.level_numbers)
         self.observer = observer
         self.open = True
+        self.thread = get_ident()
         self.is_fast = observer is NOBODY
         self.copies: Any = None
 
@@ -102,21 +105,30 @@ class FastLevel(tensor.GradLevel):
 
     def to_keep(self, value: Any) -> Any:
         """Do the same as the core, but copy a large array only once for all its uses, as long as it does not change."""
-        if type(value) is not ndarray:
-            return value.snapshot() if type(value) is Tensor else operands.within(value, self.to_keep)
+        if type(value) is not ndarray or (value.dtype is not FLOAT64 and value.dtype.hasobject):
+            return operands.within(value, self.to_keep) if type(value) in CONTAINERS else guards.to_keep(value)
         flags = value.flags
-        if not flags.writeable and value.base is None:
+        if value.base is None and not flags.writeable:
             return value
         is_small = value.nbytes < 16_384
         if value.nbytes >= 131_072:
             prime_allocator()
         copy = None if is_small or self.copies is None else self.copies.get(id(value), no_copy)()
-        if copy is None or copy.dtype != value.dtype or copy.shape != value.shape or copy.tobytes() != value.tobytes():
+        if copy is None or not is_copy(copy, value):
             copy = value.copy() if flags.c_contiguous else copied(value)
             if not is_small:
                 self.copies = {} if self.copies is None else self.copies
                 self.copies[id(value)] = ref(copy)
         return copy
+
+
+def is_copy(copy: ndarray, value: ndarray) -> bool:
+    """Return whether a copy is still like its array. The array may have changed, or be another one in the same place."""
+    is_alike = copy.dtype == value.dtype and copy.shape == value.shape and copy.flags.fnc == value.flags.fnc
+    return is_alike and copy.tobytes() == value.tobytes()
+
+
+CONTAINERS = {dict, list, tuple}
 
 
 def no_copy() -> None:
@@ -188,7 +200,7 @@ def fit(share: Any, parent: Any) -> Any:
         return share
     if type(share) is Scaled:
         share = share.factor * add_reduce(share.array, None) if shape == () else share.total()
-    if shape == () and type(share) is ndarray:
+    if shape == () and type(share) is ndarray and share.dtype is FLOAT64:
         share = add_reduce(share, None)
     return float(share) if dtype is float and type(share) is float64 else graph.fit(share, parent)
 
@@ -571,13 +583,20 @@ power_a = vjp_of(np.power, "a")
 
 def define_operator(ufunc: np.ufunc) -> None:
     """Give Tensor the short way of an operator, from the rule that the ufunc has now."""
-    rule, (name, compute) = rule_of(ufunc), OPERATORS[ufunc]
+    rule = None
+    while rule is not rule_of(ufunc):  # once more if another thread defines the rule again meanwhile
+        rule = rule_of(ufunc)
+        set_operator(ufunc, rule)
+
+
+def set_operator(ufunc: np.ufunc, rule: Any) -> None:
+    name, compute = OPERATORS[ufunc]
     plain = plain_methods[f"__{name}__"]
     if compute is None:
         setattr(Tensor, f"__{name}__", short_way(rule) or plain)
         return
     way, reflected = both_ways(rule, compute, plain, plain_methods[f"__r{name}__"])
-    if ufunc is np.power and rule.vjps["a"].fun is power_a:  # type: ignore[union-attr]
+    if ufunc is np.power and rule.vjps["a"].fun is power_a:
         way = with_squares(way, compute, plain)
     setattr(Tensor, f"__{name}__", way)
     setattr(Tensor, f"__r{name}__", reflected)
@@ -625,7 +644,8 @@ NUMERIC = {ndarray, float64, float, int}
 
 OPTIONS = {int, float, bool, str, type, type(None)}
 INDEXED = {ndarray, Tensor}
-SIMPLE_INDICES = {int, slice, type(None), type(...)}
+SIMPLE_INDICES = {int, type(None), type(...)}
+BOUNDS = {int, np.int64, type(None)}
 
 
 def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -651,10 +671,12 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         vjp = partial(vjp, **{name: given[name] for name in keywords})
     result = result_of(y, level, t.node, vjp, pick(x, *args[1:], y=y, **kwargs))
     if type(y) is type(x) is ndarray:
-        if y is x or y.base is not None and (y.base is x or y.base is x.base):
-            note_view(result, t, None, partial(call_again, rule.fun, args, kwargs, t, None))
+        if y is x or y.base is x:
+            note_view(result, t)
+        elif y.base is not None:
+            note_views(result, t)
     elif type(y) is not float64:
-        note_views(result, {"": t}, rule.fun, args, kwargs)
+        note_views(result, t)
     return result
 
 
@@ -707,15 +729,28 @@ def method_of(fun: Any) -> Callable:
     return method
 
 
+def is_simple(index: Any) -> bool:
+    """Return whether an index holds no arrays, which would make a copy, and no objects, which could change."""
+    if type(index) is tuple:
+        return SIMPLE_INDICES.issuperset(map(type, index)) or all(map(is_simple_part, index))
+    return is_simple_part(index)
+
+
+def is_simple_part(index: Any) -> bool:
+    if type(index) is slice:
+        return type(index.start) in BOUNDS and type(index.stop) in BOUNDS and type(index.step) in BOUNDS
+    return type(index) in SIMPLE_INDICES
+
+
 def item(self: Any, index: Any) -> Any:
     """Do the same as `Tensor.__getitem__`, faster for indices without arrays."""
-    is_simple = type(index) in SIMPLE_INDICES or (type(index) is tuple and SIMPLE_INDICES.issuperset(map(type, index)))
-    if not is_simple or not self.level.is_fast or type(self.value) not in INDEXED or vjp_of(getitem, "a") not in FASTER:
+    is_fast = (type(index) is int or is_simple(index)) and self.level.is_fast and type(self.value) in INDEXED
+    if not is_fast or vjp_of(getitem, "a") not in FASTER:
         return getitem(self, index)
     y, node = self.value[index], self.node
     t = result_of(y, self.level, node, Parts, (index, node.shape))
     if type(y) is ndarray or (type(y) is Tensor and type(y.family) is View):
-        note_view(t, self, index)
+        note_view(t, self)
     return t
 
 
@@ -758,10 +793,10 @@ def one_like(value: Any) -> Any:
     return ONE_OF_FLOAT64 if type(value) is float64 else plain_one_like(value)
 
 
-def check_output(out: Any, options: Any) -> None:
+def check_output(out: Any, options: Any, level: Any) -> None:
     """Do the same as `boundary.check_output`."""
-    if type(out) is not Tensor or type(out.value) not in (float64, float) or options.holomorphic:
-        plain_check_output(out, options)
+    if type(out) is not Tensor or type(out.value) not in (float64, float) or options.holomorphic or out.level is not level:
+        plain_check_output(out, options, level)
 
 
 def unwrap(value: Any, level: Any) -> Any:
@@ -776,13 +811,29 @@ def unwrap(value: Any, level: Any) -> Any:
     return value if kind in LEAVES else plain_unwrap(value, level)
 
 
+plain_find_tensor = table.find_tensor
+
+
+def find_tensor(value: Any) -> Any:
+    """Do the same as `table.find_tensor`, which a primitive calls with its arguments: most are arrays and numbers."""
+    if type(value) is tuple and len(value) == 2 and type(value[0]) is tuple and not value[-1] and NUMERIC.issuperset(map(type, value[0])):
+        return None
+    return plain_find_tensor(value)
+
+
 # ---- What is replaced -----------------------------------------------------------------------------------------------
 
 plain_define = table.define
 
 
 def define(rule: Any) -> None:
-    """Do the same as `table.define`. A new rule of an operator takes effect at once."""
+    """Do the same as `table.define`. A new rule of an operator takes effect at once.
+
+    The short way of the old rule is dropped before and after. So it is never used with the new rule in the table, even if
+    this function is interrupted.
+    """
+    if rule.fun in OPERATORS:
+        postpone(rule.fun)
     plain_define(rule)
     if rule.fun in OPERATORS:
         postpone(rule.fun)
@@ -799,6 +850,7 @@ def install() -> None:
     boundary.one_like, boundary.check_output = one_like, check_output
     reductions._spread = spread
     table.define = define
+    table.find_tensor = find_tensor
     for ufunc in OPERATORS:
         postpone(ufunc)
     for name in ("lt", "le", "gt", "ge", "eq", "ne"):

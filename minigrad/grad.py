@@ -55,7 +55,8 @@ def grad(
     ------
     TypeError
         Here, if `fun` is not callable, if `argnums` are not integers, or if `fun` has no argument that `argnames` names. In
-        the call, if a leaf cannot be differentiated, or if the result is not a real number.
+        the call, if a leaf cannot be differentiated, if the result is not a real number, or if it does not depend on the
+        argument and ``item()`` or ``int()`` made a plain number of a Tensor.
     ValueError
         If an argument is selected twice, or if no argument is selected.
 
@@ -137,7 +138,7 @@ def differentiate(
         new_args, new_kwargs = arguments.replaced(args, kwargs, tree.unflatten(structure, inputs))
         out = fun(*new_args, **new_kwargs)
         out, aux = boundary.split_aux(out) if has_aux else (out, None)
-        boundary.check_output(out, options)
+        boundary.check_output(out, options, level)
         value = boundary.value_of(out, level)
         aux = tree.map(partial(boundary.value_of, level=level), aux) if has_aux else None
         root = [] if value is out else [out.node]  # empty if the result does not depend on the leaves

@@ -32,6 +32,7 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 from itertools import count
+from threading import get_ident
 from typing import Any, Callable, NamedTuple
 
 import numpy as np
@@ -122,9 +123,12 @@ class Level:
     its arguments. To that level, values of lower levels are constants.
     """
 
+    taken: Any = None  # whether plain numbers were taken out of its Tensors; see `guards.taken`
+
     def __init__(self, observer: Observer = NOBODY) -> None:
         self.number = next(level_numbers)
         self.open = True
+        self.thread = get_ident()
         self.observer = observer
 
     def close(self) -> None:
@@ -163,6 +167,11 @@ def call(vjp: Callable, g: Any, residuals: tuple) -> Any:
         return vjp(*(np.array(x)[()] if type(x) in (float, complex) else x for x in (g, *residuals)))
 
 
+def adding_dtype(dtype: Any) -> Any:
+    """Return the ``dtype=`` of a sum of such numbers. float16 ends at 65,504 and has 11 bits, so float32 adds them up."""
+    return np.float32 if dtype == np.float16 else None
+
+
 def fit(share: Any, parent: Node) -> Any:
     """Undo, in a cotangent, what NumPy did to the parent's value to combine it with others.
 
@@ -176,8 +185,9 @@ def fit(share: Any, parent: Node) -> Any:
     if shape != parent.shape:
         added = len(shape) - len(parent.shape)
         stretched = [added + i for i, n in enumerate(parent.shape) if n != shape[added + i]]
-        share = np.sum(share, axis=(*range(added), *stretched))
+        share = np.sum(share, axis=(*range(added), *stretched), dtype=adding_dtype(dtype))
         share = np.reshape(share, parent.shape) if stretched else share
+        dtype = describe(share)[1]
     if np.dtype(dtype).kind == "c" and np.dtype(parent.dtype).kind != "c":
         share = share.real
     if isinstance(parent.dtype, type):  # a Python number; a Tensor of an outer level stays as it is

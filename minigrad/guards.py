@@ -6,7 +6,12 @@ how differentiation works, you can read the core without this file.
 
 from __future__ import annotations
 
+import os
 import sys
+from array import array as buffer
+from collections import UserList, deque
+from copy import deepcopy
+from threading import RLock, get_ident
 from typing import Any, Callable, NoReturn
 
 import numpy as np
@@ -122,6 +127,59 @@ def check_open(level: Any) -> None:
         )
 
 
+changing = RLock()  # for what two threads may change at once: the rule of a function, the list of a Tensor's views
+if hasattr(os, "register_at_fork"):  # a copy of the process must not wait for a thread that is not in it
+    os.register_at_fork(after_in_child=changing._at_fork_reinit)  # type: ignore[attr-defined]
+
+
+def check_thread(level: Any) -> None:
+    """Raise if this is not the thread that a level began in. Of two writes at the same time, one would be lost."""
+    if level.thread != get_ident():
+        raise NotImplementedError(
+            "a Tensor can be written into only in the thread that called grad; let the other threads return their results, "
+            "and write them, or join them with np.stack, in that thread"
+        )
+
+
+def check_encloses(other: Any, level: Any) -> None:
+    """Raise if a result of a level holds a Tensor of another level that is not an outer one, which began before."""
+    check_open(other)
+    if other.number > level.number:
+        raise EscapedTensorError(
+            "the result depends on a Tensor of another grad call, which runs in another thread and began later: let that "
+            "call end, and use what it returns"
+        )
+
+
+# ---- Plain numbers that are taken out of Tensors ---------------------------------------------------------------------
+
+
+def taken(t: Any, call: str) -> Any:
+    """Return the plain value in a Tensor, for `item()` or `int()`. Its level, and the levels below it, note the line."""
+    is_own = True
+    while isinstance(t, Guarded):
+        level: Any = t.level  # type: ignore[attr-defined]
+        if level.taken is None or (is_own and not level.taken[1]):
+            level.taken = f"{call} was called in {user_line()}", is_own
+        t, is_own = t.value, False  # type: ignore[attr-defined]
+    return t
+
+
+def check_dependence(results: list, level: Any) -> None:
+    """Raise if a result does not depend on what is differentiated, perhaps because a plain number was taken out of a Tensor.
+
+    Several results may depend on it in part. If the plain number was taken for an inner call, such as the first of two
+    derivatives, its result may depend on this level nowhere, and rightly. So then the error comes only if no result does.
+    """
+    lost = [result for result in results if getattr(result, "level", None) is not level]
+    if level.taken and lost and (level.taken[1] or len(lost) == len(results)):
+        raise TensorConversionError(
+            f"the result does not depend on what is differentiated, so its derivative would be 0, and {level.taken[0]}: "
+            f"such a plain number has no derivative. Keep the Tensor; or, where a constant is wanted, write "
+            f"minigrad.stop_gradient(t)"
+        )
+
+
 class Lines:
     """An observer that notes, for each node, which line of the user's program recorded it."""
 
@@ -153,28 +211,146 @@ def user_line() -> str:
 def to_keep(value: Any) -> Any:
     """Return what a rule can keep of an argument. It stays the same if the user writes into the argument later.
 
-    An array is copied, unless it is read-only and is not a view. (Such an array can still change: through a view that was
-    taken before it became read-only. This is not detected.)
+    All arrays in the argument are copied, with one exception. An array that is read-only and is not a view is trusted: it
+    is kept as it is. So a program that makes its data read-only saves a copy of them in every step. Such an array can still
+    change in two ways: through a view that was taken before it became read-only, and when its flag is set back. Neither is
+    detected, and then the derivative is wrong.
     """
+    if isinstance(value, ndarray) and value.base is None and not value.flags.writeable:
+        return value
+    return within(value, to_keep) if isinstance(value, (list, tuple, dict, slice)) else own(value)
+
+
+def own(value: Any) -> Any:
+    """Return a value with copies in place of its arrays, Tensors, and containers. Nobody else can write into them."""
     if isinstance(value, ndarray):
-        return value if not value.flags.writeable and value.base is None else copied(value)
-    return value.snapshot() if isinstance(value, Guarded) else within(value, to_keep)
+        return copied(value)
+    if isinstance(value, COPIED_WHOLE):
+        return deepcopy(value)
+    return value.snapshot() if isinstance(value, Guarded) else within(value, own)
+
+
+COPIED_WHOLE = (set, bytearray, buffer, deque, UserList)
 
 
 def copied(array: ndarray) -> ndarray:
-    """Return a copy whose elements come in the same order as the array's, for every value of NumPy's ``order=``.
+    """Return a copy that lies in memory as the array does: in the same order, backwards or with gaps where the array does so.
 
-    The order "A" means Fortran order if the array has Fortran order in memory, without gaps. So the copy of an array with
-    gaps must have gaps too. A broadcast array stays broadcast and read-only.
+    So the elements come in the same order for every value of NumPy's ``order=``, and `ravel` and `reshape` return a view
+    where they do so for the array. A broadcast array stays broadcast and read-only. Large gaps become small.
     """
+    if array.dtype.hasobject:
+        return deepcopy(array)  # the objects may be arrays too
     shape = array.shape
     if 0 in array.strides and array.size:
         array = array[tuple([slice(1) if stride == 0 else slice(None) for stride in array.strides])]
     copy = array.copy("K")
-    if copy.flags.fnc and not array.flags.fnc:
-        copy = np.empty((2, *array.shape), array.dtype, "F")[0]
-        copy[...] = array
+    if copy.strides != array.strides and copy.size:
+        strides = _with_small_gaps(array)
+        if any(n > 1 and a != b for n, a, b in zip(array.shape, strides, copy.strides)):
+            copy = with_strides(array.shape, strides, array.dtype)
+            copy[...] = array
+            copy.flags.writeable = not _overlaps_itself(array)
     return copy if copy.shape == shape else np.broadcast_to(copy, shape)
+
+
+def is_of_constant(result: Any, args: Any, level: Any) -> bool:
+    """Return whether a result is an argument that is a constant to the level, or a view of one.
+
+    `numpy.broadcast_arrays` and `numpy.histogram` have such results. They have no derivative. The caller gets them as they
+    are, so that they change with the argument, as in NumPy.
+    """
+    origins = _origins(result, args)
+    return bool(origins) and not _has_variable(origins, level)
+
+
+def result_to_keep(result: Any, args: Any, level: Any) -> Any:
+    """Return what a rule can keep of a result. Only those of several results that are constants can change."""
+    if not isinstance(result, (list, tuple)):
+        return result
+    return within(result, lambda member: to_keep(member) if is_of_constant(member, args, level) else member)
+
+
+def apart(result: Any, args: Any, level: Any, is_only: bool = True) -> Any:
+    """Return the result of a function of the user. It is copied, because the function may keep it and write into it later.
+
+    A view of a Tensor stays one, and so does a view of a constant if there are other results.
+    """
+    if isinstance(result, (list, tuple)):
+        return within(result, lambda member: apart(member, args, level, False))
+    origins = _origins(result, args)
+    return result if _has_variable(origins, level) or (origins and not is_only) else own(result)
+
+
+def _origins(result: Any, args: Any) -> list:
+    """Return those of the arguments of a call with which a result shares memory."""
+    array = _array_in(result)
+    return [leaf for leaf in _leaves(args) if _share_memory(array, _array_in(leaf))] if isinstance(array, ndarray) else []
+
+
+def _has_variable(leaves: list, level: Any) -> bool:
+    return any(isinstance(leaf, Guarded) and leaf.level is level for leaf in leaves)
+
+
+def _leaves(value: Any) -> list:
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else None
+    return [value] if members is None else [leaf for member in members for leaf in _leaves(member)]
+
+
+def _array_in(value: Any) -> Any:
+    while isinstance(value, Guarded):
+        value = value.value
+    return value
+
+
+def _share_memory(array: ndarray, other: Any) -> bool:
+    return array is other or isinstance(other, ndarray) and array.base is not None and np.shares_memory(array, other)
+
+
+def _with_small_gaps(array: ndarray) -> list[int]:
+    """Return strides for which an array has gaps in the same places, each as large as one element."""
+    end = new_end = size = array.itemsize  # where the elements along the inner axes end, in the array and in the copy
+    strides = list(array.strides)
+    for axis in sorted(range(array.ndim), key=lambda axis: (abs(strides[axis]), -axis)):
+        n, stride = array.shape[axis], strides[axis]
+        if n > 1:
+            new = new_end if abs(stride) == end else new_end + size
+            strides[axis] = new if stride > 0 else -new
+            end, new_end = n * abs(stride), n * new
+    return strides
+
+
+def with_strides(shape: tuple, strides: list[int], dtype: Any) -> ndarray:
+    """Return a new array with these strides."""
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    moves = [(n - 1) * stride for n, stride in zip(shape, strides)]
+    buffer = np.empty(1 + sum(map(abs, moves)) // dtype.itemsize, dtype)
+    return ndarray(shape, dtype, buffer, -sum(min(0, move) for move in moves), strides)
+
+
+def memory(array: ndarray) -> ndarray:
+    """Return the memory of an array, from its lowest element to its highest, as an array without gaps."""
+    if array.flags.c_contiguous or not array.size:
+        return array
+    lowest = array[tuple([slice(None, None, -1 if stride < 0 else 1) for stride in array.strides])]
+    n = 1 + sum((n - 1) * stride for n, stride in zip(lowest.shape, lowest.strides)) // array.itemsize
+    return np.lib.stride_tricks.as_strided(lowest, (n,), (array.itemsize,))
+
+
+def is_writable(array: ndarray) -> bool:
+    """Whether an array may be written into. In an array that overlaps itself, a write into an element would change others."""
+    flags = array.flags
+    return bool(flags.num & 0x400) and (flags.forc or not _overlaps_itself(array))  # after np.broadcast_arrays, flags.writeable warns
+
+
+def _overlaps_itself(array: ndarray) -> bool:
+    end = array.itemsize
+    for stride, n in sorted((abs(stride), n) for stride, n in zip(array.strides, array.shape) if n > 1):
+        if stride < end:
+            return array.size > 0
+        end += (n - 1) * stride
+    return False
 
 
 def locked(value: Any) -> Any:

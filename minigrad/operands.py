@@ -7,9 +7,8 @@ derivative.
 
 from __future__ import annotations
 
+import operator
 import sys
-from array import array as buffer
-from collections import UserList, deque
 from typing import Any, Callable, NoReturn
 
 import numpy as np
@@ -55,7 +54,6 @@ FOREIGN = {
     "numpy.MaskedArray": "a masked array leaves elements out; pass x.filled(), or use where=",
     "numpy.matrix": "np.matrix multiplies matrices with *; pass np.asarray(x), and write @",
 }
-ARRAY_LIKE = (range, buffer, memoryview, bytearray, deque, UserList)
 ORDINARY = {ndarray, *PYTHON_NUMBERS, str, bytes, type, type(None), type(...)}  # taken as they are
 
 
@@ -80,23 +78,42 @@ def admitted(value: Any) -> Any:
     """Return an argument of an operation. If NumPy would convert an object in it to an array, convert it here.
 
     This is done once, before the operation. So the operation and its derivative use the same numbers, even if the object
-    changes in between. An object is refused if its class has operations of its own.
+    changes in between. For the same reason, an object that NumPy would ask for a whole number becomes that number. An object
+    is refused if its class has operations of its own.
     """
     kind = type(value)
     if kind in ORDINARY or isinstance(value, (Guarded, np.generic)):
         return value
     if kind is tuple or kind is list:
         return kind(map(admitted, value))
-    if kind is dict or kind is slice:
-        return within(value, admitted)
+    if kind is slice:
+        return within(value, _whole_number)
     refuse_foreign(value)
+    if isinstance(value, (dict, list, tuple)):
+        return within(value, admitted)
     if hasattr(kind, "__array__"):
         if getattr(kind, "__array_ufunc__", None) is not None and not isinstance(value, np.memmap):
             _refuse_array(value, "it has operations of its own; pass np.asarray(x)")
         return np.asarray(value)
-    if isinstance(value, ARRAY_LIKE) or hasattr(value, "__array_interface__") or hasattr(value, "__array_struct__"):
-        return np.asarray(value)
-    return within(value, admitted)
+    return _whole_number(value) if hasattr(kind, "__index__") else _as_numbers(value)
+
+
+def _whole_number(value: Any) -> Any:
+    """Return an object as a whole number if NumPy would ask it for one."""
+    return operator.index(value) if hasattr(value, "__index__") and not isinstance(value, (int, Guarded)) else value
+
+
+def _as_numbers(value: Any) -> Any:
+    """Return an object as an array if NumPy finds numbers in it: it may be a sequence, or lend its memory as a buffer."""
+    if isinstance(value, (str, type)) or callable(value) or hasattr(value, "keys"):
+        return value
+    try:
+        array = np.asarray(value)
+    except (ValueError, LookupError, NotImplementedError) as error:
+        if isinstance(error.__cause__, TensorConversionError):
+            raise
+        return value
+    return array if array.dtype.kind in "fcbiu" else value
 
 
 def operand(value: Any) -> Any:
@@ -160,9 +177,9 @@ class Guarded:
     __float__ = refused(
         "float()",
         "write np.sin(t) instead of math.sin(t) or float(t), array = np.zeros_like(t, shape=...) before array[0] = t; "
-        "and t.item() where only the number is wanted",
+        "and t.item() for a plain number, which has no derivative",
     )
-    __complex__ = refused("complex()", "write t + 0j; and t.item() where only the number is wanted")
+    __complex__ = refused("complex()", "write t + 0j; and t.item() for a plain number, which has no derivative")
     __reduce__ = refused("pickling a Tensor", "pickle what grad returns, or minigrad.stop_gradient(t)")
     tolist = refused("tolist()", "write list(t)")
 

@@ -64,23 +64,25 @@ class GradLevel(Level):
         differentiated = [name for name, value in given.items() if top_level(value) is self]
         guards.check_call(rule, differentiated, given)
 
+        # What the VJPs name is kept as it is now: the arguments may change later.
+        vjps = {name: rule.vjps[name] for name in differentiated if rule.vjps[name]}
+        named = {name: value for name, value in given.items() if any(name in vjp.needs for vjp in vjps.values())}
+        values = unwrap(given | self.to_keep(named), self)
+
         # The value. If all operands are Python numbers, which are weak, it is one too.
         y = compute(*unwrap(args, self), **unwrap(kwargs, self))
-        values = unwrap(given, self)
         if given.get("dtype") is None:
             y = guards.weak(y, [values[name] for name in rule.vjps if name in values])
         guards.check_result(rule, y)
 
-        # An edge for each argument whose derivative is not zero. It keeps the values that the VJP names.
-        vjps = {name: rule.vjps[name] for name in differentiated if rule.vjps[name]}
-        named = {name: value for name, value in given.items() if any(name in vjp.needs for vjp in vjps.values())}
-        values |= unwrap(self.to_keep(named), self)
-        known = {"y": y, **rule.defaults, **values}
+        # An edge for each argument whose derivative is not zero.
+        known = {"y": guards.result_to_keep(y, [args, kwargs], self), **rule.defaults, **values}
         edges = [Edge(self.node_of(given[name]), *vjp.prepared(values, known)) for name, vjp in vjps.items()]
 
         node = Node(y, edges)
-        result = self.wrapped(y, node)
-        note_views(result, given, rule.fun, args, kwargs)
+        result = self.wrapped(y, node, [args, kwargs])
+        recorded = [t if top_level(t) is self else None for t in result] if isinstance(result, (list, tuple)) else result
+        note_views(recorded, given)
         self.observer.recorded(rule.fun, args, kwargs, result, node)
         return result
 
@@ -91,13 +93,17 @@ class GradLevel(Level):
         edges = [Edge(self.node_of(m), itemgetter(i), ()) for i, m in enumerate(value) if top_level(m) is self]
         return Node(unwrap(value, self), edges)
 
-    def wrapped(self, y: Any, node: Node) -> Any:
-        """The Tensor for a result, or a Tensor for each of several results. Integers stay as they are."""
+    def wrapped(self, y: Any, node: Node, args: Any = ()) -> Any:
+        """The Tensor for a result, or a Tensor for each of several results. Integers and constants among them stay plain."""
         if isinstance(y, (list, tuple)):
-            members = [self.wrapped(member, Node(member, [Edge(node, of_result(i), ())])) for i, member in enumerate(y)]
+            members = [
+                member if guards.is_of_constant(member, args, self)
+                else self.wrapped(member, Node(member, [Edge(node, of_result(i), ())]))
+                for i, member in enumerate(y)
+            ]
             return type(y)(*members) if hasattr(y, "_fields") else type(y)(members)
         if np.dtype(node.dtype).kind in "biu":
-            return y
+            return guards.own(y)  # a rule may keep them, and the caller may write into them
         return Tensor(y.snapshot() if isinstance(y, Tensor) else y, node, self)
 
 
@@ -143,7 +149,7 @@ class Tensor(ArrayMethods, operands.Guarded):
     value : number, numpy.ndarray, or Tensor of an outer level
     node : Node
     level : Level
-    family : View, list, or None
+    family : View, Views, or None
         For a view, what it is a view of. For a Tensor that has views, those that are alive.
     """
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from . import boundary, graph, operands, tensor, tree
+from . import boundary, graph, guards, operands, tensor, tree
 from .arguments import Arguments
 from .boundary import Options, as_array, check_leaf, check_output_dtype, dtype_of, float0, kind_of, note_line
 from .boundary import one_like, show_cause, split_aux, value_of, zero_cotangent
@@ -117,6 +117,7 @@ def _forward(fun: Callable, primals: tuple, has_aux: bool, observer: Observer = 
             operands.refuse_foreign(leaf)
             if kind_of(leaf) == "O":
                 raise TypeError(f"the function returned {leaf!r} of type {type(leaf)}, which cannot be differentiated")
+        guards.check_dependence([leaf for leaf in results if kind_of(leaf) in "fc"], level)
         root = level.node_of(results) if top_level(results) is level else None
         out, aux = (tree.map(lambda leaf: _safe(value_of(leaf, level)), result) for result in (out, aux))
         return level, nodes, root, out, aux
@@ -414,8 +415,6 @@ def _restricted(
 def _units(leaf: Any) -> list:
     """Return, for each element of a leaf, a leaf of the same form with 1 at this element and 0 elsewhere."""
     shape, dtype = describe(leaf)
-    if kind_of(leaf) not in "fc":
-        return [np.zeros(shape, float0)] * int(np.prod(shape))
     if shape == ():
         return [one_like(leaf)] if not isinstance(leaf, ndarray) else [np.ones((), dtype)]
     units = []

@@ -14,8 +14,8 @@ from functools import cached_property
 
 import numpy as np
 
-from .. import graph, tensor
-from ..methods import astype
+from .. import graph, operands, tensor
+from ..methods import astype, widened
 from ..table import defcomposition, defconstant, defvjp, primitive
 
 # ---- Stand-ins ------------------------------------------------------------------------------------------------------
@@ -80,8 +80,13 @@ class StandIn:
         return inspect.Signature([g, *kept, *keywords])
 
     def __call__(self, g, *residuals, **keywords):
-        arguments = dict(zip(list(self.__signature__.parameters)[1:], residuals)) | keywords
+        arguments = _widened(dict(zip(list(self.__signature__.parameters)[1:], residuals)) | keywords)
         return through(lambda x: self.fun(**{**arguments, self.name: x}), arguments[self.name], g)
+
+
+def _widened(value):
+    """Return the arguments of a stand-in, in float32 instead of float16."""
+    return widened(operands.within(value, _widened))
 
 
 def defstandin(fun, standin, *names):

@@ -8,9 +8,14 @@ import inspect
 
 import numpy as np
 
-from ..table import defconstant, defvjp
+from ..methods import widened
+from ..table import defcomposition, defconstant, defvjp, primitive
 
 LN2, LN10, PI = float(np.log(2)), float(np.log(10)), float(np.pi)
+
+# Some rules are not the formulas of the textbooks. A square may overflow where the derivative does not, and a difference
+# of nearly equal numbers has few correct digits. So does the second derivative of a formula that has one. If a derivative
+# has a name below, such as `sech_squared`, its own rule says how to go on.
 
 # ---- Arithmetic -----------------------------------------------------------------------------------------------------
 
@@ -37,14 +42,31 @@ defvjp(np.conjugate,  x=lambda g: np.conjugate(g))
 
 def _sloped(g, x):
     """Return the cotangent of x for y = |x|. The slope at 0 is 1. For a complex x it is conj(x) / |x|, and 0 at 0."""
-    if np.iscomplexobj(x):
-        size = np.abs(x)
-        return g * np.conjugate(x) / np.where(size == 0, 1, size)
-    return np.where(x >= 0, g, -g)
+    return g * np.conjugate(np.sign(x)) if np.iscomplexobj(x) else np.where(x >= 0, g, -g)
+
+
+@primitive
+def direction(z):
+    """Return the sign of a complex number, z / |z|. It is 0 at 0."""
+    return np.sign(z)
+
+
+@primitive
+def constant_sign(x):
+    """Return the sign of a real number."""
+    return np.sign(x)
+
+
+def _direction_z(g, z, y):
+    """If z turns by the small angle Im(dz / z), so does its direction y, and dy is i y Im(dz / z)."""
+    return 1j * np.imag(g * y) / np.where(y == 0, 1, z)
 
 
 defvjp(np.absolute, x=_sloped)
 defvjp(np.fabs,     x=_sloped)
+defvjp(direction,   z=_direction_z)
+defconstant(constant_sign)
+defcomposition(np.sign, lambda x: direction(x) if np.iscomplexobj(x) else constant_sign(x))
 
 # ---- Powers ---------------------------------------------------------------------------------------------------------
 
@@ -57,7 +79,7 @@ def _precise(constant, like):
 
 def _power_base(g, a, b):
     """g b a**(b-1). At a = b = 0 the result is 0, because a**0 is constant. The formula would give 0 * inf."""
-    b = _precise(b, a)
+    a, b = widened(a), _precise(b, a)
     if np.shape(b) == () and b != 0:
         # For arrays the operator ** is faster than np.power with some exponents. For some Python numbers it raises.
         return g * b * (np.power(a, b - 1) if np.shape(a) == () else a ** (b - 1))
@@ -76,60 +98,131 @@ def _power_exponent(g, a, y):
 defvjp(np.power,       a=_power_base,               b=_power_exponent)
 defvjp(np.float_power, a=_power_base,               b=_power_exponent)
 defvjp(np.sqrt,        x=lambda g, y: g / (2 * y))
-defvjp(np.cbrt,        x=lambda g, y: g * np.power(y, -2.0) / 3)
-defvjp(np.hypot,
-       # The slope at the origin is 1/2 in either direction.
-       a=lambda g, a, y: g * np.where(y == 0, 0.5, a / np.where(y == 0, 1, y)),
-       b=lambda g, b, y: g * np.where(y == 0, 0.5, b / np.where(y == 0, 1, y)))
+defvjp(np.cbrt,        x=lambda g, y: g / (3 * y) / y)
+
+
+@primitive
+def cosine(a, b, size):
+    """Return a / size, where size is hypot(a, b): the slope of hypot by a. At the origin it is 1/2."""
+    zero = size == 0
+    return np.where(zero, 0.5, a / np.where(zero, 1, size)) if np.any(zero) else a / size
+
+
+def _per_size(x, size):
+    """Return x / size, and 0 at the origin."""
+    return np.where(size == 0, 0, x / np.where(size == 0, 1, size))
+
+
+# In polar coordinates a = r cos(t), b = r sin(t), and r does not change with t. So d cos(t) = -sin(t) dt, where
+# dt = (cos(t) db - sin(t) da) / r. These are the derivatives by a and b alone, as if the size were not an argument.
+defvjp(np.hypot, a=lambda g, a, b, y: g * cosine(a, b, y), b=lambda g, a, b, y: g * cosine(b, a, y))
+defvjp(cosine,   a=lambda g, a, b, size: g * _per_size(np.square(cosine(b, a, size)), size),
+                 b=lambda g, a, b, size, y: -g * _per_size(cosine(b, a, size) * y, size),
+                 size=None)
 
 # ---- Exponentials and logarithms ------------------------------------------------------------------------------------
 
 defvjp(np.exp,    x=lambda g, y: g * y)
 defvjp(np.exp2,   x=lambda g, y: g * y * LN2)
-defvjp(np.expm1,  x=lambda g, y: g * (y + 1))
+defvjp(np.expm1,  x=lambda g, x: g * np.exp(x))
 defvjp(np.log,    x=lambda g, x: g / x)
-defvjp(np.log2,   x=lambda g, x: g / (x * LN2))
-defvjp(np.log10,  x=lambda g, x: g / (x * LN10))
+defvjp(np.log2,   x=lambda g, x: g * (1 / LN2) / x)
+defvjp(np.log10,  x=lambda g, x: g * (1 / LN10) / x)
 defvjp(np.log1p,  x=lambda g, x: g / (1 + x))
 
 
-def log_of_part(a, y):
-    """Return a - y, the logarithm of the share that exp(a) has in the sum exp(y). It is 0 if a is inf."""
+@primitive
+def share(a, b, base=np.e):
+    """Return the share that base**a has in base**a + base**b. It depends on a - b alone. It is 1 if both are inf."""
     infinite = a == np.inf
-    return np.where(infinite, 0, a) - np.where(infinite, 0, y) if np.count_nonzero(infinite) else a - y
+    if np.count_nonzero(infinite):
+        b = np.where(infinite, 0, b)
+    difference = a - b
+    small = (np.exp if base == np.e else np.exp2)(-np.abs(difference))
+    return np.where(difference < 0, small, 1) / (1 + small)
 
 
-defvjp(np.logaddexp,
-       a=lambda g, a, y: g * np.exp(log_of_part(a, y)),
-       b=lambda g, b, y: g * np.exp(log_of_part(b, y)))
-defvjp(np.logaddexp2,
-       a=lambda g, a, y: g * np.exp2(log_of_part(a, y)),
-       b=lambda g, b, y: g * np.exp2(log_of_part(b, y)))
+def _shift(g, a, b, base):
+    """Return the cotangent of a - b for the cotangent `g` of ``share(a, b)``."""
+    return g * (share(a, b, base) * share(b, a, base) * float(np.log(base)))
+
+
+defvjp(np.logaddexp,  a=lambda g, a, b: g * share(a, b),      b=lambda g, a, b: g * share(b, a))
+defvjp(np.logaddexp2, a=lambda g, a, b: g * share(a, b, 2.0), b=lambda g, a, b: g * share(b, a, 2.0))
+defvjp(share,
+       a=lambda g, a, b, base=np.e: _shift(g, a, b, base),
+       b=lambda g, a, b, base=np.e: -_shift(g, a, b, base))
 
 # ---- Trigonometric and hyperbolic functions -------------------------------------------------------------------------
 
 
-def _cosine_of_arcsin(x):
+@primitive
+def cosine_of_arcsin(x):
     """Return the square root of 1 - x**2. For complex numbers it is on the same side of the branch cuts as arcsin."""
     if np.iscomplexobj(x):
         return np.sqrt(-(x - 1)) * np.sqrt(1 + x)  # -(x - 1) keeps the sign of a zero imaginary part, and 1 - x does not
     return np.sqrt((1 - x) * (1 + x))
 
 
+@primitive
+def arctanh_slope(x):
+    """Return 1 / (1 - x**2)."""
+    return np.divide(1, 1 - x) / (1 + x)
+
+
+def _one_plus_square(g, x):
+    """Return g / (1 + x**2). The square of a large x overflows, so it is not computed."""
+    return g / (x + 1j) / (x - 1j) if np.iscomplexobj(x) else g / np.hypot(x, 1) / np.hypot(x, 1)
+
+
+def _over_square(g, x, a, b):
+    """Return g x / (a**2 + b**2). Of the largest numbers it takes a quarter, because their hypotenuse overflows."""
+    part = np.where(np.isinf(np.hypot(a, b)), 0.25, 1)
+    size = np.hypot(part * a, part * b)
+    return g * (part * x / size) / size * part
+
+
+def _arcsinh_x(g, x):
+    """g / sqrt(1 + x**2)"""
+    if not np.iscomplexobj(x):
+        return g / np.hypot(x, 1)
+    large = np.abs(x) > 1e9  # there the 1 does not count
+    inner = np.where(large, 1, x)
+    return g / np.where(large, np.where(np.signbit(np.real(x)), -x, x), np.sqrt(inner * inner + 1))
+
+
+@primitive
+def sech_squared(x):
+    """Return 1 / cosh(x)**2, the slope of tanh. 1 - tanh(x)**2 would have no correct digits where tanh(x) is nearly 1."""
+    if np.iscomplexobj(x):
+        e = np.exp(np.where(np.real(x) < 0, x, -x))
+        return np.square(2 * e / (1 + e * e))
+    if isinstance(x, float):  # also for float64
+        slope = 1 / np.cosh(min(abs(x), 700.0))
+    else:
+        slope = 1 / np.cosh(np.minimum(np.abs(x), _LARGEST_COSH.get(x.dtype, 700.0)))
+    return slope * slope
+
+
+# Beyond these numbers, cosh overflows, and the slope of tanh is 0.
+_LARGEST_COSH = {np.dtype(np.float16): 11.0, np.dtype(np.float32): 88.0}
+
 defvjp(np.sin,     x=lambda g, x: g * np.cos(x))
 defvjp(np.cos,     x=lambda g, x: -g * np.sin(x))
-defvjp(np.tan,     x=lambda g, y: g * (1 + y * y))
-defvjp(np.arcsin,  x=lambda g, x: g / _cosine_of_arcsin(x))
-defvjp(np.arccos,  x=lambda g, x: -g / _cosine_of_arcsin(x))
-defvjp(np.arctan,  x=lambda g, x: g / (1 + x * x))
-defvjp(np.arctan2, a=lambda g, a, b: g * (b / np.hypot(a, b)) / np.hypot(a, b),
-                   b=lambda g, a, b: -g * (a / np.hypot(a, b)) / np.hypot(a, b))
+defvjp(np.tan,     x=lambda g, x, y: g * (sech_squared(1j * x) if np.iscomplexobj(x) else 1 + y * y))
+defvjp(np.arcsin,  x=lambda g, x: g / cosine_of_arcsin(x))
+defvjp(np.arccos,  x=lambda g, x: -g / cosine_of_arcsin(x))
+defvjp(cosine_of_arcsin, x=lambda g, x, y: -g * x / y)
+defvjp(np.arctan,  x=_one_plus_square)
+defvjp(np.arctan2, a=lambda g, a, b: _over_square(g, b, a, b), b=lambda g, a, b: -_over_square(g, a, a, b))
 defvjp(np.sinh,    x=lambda g, x: g * np.cosh(x))
 defvjp(np.cosh,    x=lambda g, x: g * np.sinh(x))
-defvjp(np.tanh,    x=lambda g, y: g * (1.0 - y * y))
-defvjp(np.arcsinh, x=lambda g, x: g / np.sqrt(x * x + 1))
+defvjp(np.tanh,    x=lambda g, x: g * sech_squared(x))
+defvjp(sech_squared, x=lambda g, x, y: -2 * g * y * np.tanh(x))
+defvjp(np.arcsinh, x=_arcsinh_x)
 defvjp(np.arccosh, x=lambda g, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)))
-defvjp(np.arctanh, x=lambda g, x: g / ((1 - x) * (1 + x)))
+defvjp(np.arctanh, x=lambda g, x: g * arctanh_slope(x))
+defvjp(arctanh_slope, x=lambda g, x, y: 2 * g * (x * y) * y)
 
 for to_radians in (np.deg2rad, np.radians):
     defvjp(to_radians, x=lambda g: g * (PI / 180))
@@ -138,7 +231,8 @@ for to_degrees in (np.rad2deg, np.degrees):
 
 # ---- Choosing between two values ------------------------------------------------------------------------------------
 # If the operands of maximum or minimum are equal, each gets half of the cotangent. If one is NaN, neither gets any. If
-# the operands of fmax or fmin are equal, the second one gets the cotangent.
+# the operands of fmax or fmin are equal, the second one gets the cotangent. NumPy compares complex numbers, and Python's > does
+# not.
 
 
 def _share(g, wins, ties):
@@ -147,14 +241,18 @@ def _share(g, wins, ties):
     return np.where(ties, g / 2, share) if np.any(ties) else share
 
 
-defvjp(np.maximum, a=lambda g, a, b: _share(g, a > b, a == b), b=lambda g, a, b: _share(g, b > a, a == b))
-defvjp(np.minimum, a=lambda g, a, b: _share(g, a < b, a == b), b=lambda g, a, b: _share(g, b < a, a == b))
+defvjp(np.maximum,
+       a=lambda g, a, b: _share(g, np.greater(a, b), a == b),
+       b=lambda g, a, b: _share(g, np.greater(b, a), a == b))
+defvjp(np.minimum,
+       a=lambda g, a, b: _share(g, np.less(a, b), a == b),
+       b=lambda g, a, b: _share(g, np.less(b, a), a == b))
 defvjp(np.fmax,
-       a=lambda g, a, b: np.where((a > b) | np.isnan(b), g, 0),
-       b=lambda g, a, b: np.where((a > b) | np.isnan(b), 0, g))
+       a=lambda g, a, b: np.where(np.greater(a, b) | np.isnan(b), g, 0),
+       b=lambda g, a, b: np.where(np.greater(a, b) | np.isnan(b), 0, g))
 defvjp(np.fmin,
-       a=lambda g, a, b: np.where((a < b) | np.isnan(b), g, 0),
-       b=lambda g, a, b: np.where((a < b) | np.isnan(b), 0, g))
+       a=lambda g, a, b: np.where(np.less(a, b) | np.isnan(b), g, 0),
+       b=lambda g, a, b: np.where(np.less(a, b) | np.isnan(b), 0, g))
 defvjp(np.copysign,
        a=lambda g, a, b: np.where((a >= 0) != np.signbit(b), g, -g),
        b=None)
@@ -248,7 +346,7 @@ defvjp(np.real_if_close, a=lambda g, tol=100: g)
 # ---- Piecewise constant ---------------------------------------------------------------------------------------------
 
 defconstant(
-    np.sign, np.floor, np.ceil, np.trunc, np.rint, np.signbit, np.isnan, np.isfinite, np.isinf, np.logical_not,
+    np.floor, np.ceil, np.trunc, np.rint, np.signbit, np.isnan, np.isfinite, np.isinf, np.logical_not,
     np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.logical_and, np.logical_or,
     np.logical_xor, np.floor_divide, np.round, np.around, np.fix, np.isneginf, np.isposinf, np.isreal, np.iscomplex,
     np.isclose, np.allclose, np.array_equal, np.array_equiv,

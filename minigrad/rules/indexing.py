@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..graph import adding_dtype
 from ..guards import copied
 from ..table import defconstant, defvjp, primitive, sequence
 from ..views import getitem
@@ -10,13 +11,14 @@ from ..views import getitem
 @primitive
 def scatter(values, indices, shape):
     """Return zeros of that shape, with each value added at its index. This is the VJP of indexing."""
-    out = np.zeros(shape, np.result_type(*values))
+    dtype = np.result_type(*values)
+    out = np.zeros(shape, adding_dtype(dtype) or dtype)
     for value, index in zip(values, indices):
         if _may_repeat(index):
             np.add.at(out, index, value)
         else:
             out[index] += value
-    return out
+    return out.astype(dtype, copy=False)
 
 
 @primitive

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ..methods import astype
+from ..methods import astype, widened
 from ..table import defcomposition, defvjp, primitive, sequence
 from .composition import defstandin, through
 from .matrices import H, T, as_diagonal, column, conj, eye, row, scalar
@@ -99,7 +99,7 @@ def _matrix_power(a, n):
     while n:
         if n % 2:
             y = a if y is None else np.matmul(y, a)
-        n //= 2
+        n = n // 2
         a = np.matmul(a, a) if n else a
     return y
 
@@ -249,7 +249,7 @@ def _of_norm(g, x, y, ord, axis, norm):
         return g * conj(x) / y
     if ord == 0:  # the number of elements that are not zero
         return np.zeros(np.shape(x), np.result_type(g))
-    return through(lambda x: np.reshape(norm(x, ord, axis), np.shape(g)), x, g)
+    return through(lambda x: np.reshape(norm(x, ord, axis), np.shape(g)), widened(x), g)
 
 
 def _all(axis, x):

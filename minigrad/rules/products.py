@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from ..graph import adding_dtype
+from ..methods import widened
 from ..table import C_FUNCTIONS, defvjp, sequence
 from .composition import defstandin
 
@@ -77,7 +79,7 @@ def summed_to(g, shape):
     """Return the cotangent of a value of that shape. `g` is the cotangent of that value after it was broadcast."""
     added = np.ndim(g) - len(shape)
     axes = (*range(added), *(added + i for i, n in enumerate(shape) if n != np.shape(g)[added + i]))
-    return np.reshape(np.sum(g, axis=axes), shape) if axes else g
+    return np.reshape(np.sum(g, axis=axes, dtype=adding_dtype(np.result_type(g))), shape) if axes else g
 
 
 def _from_last(g_last, a_last, axis):
@@ -290,7 +292,7 @@ def _expanded(labels, instead):
 def _einsum_operand(i, g, operands, optimize):
     """Return the cotangent of ``operands[i]``, whose labels are ``operands[i + 1]``."""
     a_shape, labels = np.shape(operands[i]), operands[i + 1].tolist()
-    terms = [*operands[:i], g, operands[-1], *operands[i + 2:-1]]
+    terms = [widened(term) for term in (*operands[:i], g, operands[-1], *operands[i + 2:-1])]
     lengths = [pair for a, numbers in zip(terms[::2], terms[1::2]) for pair in zip(numbers.tolist(), np.shape(a))]
     long = {label for label, n in lengths if n != 1}
     # einsum fills an axis if one of the terms has its label with a length other than 1. Every other axis gets the length

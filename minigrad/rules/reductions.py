@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
+from ..graph import adding_dtype
+from ..methods import astype, widened
 from ..table import C_FUNCTIONS, defvjp
-from ..methods import astype
 
 
 def reduced_axes(axis, ndim):
@@ -36,9 +37,16 @@ def _divided(g, shape, axis, where, ddof=0):
     """Divide `g` by the number of elements in each result, minus ddof. NumPy uses 0 if this is negative."""
     if where is True:
         n = math.prod(shape if axis is None else [shape[i] for i in reduced_axes(axis, len(shape))]) - ddof
-        return g / n if n > 0 else np.divide(g, 0)
-    n = np.sum(np.broadcast_to(where, shape), axis=axis, keepdims=True, dtype=np.result_type(g)) - ddof
-    return np.divide(_keep(g, shape, axis), np.maximum(n, 0))
+        return _per_element(g, n) if n > 0 else np.divide(g, 0)
+    n = np.sum(np.broadcast_to(where, shape), axis=axis, keepdims=True) - ddof
+    return _per_element(_keep(g, shape, axis), np.maximum(n, 0))
+
+
+def _per_element(g, n):
+    """Return g / n in the dtype of g. The division is in float32 at least, because float16 has no n above 65,504."""
+    wide = widened(g)
+    n = n if isinstance(n, (int, float)) else np.asarray(n, np.result_type(wide))
+    return wide / n if wide is g else astype(wide / n, np.result_type(g))
 
 
 def _computed(a, dtype):
@@ -118,7 +126,7 @@ def _extreme_a(g, a, y, axis=None, keepdims=False, initial=None, where=True):
     if initial is not None:
         g = np.where(y == initial, g / 2, g)
         count = np.where((count == 0) & ((y == initial) | (initial != initial)), 1, count)
-    return chosen * (g / count.astype(np.result_type(g)))
+    return chosen * _per_element(g, count)
 
 
 def _extreme_initial(g, a, y, initial, axis=None, keepdims=False, where=True):
@@ -134,9 +142,9 @@ for extreme in dict.fromkeys((np.max, np.amax, np.min, np.amin)):
 
 def _var_a(g, a, axis=None, dtype=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
     """2 g (a - mean) / (n - ddof). The mean depends on a, but this adds nothing, as the deviations sum to 0."""
-    shape = np.shape(a)
+    shape, a, g, mean = np.shape(a), widened(a), widened(g), widened(mean)
     if mean is None:  # NumPy uses the dtype for the mean alone
-        mean = _divided(np.sum(_computed(a, dtype), axis=axis, keepdims=True, where=where), shape, axis, where)
+        mean = _divided(np.sum(widened(_computed(a, dtype)), axis=axis, keepdims=True, where=where), shape, axis, where)
     deviation = np.conjugate(a - mean) if np.iscomplexobj(a) else a - mean
     per_element = _divided(2 * g, shape, axis, where, ddof if correction is None else correction)
     return _masked(_spread(per_element, shape, axis) * deviation, where)
@@ -167,7 +175,7 @@ _define_spread(np.var, np.std, _var_a)
 
 
 def _from_behind(x, axis):
-    return np.flip(np.cumsum(np.flip(x, axis), axis), axis)
+    return np.flip(np.cumsum(np.flip(x, axis), axis, adding_dtype(np.result_type(x))), axis)
 
 
 def _cumsum_a(g, a_shape, axis=None, dtype=None):
@@ -304,7 +312,8 @@ def _edges(g, a, bins, range):
     a_share, no_share, range_share = np.zeros(np.shape(a), dtype), np.zeros((), dtype), np.zeros(2, dtype)
     if np.ndim(bins) == 1:
         return a_share, g, range_share
-    t = np.linspace(0, 1, np.size(g), dtype=dtype)
+    g = widened(g)
+    t = np.linspace(0, 1, np.size(g), dtype=np.result_type(g))
     first, last = np.sum(g * (1 - t)), np.sum(g * t)
     if range is not None:
         range_share = np.stack([first, last])
@@ -316,14 +325,13 @@ def _edges(g, a, bins, range):
 def _histogram(g, a, y, bins, range, density, weights):
     """Return the cotangents of a, of the bins, of the range, and of the weights."""
     (g_values, g_edges), (values, edges) = g, y
-    edges = bins if np.ndim(bins) == 1 else edges  # NumPy returns this array, which the caller may have changed
     a, end = np.ravel(a), np.size(edges) - 1
     bin = np.where(np.searchsorted(edges, a, "left") == end, end, np.searchsorted(edges, a, "right")) - 1
     inside = (bin >= 0) & (bin < end)
     bin = np.where(inside, bin, 0)
     if density:  # the values were divided by their sum, and by the lengths of the bins
-        total = np.sum(inside) if weights is None else np.sum(np.ravel(weights), where=inside)
-        lengths = np.diff(edges)
+        total = np.sum(inside) if weights is None else np.sum(widened(np.ravel(weights)), where=inside)
+        lengths, g_values = np.diff(edges), widened(g_values)
         g_lengths = np.real(-g_values * values / lengths)
         zero = np.zeros_like(g_lengths[:1])
         g_edges = g_edges + np.concatenate([zero, g_lengths]) - np.concatenate([g_lengths, zero])

@@ -6,7 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from ..methods import as_python_number, astype
+from ..graph import adding_dtype
+from ..methods import as_python_number, astype, widened
 from ..table import defconstant, defvjp, find_tensor, primitive, sequence
 from .composition import defstandin
 from .indexing import scatter
@@ -84,7 +85,7 @@ defvjp(np.rot90,    m=lambda g, k=1, axes=(0, 1): np.rot90(g, -k, axes))
 defvjp(np.roll,     a=lambda g, shift, axis=None: np.roll(g, _minus(shift), axis))
 
 
-defvjp(astype, x=lambda g, dtype, casting="unsafe": g)
+defvjp(astype, x=lambda g, dtype, casting="unsafe", order="K": g)
 defvjp(as_python_number, x=lambda g: g)
 defvjp(np.astype, x=lambda g, dtype, copy=True, device=None: g)
 
@@ -122,7 +123,7 @@ def _tile_A(g, A_shape, reps):
     ndim = max(len(reps), len(A_shape))
     pairs = zip((1,) * (ndim - len(reps)) + tuple(reps), (1,) * (ndim - len(A_shape)) + A_shape)
     copies = np.reshape(g, [n for pair in pairs for n in pair])
-    return np.reshape(np.sum(copies, axis=tuple(range(0, 2 * ndim, 2))), A_shape)
+    return np.reshape(np.sum(copies, axis=tuple(range(0, 2 * ndim, 2)), dtype=adding_dtype(np.result_type(g))), A_shape)
 
 
 def _repeat_a(g, a_shape, repeats, axis=None):
@@ -342,7 +343,7 @@ def _meshgrid_xi(g, xi_shape, copy=True, sparse=False, indexing="xy"):
     axes = list(range(len(xi_shape)))
     axes[:2] = axes[:2] if indexing == "ij" else axes[1::-1]
     return [
-        np.reshape(np.sum(one, axis=tuple(other for other in axes if other != axis)), shape)
+        np.reshape(np.sum(widened(one), axis=tuple(other for other in axes if other != axis)), shape)
         for one, shape, axis in zip(g, xi_shape, axes)
     ]
 
@@ -394,6 +395,7 @@ defvjp(np.full_like,  a=None, fill_value=lambda g, dtype=None, order="K", shape=
 
 def _of_ends(g, num, endpoint, axis):
     """Return the cotangents of start and stop for the cotangent `g` of (1 - t) start + t stop."""
+    g = widened(g)
     t = np.arange(num, dtype=np.real(np.zeros(0, np.result_type(g))).dtype) / max(num - 1 if endpoint else num, 1)
     t = np.reshape(t, (-1, *[1] * (np.ndim(g) - 1 - axis % max(np.ndim(g), 1))))
     return np.sum(g * (1 - t), axis=axis), np.sum(g * t, axis=axis)
@@ -402,7 +404,7 @@ def _of_ends(g, num, endpoint, axis):
 def _linspace_ends(g, num, endpoint, retstep, axis):
     g, g_step = g if retstep else (g, 0)
     n = num - 1 if endpoint else num
-    g_step = g_step / n if n > 0 else 0  # the step is (stop - start) / n
+    g_step = widened(g_step) / n if n > 0 else 0  # the step is (stop - start) / n
     of_start, of_stop = _of_ends(g, num, endpoint, axis)
     return of_start - g_step, of_stop + g_step
 

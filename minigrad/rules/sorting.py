@@ -73,15 +73,16 @@ def _from_rows(rows, shape, axis):
     return np.moveaxis(np.reshape(rows, (*rest, *[shape[i] for i in reduced])), range(-len(reduced), 0), reduced)
 
 
-def _neighbours(quantile, skip_nan, a, axis):
+def _neighbours(quantile, skip_nan, a, axis, dtype=np.float16):
     """Return two indices in the rows of a: of the lower and of the upper neighbour. Return the weight of the upper one,
     and whether there is a quantile at all.
 
-    `quantile` is a function of an array of ranks in the shape of a.
+    `quantile` is a function of an array of ranks in the shape of a. The ranks have the precision of a, or more digits if
+    `dtype` has more.
     """
     rows = _rows(a, axis)
     *shape, n = np.shape(rows)
-    dtype = np.real(np.zeros(0, np.result_type(rows, np.float16))).dtype
+    dtype = np.real(np.zeros(0, np.result_type(rows, dtype))).dtype
     if n > 2 ** (np.finfo(dtype).nmant + 1):
         raise NotImplementedError(f"a quantile of {n} numbers has no derivative in {dtype}; take it of x.astype(float)")
     order, missing = _order(rows), np.isnan(rows)
@@ -147,7 +148,7 @@ def _define_median(fun, skip_nan):
     def of_a(g, a, axis=None, keepdims=False):
         if np.size(a) == 0:
             return np.zeros(np.shape(a), np.result_type(g))
-        return _shared(g, a, axis, *_neighbours(lambda places: fun(places, axis=axis), skip_nan, a, axis))
+        return _shared(g, a, axis, *_neighbours(lambda places: fun(places, axis=axis), skip_nan, a, axis, np.float32))
 
     defvjp(fun, a=of_a)
 

@@ -15,7 +15,7 @@ from .. import operands
 from ..graph import describe
 from ..methods import astype
 from ..table import defconstant, defvjp, primitive, rule_of, ufunc_methods
-from .elementwise import log_of_part
+from .composition import looked_up
 from .indexing import scatter
 from .reductions import recurrence, reduced_axes
 
@@ -86,8 +86,8 @@ def reduceat(ufunc, array, indices, axis=0, dtype=None, out=None):
     y = ufunc.reduceat(array, indices, axis, dtype, out)
     if ufunc in _LEAVE_ELEMENTS_OUT and y.size:
         rows, results = np.moveaxis(array, axis, 0), np.moveaxis(y, axis, 0)
-        for i, part in enumerate(_parts(indices, len(rows))):
-            results[i] = _last(ufunc, rows[part], results[i])
+        for parts, elements in _parts(indices, len(rows)):
+            results[parts] = _last(ufunc, rows[elements], results[parts])
     return y
 
 
@@ -117,9 +117,12 @@ def _rows(array, axis, initial):
 
 
 def _parts(indices, n):
-    starts = np.asarray(indices).tolist()
-    ends = [max(start + 1, end) for start, end in zip(starts, starts[1:])] + [n]
-    return [slice(start, end) for start, end in zip(starts, ends)]
+    """Put parts of the same length together. Return the numbers of these parts, and of their elements: a column for each part."""
+    starts = np.asarray(indices)
+    lengths = np.maximum(np.diff(starts, append=n), 1)
+    for length in np.unique(lengths):
+        parts = np.flatnonzero(lengths == length)
+        yield parts, starts[parts] + np.arange(length)[:, None]
 
 
 def _slope(ufunc, name, a, b, y):
@@ -149,6 +152,14 @@ def _accumulate_array(g, ufunc, array, y, axis=0):
 _EXPONENTIALS = {np.logaddexp: np.exp, np.logaddexp2: np.exp2}
 
 
+def _shares(rows, exp):
+    """Return the share that each exponential has in their sum. If numbers are inf, each of them has the share 1."""
+    largest = looked_up(np.max, rows, axis=0)
+    parts = exp(rows - np.where(largest == np.inf, 0, largest))
+    shares = parts / np.sum(parts, axis=0)
+    return np.where(largest == np.inf, rows == np.inf, shares) if np.any(looked_up(np.isinf, largest)) else shares
+
+
 def _reduce(g, ufunc, array, axis, initial):
     """Return the cotangents of the elements in the form of `_rows`. If there is an initial value, it comes first."""
     rows = _rows(array, axis, initial)
@@ -156,7 +167,7 @@ def _reduce(g, ufunc, array, axis, initial):
         return rows
     g = np.reshape(g, (1, *np.shape(rows)[1:]))
     if ufunc in _EXPONENTIALS:
-        return g * _EXPONENTIALS[ufunc](log_of_part(rows, reduce(ufunc, rows)))
+        return g * _shares(rows, _EXPONENTIALS[ufunc])
     g = np.concatenate([np.zeros(np.shape(rows[1:]), np.result_type(g)), g])
     return _accumulate_rows(g, ufunc, rows, accumulate(ufunc, rows))
 
@@ -176,9 +187,9 @@ def _reduceat_array(g, ufunc, array, indices, axis=0):
     g, rows = np.moveaxis(g, axis, 0), np.moveaxis(array, axis, 0)
     if np.size(g) == 0:
         return np.zeros(np.shape(array), np.result_type(g))
-    parts = _parts(indices, len(rows))
-    shares = [_reduce_array(g[i], ufunc, rows[part]) for i, part in enumerate(parts)]
-    return np.moveaxis(scatter(shares, parts, np.shape(rows)), 0, axis)
+    parts, elements = zip(*_parts(indices, len(rows)))
+    shares = [_reduce_array(g[one], ufunc, rows[other]) for one, other in zip(parts, elements)]
+    return np.moveaxis(scatter(shares, list(elements), np.shape(rows)), 0, axis)
 
 
 defvjp(accumulate, array=_accumulate_array)

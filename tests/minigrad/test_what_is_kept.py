@@ -35,7 +35,7 @@ KEPT = {
     "sin": (np.sin, True, False),
     "log": (np.log, True, False),
     "exp": (np.exp, False, True),
-    "tanh": (np.tanh, False, True),
+    "tanh": (np.tanh, True, False),
     "sqrt": (np.sqrt, False, True),
     "concatenate": (lambda a: np.concatenate([a, a]), False, False),
     "stack": (lambda a: np.stack([a, np.ones(3)]), False, False),
