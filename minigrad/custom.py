@@ -196,7 +196,9 @@ def checkpoint(
         traced = [i for i, leaf in enumerate(leaves) if type(leaf) is Tensor and leaf.level is level]
 
         def again(*primals: Any) -> Any:
-            return tree.map(guards.own, call([guards.own(leaf) for leaf in lowered], primals))
+            out = call([guards.own(leaf) for leaf in lowered], primals)
+            _check_numbers(fun, tree.leaves(out))
+            return tree.map(guards.own, out)
 
         def call(new_leaves: list, primals: tuple) -> Any:
             for i, primal in zip(traced, primals):
@@ -366,13 +368,8 @@ class custom_vjp:
 _OUTSIDE = "{} uses a value from outside that is being differentiated: pass it as an argument"
 
 
-def _recorded(
-    fun: Callable, args: tuple, kwargs: dict[str, Any], results: list, arguments: list[Tensor], level: Any, vjp: Callable
-) -> list:
-    """Record a call as one operation, and return Tensors for its results.
-
-    `vjp` takes a list of the results' cotangents, and returns a list of the arguments' cotangents.
-    """
+def _check_numbers(fun: Callable, results: list) -> None:
+    """Raise if a function returned anything but numbers and arrays."""
     for result in results:
         operands.refuse_foreign(result)
         if kind_of(result) == "O":
@@ -380,6 +377,16 @@ def _recorded(
                 f"{name_of(fun)} returned {result!r} of type {type(result)}: a checkpoint or custom_vjp function returns numbers "
                 f"and arrays only; leave the rest out, or compute it outside of the function"
             )
+
+
+def _recorded(
+    fun: Callable, args: tuple, kwargs: dict[str, Any], results: list, arguments: list[Tensor], level: Any, vjp: Callable
+) -> list:
+    """Record a call as one operation, and return Tensors for its results.
+
+    `vjp` takes a list of the results' cotangents, and returns a list of the arguments' cotangents.
+    """
+    _check_numbers(fun, results)
     node = Node(results, [Edge(level.node_of(arguments), vjp, ())])
     outputs = level.wrapped(results, node)
     note_views(outputs, arguments)
