@@ -17,7 +17,7 @@ from .graph import Edge, Level, Node
 from .inplace import only_new_values
 from .tensor import Tensor, top_level, unwrap
 from .transforms import vjp
-from .views import View, innermost, note_views, tensors
+from .views import innermost, note_views, tensors
 
 # ---- Rules of one's own ---------------------------------------------------------------------------------------------
 
@@ -303,10 +303,9 @@ def _recorded(
         guards.refuse_foreign(result)
     node = Node(results, [Edge(level.node_of(arguments), vjp, ())])
     outputs = level.wrapped(results, node)
-    note_views(outputs, arguments)
     for output in tensors(outputs):
-        if type(output.family) is View:
-            _unlock(output, [innermost(argument) for argument in arguments])
+        _unlock(output, [innermost(argument) for argument in arguments])
+    note_views(outputs, arguments)
     level.observer.recorded(fun, args, kwargs, outputs, node)
     return outputs
 
@@ -327,10 +326,11 @@ def _read_only(value: Any) -> Any:
 
 
 def _unlock(t: Tensor, arrays: list) -> None:
-    """Undo `_read_only` for the array of a result that is a view of one of these arrays, if that array is not read-only."""
+    """Undo `_read_only` for the array of a result if it is a view of one of these arrays, and that one is not read-only."""
     while type(t.value) is Tensor:
         t = t.value
-    if any(array.flags.writeable and np.shares_memory(array, t.value) for array in arrays if isinstance(array, ndarray)):
+    arrays = [array for array in arrays if isinstance(array, ndarray) and isinstance(t.value, ndarray)]
+    if any(array.flags.writeable and np.shares_memory(array, t.value) for array in arrays):
         t.value = t.value.view()
         t.value.flags.writeable = True
 
