@@ -18,7 +18,7 @@ from .graph import Edge, Level, Node
 from .inplace import only_new_values
 from .tensor import Tensor, record, top_level, unwrap
 from .transforms import vjp
-from .views import View, innermost, note_views
+from .views import innermost, note_views, tensors
 
 # ---- Rules of one's own ---------------------------------------------------------------------------------------------
 
@@ -389,10 +389,9 @@ def _recorded(
     _check_numbers(fun, results)
     node = Node(results, [Edge(level.node_of(arguments), vjp, ())])
     outputs = level.wrapped(results, node)
+    for output in tensors(outputs):
+        _unlock(output, [innermost(argument) for argument in arguments])
     note_views(outputs, arguments)
-    for output in outputs:
-        if type(getattr(output, "family", None)) is View:
-            _unlock(output)
     level.observer.recorded(fun, args, kwargs, outputs, node)
     return outputs
 
@@ -426,14 +425,14 @@ def _read_only(value: Any) -> Any:
     return Tensor(_read_only(value.value), value.node, value.level) if type(value) is Tensor else guards.locked(value)
 
 
-def _unlock(t: Tensor) -> None:
-    """Undo `_read_only` for the array of a result. The array of the argument that it is a view of may be written into."""
+def _unlock(t: Tensor, arrays: list) -> None:
+    """Undo `_read_only` for the array of a result if it is a view of one of these arrays, and that one is not read-only."""
     while type(t.value) is Tensor:
         t = t.value
-    array = t.value.view()
-    if array.base.flags.num & 0x400:
-        array.flags.writeable = True
-    t.value = array
+    arrays = [array for array in arrays if isinstance(array, ndarray) and isinstance(t.value, ndarray)]
+    if any(array.flags.writeable and np.shares_memory(array, t.value) for array in arrays):
+        t.value = t.value.view()
+        t.value.flags.writeable = True
 
 
 def _reaches(leaves: list, level: Level) -> bool:
