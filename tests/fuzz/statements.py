@@ -431,7 +431,7 @@ def write(w: Any) -> None:
             f"np.add.at({y}, [0, 0], {given})",
             f"np.subtract.at({y}, 0, {given})",
             f"{y}.flat[1] = 0.5",
-            f"{y}.flat[:] = 0.25 * {y}.flat[::-1]",
+            f"{y}.flat[:] = 0.25 * {y}.flat[:] + {y}.flat[0]",
             f"{y}.real[...] = 0.5",
             f"{y}.imag[...] = {small}",
             f"{y}.T[0] = {given}",

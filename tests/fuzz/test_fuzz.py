@@ -15,26 +15,31 @@ from .fuzzer import Found, Fuzzer, explore, hunt
 from .programs import Leaf, Program, Writer
 
 
-@pytest.mark.parametrize("seed", range(4))
+# What JAX cannot do, or what takes it long.
+NOT_IN_JAX = frozenset("write change shuffled own_rule closure with_dict of_surface other_name checkpointed".split())
+
+
+@pytest.mark.parametrize("seed", range(3))
 def test_programs(seed):
     """Hypothesis makes a program that fails small. (`str` of the error is a script.)"""
-    hunt(Fuzzer(), seed, 250)
+    hunt(Fuzzer(), seed, 150)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(6))
 def test_more_programs(seed, capsys):
+    """These are less alike. Few are refused, or not smooth."""
     fuzzer = Fuzzer()
-    explore(fuzzer, seed, 400)
+    explore(fuzzer, seed, 300)
     assert not fuzzer.failures, capsys.readouterr().out
-    assert fuzzer.counts["right"] > 330, fuzzer.counts  # few are refused, or not smooth
+    assert fuzzer.counts["right"] > 250, fuzzer.counts
 
 
 def test_programs_in_jax(capsys):
     """The reference and JAX agree, where JAX can run the program."""
-    fuzzer = Fuzzer(in_jax=1, without=frozenset({"write", "change", "shuffled", "own_rule", "closure", "with_dict"}), length=3)
-    explore(fuzzer, 0, 60)
+    fuzzer = Fuzzer(in_jax=1, without=NOT_IN_JAX, length=3)
+    explore(fuzzer, 0, 30)
     assert not fuzzer.failures, capsys.readouterr().out
-    assert fuzzer.counts["also in JAX"] > 25, fuzzer.counts
+    assert fuzzer.counts["also in JAX"] >= 10, fuzzer.counts
 
 
 @pytest.mark.parametrize("name", statements.NAMES)
