@@ -180,11 +180,17 @@ class Views(list):
             self.place = whole(array)
         return self.place
 
+    def drop_dead(self) -> None:
+        """Drop the views that no longer exist. Meanwhile another thread may append more."""
+        n, self.boxes = len(self), None
+        self[:n] = [found for found in self[:n] if found() is not None]
+
     def others(self, t: Any, place: Place) -> list:
         """Return the views that may hold elements of a place, without `t`."""
-        n = 0 if self.boxes is None else len(self.boxes)
-        new = [view for found in self[n:] if (view := found()) is not None]
-        self[n:] = map(ref, new)
+        with guards.changing:
+            n, end = 0 if self.boxes is None else len(self.boxes), len(self)
+            new = [view for found in self[n:end] if (view := found()) is not None]
+            self[n:end] = map(ref, new)
         if n == 0 and all(view is t for view in new):
             return []
         if new:
@@ -204,13 +210,14 @@ def note_view(t: Any, origin: Any) -> None:
         view = View(family.root, family.of_outer, family.outer, t.value)
     else:
         view = View(family.root, family.known, origin.value, t.value)
-    with guards.changing:
-        views = view.root.family
-        if views is None:
-            views = view.root.family = Views()
-        elif len(views) & (len(views) - 1) == 0:  # now and then, drop the views that no longer exist
-            views[:], views.boxes = [found for found in views if found() is not None], None
-        views.append(ref(t))
+    views = view.root.family
+    if views is None:
+        with guards.changing:
+            views = view.root.family = Views() if view.root.family is None else view.root.family
+    elif len(views) & (len(views) - 1) == 0:
+        with guards.changing:
+            views.drop_dead()
+    views.append(ref(t))
     t.family = view
 
 

@@ -294,7 +294,8 @@ def trace(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False
 
 
 def _is_library(frame: Any) -> bool:
-    return frame.f_globals.get("__name__", "").partition(".")[0] in ("minigrad", "numpy")
+    module = frame.f_globals.get("__name__", "").partition(".")[0]
+    return module in ("minigrad", "numpy") or module in sys.stdlib_module_names
 
 
 def user_frame() -> Any:

@@ -23,9 +23,54 @@ INFIX = {
     np.equal: "==", np.not_equal: "!=",
 }
 
-# The formulas of rules that are too long for a lambda. `g` is the cotangent of the result, `y` is the result. For every
-# other rule, the formula is the source of its VJP.
+# The formulas of rules that are too long for a lambda, or that have helpers for special points. `g` is the cotangent of the
+# result, `y` is the result. Some are in words. For every other rule, the formula is the source of its VJP.
 FORMULAS: dict[tuple[Any, str], str] = {
+    (np.exp2, "x"): "g * y * np.log(2)",
+    (np.log2, "x"): "g / (x * np.log(2))",
+    (np.log10, "x"): "g / (x * np.log(10))",
+    (np.logaddexp, "a"): "g * np.exp(a - y)",
+    (np.logaddexp, "b"): "g * np.exp(b - y)",
+    (np.logaddexp2, "a"): "g * np.exp2(a - y)",
+    (np.logaddexp2, "b"): "g * np.exp2(b - y)",
+    (np.tan, "x"): "g * (1 + y * y)",
+    (np.tanh, "x"): "g * (1 - y * y)",
+    (np.arctan, "x"): "g / (1 + x * x)",
+    (np.arcsinh, "x"): "g / np.sqrt(x * x + 1)",
+    (np.arctanh, "x"): "g / (1 - x * x)",
+    (np.arctan2, "a"): "g * b / (a * a + b * b)",
+    (np.arctan2, "b"): "-g * a / (a * a + b * b)",
+    (np.hypot, "a"): "g * a / y",
+    (np.hypot, "b"): "g * b / y",
+    (np.deg2rad, "x"): "g * np.pi / 180",
+    (np.radians, "x"): "g * np.pi / 180",
+    (np.rad2deg, "x"): "g * 180 / np.pi",
+    (np.degrees, "x"): "g * 180 / np.pi",
+    (np.remainder, "b"): "-g * np.floor(a / b)",
+    (np.sinc, "x"): "g * (np.cos(np.pi * x) - y) / x",
+    (np.clip, "a"): "g where {a} is within the bounds, else 0",
+    (np.cumprod, "a"): "np.cumsum((g * y)[::-1])[::-1] / a",
+    (np.diff, "a"): "-np.diff(g, prepend=0, append=0)",
+    (np.nansum, "a"): "np.where(np.isnan(a), 0, g)",
+    (np.cross, "a"): "np.cross(b, g)",
+    (np.cross, "b"): "np.cross(g, a)",
+    (np.trace, "a"): "g * np.eye(*a.shape)",
+    (np.diagonal, "a"): "zeros of {a}'s shape, with g on the diagonal",
+    (np.transpose, "a"): "g, with the axes put back",
+    (np.roll, "a"): "np.roll(g, -shift, axis)",
+    (np.tile, "A"): "g, summed over the copies",
+    (np.repeat, "a"): "g, summed over the copies",
+    (np.take, "a"): "zeros of {a}'s shape, with g added at the indices",
+    (np.pad, "array"): "g, without the padding",
+    (np.sort, "a"): "g, put back to where each element came from",
+    (np.median, "a"): "zeros of {a}'s shape, with g shared by the middle elements",
+    (np.interp, "x"): "g times the slope of the piece in which {x} lies",
+    (np.einsum, "operands"): "the einsum of g and the other operands",
+    (np.tensordot, "a"): "the product of g and {b}, over the axes that only {b} has",
+    (np.tensordot, "b"): "the product of {a} and g, over the axes that only {a} has",
+    (np.vecdot, "a"): "g[..., None] * b",
+    (np.vecdot, "b"): "g[..., None] * a",
+    (np.linalg.slogdet, "a"): "g[1] * np.linalg.inv(a).T",
     (np.sum, "a"): "np.broadcast_to(g, a.shape)",
     (np.mean, "a"): "np.broadcast_to(g / a.size, a.shape)",
     (np.prod, "a"): "g * y / a",
@@ -52,15 +97,15 @@ FORMULAS: dict[tuple[Any, str], str] = {
     (np.dot, "b"): "a.T @ g",
     (np.reshape, "a"): "g.reshape(a.shape)",
     (np.ravel, "a"): "g.reshape(a.shape)",
-    (np.concatenate, "arrays"): "np.split(g, the lengths of the arrays)",
-    (np.stack, "arrays"): "list(g)",
+    (np.concatenate, "arrays"): "g, split into the parts that were joined",
+    (np.stack, "arrays"): "g, taken apart",
     (np.linalg.det, "a"): "g * y * np.linalg.inv(a).T",
     (np.linalg.inv, "a"): "-y.T @ g @ y.T",
     (np.linalg.solve, "a"): "-np.outer(np.linalg.solve(a.T, g), y)",
     (np.linalg.solve, "b"): "np.linalg.solve(a.T, g)",
     (np.linalg.norm, "x"): "g * x / y",
-    (getitem, "a"): "zeros of a's shape, with g at [index]",
-    (replace, "a"): "g, with zeros at [index]",
+    (getitem, "a"): "zeros of {a}'s shape, with g at [{index}]",
+    (replace, "a"): "g, with zeros at [{index}]",
     (replace, "value"): "g[index]",
 }
 
@@ -156,9 +201,19 @@ def formula(operation: Operation, share: Share) -> str:
     text = FORMULAS.get((operation.function, name)) or source_of(share.vjp)
     texts = {argument: _in_formula(value) for argument, value in rule.bind(operation.args, operation.kwargs).items()}
     texts = {f"{argument}_shape": f"{value}.shape" for argument, value in texts.items()} | texts
+    texts = {name: repr(default) for name, default in rule.defaults.items()} | texts
     texts.setdefault("y", operation.results[0].name if operation.results else "y")
+    if not _is_python(text):
+        return f"d/d{share.parent.name} ({operation_text(operation)}) = {text.format(**texts)}"
     text = re.sub(r"(?<![\w.'\"])([A-Za-z_]\w*)(?!\w*\s*=[^=])", lambda match: texts.get(match[1], match[1]), text)
     return f"d/d{share.parent.name} ({operation_text(operation)}) = {text}"
+
+
+def _is_python(text: str) -> bool:
+    try:
+        return bool(ast.parse(text))
+    except SyntaxError:
+        return False
 
 
 def _in_formula(value: Any) -> str:
@@ -169,6 +224,7 @@ def _in_formula(value: Any) -> str:
 @cache
 def source_of(vjp: Callable) -> str:
     """Return the source of a VJP: the body of a lambda, or the call of a function."""
+    vjp = inspect.unwrap(vjp)
     code = getattr(vjp, "__code__", None)
     if code is None:
         return f"{getattr(vjp, '__name__', vjp)}(g)"
@@ -180,7 +236,10 @@ def source_of(vjp: Callable) -> str:
                 body = node.body
                 if (body.lineno, body.end_lineno, body.col_offset, body.end_col_offset) in spans:
                     return ast.unparse(body)
-    return f"{vjp.__name__}({', '.join(inspect.signature(vjp).parameters)})"
+    try:
+        return f"{vjp.__name__}({', '.join(inspect.signature(vjp).parameters)})"
+    except (TypeError, ValueError):
+        return f"{vjp.__name__}(g)"
 
 
 @cache

@@ -102,23 +102,23 @@ defvjp(np.cbrt,        x=lambda g, y: g / (3 * y) / y)
 
 
 @primitive
-def cosine(a, b):
-    """Return a / hypot(a, b), the slope of hypot by a. At the origin it is 1/2."""
-    size = np.hypot(a, b)
-    return np.where(size == 0, 0.5, a / np.where(size == 0, 1, size))
+def cosine(a, b, size):
+    """Return a / size, where size is hypot(a, b): the slope of hypot by a. At the origin it is 1/2."""
+    zero = size == 0
+    return np.where(zero, 0.5, a / np.where(zero, 1, size)) if np.any(zero) else a / size
 
 
-def _per_radius(x, a, b):
-    """Return x / hypot(a, b), and 0 at the origin."""
-    size = np.hypot(a, b)
+def _per_size(x, size):
+    """Return x / size, and 0 at the origin."""
     return np.where(size == 0, 0, x / np.where(size == 0, 1, size))
 
 
 # In polar coordinates a = r cos(t), b = r sin(t), and r does not change with t. So d cos(t) = -sin(t) dt, where
-# dt = (cos(t) db - sin(t) da) / r.
-defvjp(np.hypot, a=lambda g, a, b: g * cosine(a, b), b=lambda g, a, b: g * cosine(b, a))
-defvjp(cosine,   a=lambda g, a, b: g * _per_radius(cosine(b, a) * cosine(b, a), a, b),
-                 b=lambda g, a, b, y: -g * _per_radius(cosine(b, a) * y, a, b))
+# dt = (cos(t) db - sin(t) da) / r. These are the derivatives by a and b alone, as if the size were not an argument.
+defvjp(np.hypot, a=lambda g, a, b, y: g * cosine(a, b, y), b=lambda g, a, b, y: g * cosine(b, a, y))
+defvjp(cosine,   a=lambda g, a, b, size: g * _per_size(np.square(cosine(b, a, size)), size),
+                 b=lambda g, a, b, size, y: -g * _per_size(cosine(b, a, size) * y, size),
+                 size=None)
 
 # ---- Exponentials and logarithms ------------------------------------------------------------------------------------
 
@@ -134,8 +134,10 @@ defvjp(np.log1p,  x=lambda g, x: g / (1 + x))
 @primitive
 def share(a, b, base=np.e):
     """Return the share that base**a has in base**a + base**b. It depends on a - b alone. It is 1 if both are inf."""
-    both = (a == np.inf) & (b == np.inf)
-    difference = np.where(both, np.inf, a - np.where(both, 0, b))
+    infinite = a == np.inf
+    if np.count_nonzero(infinite):
+        b = np.where(infinite, 0, b)
+    difference = a - b
     small = (np.exp if base == np.e else np.exp2)(-np.abs(difference))
     return np.where(difference < 0, small, 1) / (1 + small)
 
@@ -165,7 +167,7 @@ def cosine_of_arcsin(x):
 @primitive
 def arctanh_slope(x):
     """Return 1 / (1 - x**2)."""
-    return 1 / (1 - x) / (1 + x)
+    return np.divide(1, 1 - x) / (1 + x)
 
 
 def _one_plus_square(g, x):
@@ -195,8 +197,10 @@ def sech_squared(x):
     if np.iscomplexobj(x):
         e = np.exp(np.where(np.real(x) < 0, x, -x))
         return np.square(2 * e / (1 + e * e))
-    limit = _LARGEST_COSH.get(getattr(x, "dtype", None), 700.0)
-    slope = 1 / np.cosh(np.minimum(np.abs(x), limit))
+    if isinstance(x, float):  # also for float64
+        slope = 1 / np.cosh(min(abs(x), 700.0))
+    else:
+        slope = 1 / np.cosh(np.minimum(np.abs(x), _LARGEST_COSH.get(x.dtype, 700.0)))
     return slope * slope
 
 

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from ..table import defcomposition, defvjp, late_rules, rules
+from ..table import Rule, defvjp, late_rules, rules
 from .composition import defstandin, stacked
 from .products import convolve_a, summed_to
 
@@ -70,9 +70,9 @@ def _polygrid2d(x, y, c):
 def _register():
     """Define these compositions once ``numpy.polynomial`` is loaded. NumPy loads it at its first use."""
     polynomial = sys.modules.get("numpy.polynomial.polynomial")
-    if hasattr(polynomial, "polygrid2d") and polynomial.polyval2d not in rules:
-        defcomposition(polynomial.polyval2d, _polyval2d)
-        defcomposition(polynomial.polygrid2d, _polygrid2d)
+    if hasattr(polynomial, "polygrid2d"):
+        rules.setdefault(polynomial.polyval2d, Rule(polynomial.polyval2d, composition=_polyval2d))
+        rules.setdefault(polynomial.polygrid2d, Rule(polynomial.polygrid2d, composition=_polygrid2d))
 
 
 late_rules.append(_register)

@@ -12,7 +12,7 @@ from functools import wraps
 import numpy as np
 
 from ..methods import astype
-from ..table import VJP, Rule, defconstant, defvjp, late_rules, primitive, rules
+from ..table import VJP, Rule, defvjp, late_rules, primitive, rules
 from . import special_integrals
 from .elementwise import cosine
 
@@ -42,7 +42,9 @@ def register():
         if isinstance(ufunc, np.ufunc):
             wide = {argument: vjp and VJP(_in_float64(vjp)) for argument, vjp in vjps.items()}
             rules.setdefault(ufunc, Rule(ufunc, wide))
-    defconstant(special.gammasgn, *[f for f in [getattr(special, "round", None)] if isinstance(f, np.ufunc)])
+    for constant in (special.gammasgn, getattr(special, "round", None)):
+        if isinstance(constant, np.ufunc):
+            rules.setdefault(constant, Rule(constant, constant=True))
     _registered = True
 
 
@@ -186,22 +188,25 @@ def _table(special):
 
     @primitive
     def pseudo_huber_slope(delta, r):
-        return np.where(delta < 0, np.nan, delta * cosine(r, delta))
+        return np.where(delta < 0, np.nan, delta * sine(delta, r))
 
     @primitive
     def pseudo_huber_bend(delta, r):
         return np.where(delta < 0, np.nan, np.square(gap(delta, r)) * np.hypot(delta, r))
 
     def gap(delta, r):  # (h - delta) / h
-        return np.square(cosine(r, delta)) / np.where(delta < 0, 1, 1 + cosine(delta, r))
+        return np.square(sine(delta, r)) / np.where(delta < 0, 1, 1 + sine(r, delta))
+
+    def sine(a, b):
+        return cosine(b, a, np.hypot(a, b))
 
     def cubed(x):
         return x * x * x
 
-    defvjp(pseudo_huber_slope, delta=lambda g, delta, r: g * cubed(cosine(r, delta)),
-                               r=lambda g, delta, r: g * cubed(cosine(delta, r)))
-    defvjp(pseudo_huber_bend, delta=lambda g, delta, r: -g * np.square(gap(delta, r)) * (2 + cosine(delta, r)),
-                              r=lambda g, delta, r: g * cubed(cosine(r, delta)))
+    defvjp(pseudo_huber_slope, delta=lambda g, delta, r: g * cubed(sine(delta, r)),
+                               r=lambda g, delta, r: g * cubed(sine(r, delta)))
+    defvjp(pseudo_huber_bend, delta=lambda g, delta, r: -g * np.square(gap(delta, r)) * (2 + sine(r, delta)),
+                              r=lambda g, delta, r: g * cubed(sine(delta, r)))
 
     def exprel_slope(x):
         # exprel(x) is (exp(x) - 1) / x. Near 0, where the terms of the derivative cancel, it is M(2, 3, x) / 2 (DLMF 13.3.15).

@@ -169,6 +169,19 @@ def test_the_median_of_many_numbers(dtype, bits):
 
 
 @pytest.mark.parametrize(
+    "method", ["linear", "interpolated_inverted_cdf", "hazen", "weibull", "median_unbiased", "normal_unbiased", "lower"]
+)
+def test_the_slope_of_a_quantile_by_its_rank(method):
+    x = np.array([0.3, -1.7, 2.9, 0.8, 1.1, -0.4, 5.2])
+
+    def f(q):
+        return np.quantile(x, q, method=method) ** 2 + np.percentile(x, 100 * q, method=method)
+
+    for q in (0.33, 0.61):
+        assert_close(grad(f)(q), differences(f, q, 1.0), 1e-9)
+
+
+@pytest.mark.parametrize(
     "x, expected",
     [
         (30.5, -0.0006055170982254389),

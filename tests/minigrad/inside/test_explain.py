@@ -1,5 +1,7 @@
 """explain: every number of a small computation can be followed with a pocket calculator."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -31,10 +33,10 @@ theta['w']  1.5
 Forward
    line                                    name      operation        value
 -  --------------------------------------  --------  ---------------  -------------
-0  11: return theta["w"] * x + theta["b"]  v0        theta['w'] * x   [1.5, 3, 4.5]
+0  13: return theta["w"] * x + theta["b"]  v0        theta['w'] * x   [1.5, 3, 4.5]
 1                                          v1        v0 + theta['b']  [2, 3.5, 5]
-2  15: residual = model(theta, x) - y      residual  v1 - y           [0, 0.5, -3]
-3  16: return np.mean(residual ** 2)       v3        residual ** 2    [0, 0.25, 9]
+2  17: residual = model(theta, x) - y      residual  v1 - y           [0, 0.5, -3]
+3  18: return np.mean(residual ** 2)       v3        residual ** 2    [0, 0.25, 9]
 4                                          v4        np.mean(v3)      3.083
 
 Backward
@@ -141,6 +143,14 @@ def test_formulas_say_what_the_rules_compute():
         "dot": lambda x, y: np.sum(np.dot(x, y)), "reshape": lambda x, y: np.sum(x.reshape(4) * 2.0), "ravel": lambda x, y: np.sum(np.ravel(x) * 3.0),
         "sqrt": lambda x, y: np.sum(np.sqrt(x)), "transpose": lambda x, y: np.sum(x.T @ y), "subtract": lambda x, y: np.sum(x - y),
         "cumsum": lambda x, y: np.sum(np.cumsum(x[0]) * y[0]), "float_power": lambda x, y: np.sum(np.float_power(x, y)),
+        "exp2": lambda x, y: np.sum(np.exp2(x) + np.log2(x) + np.log10(x)), "logaddexp2": lambda x, y: np.sum(np.logaddexp2(x, y)),
+        "tan": lambda x, y: np.sum(np.tan(x / 5) + np.arctan(x) + np.arcsinh(x) + np.arctanh(x / 5)), "arctan2": lambda x, y: np.sum(np.arctan2(x, y)),
+        "hypot": lambda x, y: np.sum(np.hypot(x, y)), "degrees": lambda x, y: np.sum(np.deg2rad(x) + np.rad2deg(x) + np.degrees(x) + np.radians(x)),
+        "remainder": lambda x, y: np.sum(np.remainder(x, y)), "sinc": lambda x, y: np.sum(np.sinc(x)), "cumprod": lambda x, y: np.sum(np.cumprod(x[0]) * y[0]),
+        "diff": lambda x, y: np.sum(np.diff(x[0]) * y[0, 0]), "nansum": lambda x, y: np.nansum(x), "trace": lambda x, y: np.trace(x) * 2.0,
+        "roll": lambda x, y: np.sum(np.roll(x[0], 1) * y[0]), "slogdet": lambda x, y: np.linalg.slogdet(x)[1], "vecdot": lambda x, y: np.sum(np.vecdot(x, y)),
+        "solve": lambda x, y: np.sum(np.linalg.solve(x, y[0])), "expm1": lambda x, y: np.sum(np.expm1(x) + np.log1p(x)),
+        "logaddexp(x, y)": lambda x, y: np.sum(np.logaddexp(x, y)),
         "fabs": lambda x, y: np.sum(np.fabs(x)), "negative": lambda x, y: np.sum(-x), "logaddexp": lambda x, y: np.sum(np.cosh(x) + np.sinh(y)),
     }
     from minigrad.inside.writing import formula
@@ -156,9 +166,11 @@ def test_formulas_say_what_the_rules_compute():
                 if operation.title.endswith("getitem"):
                     continue
                 text = formula(operation, share).split(" = ", 1)[1]
+                if re.match(r"g, |g where |g times |zeros of |the ", text):  # a formula in words
+                    continue
                 value = np.asarray(eval(text, known))
                 if value.shape != np.shape(share.value):  # what broadcasting did is undone by the engine, not by the rule
                     value = np.sum(value)
                 np.testing.assert_allclose(value, share.value, rtol=1e-12, err_msg=text)
                 evaluated += 1
-    assert evaluated > 70
+    assert evaluated > 110
