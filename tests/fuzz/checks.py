@@ -107,7 +107,12 @@ class Run:
         return checked_slope(lambda h: self.along(directions, h))
 
     def second_slope(self, directions: list, others: list) -> np.ndarray:
-        return checked_slope(lambda h: slope(lambda r: self.along(directions, h, others, r), reference.INNER_STEP), 1e-4)
+        def inner(h: float, step: float = reference.INNER_STEP) -> np.ndarray:
+            return slope(lambda r: self.along(directions, h, others, r), step)
+
+        if not np.allclose(inner(0.0), inner(0.0, reference.STEP), rtol=1e-6, atol=1e-6):
+            raise Rough
+        return checked_slope(inner, 1e-4)
 
 
 # ---- The checks -----------------------------------------------------------------------------------------------------
