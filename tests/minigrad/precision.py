@@ -350,12 +350,12 @@ SPECIAL = {
     **{f"{kind}{n}": Reference(
         partial(f, n), [lambda z, f=f, n=n, signs=signs: (signs[0] * f(n - 1, z) + signs[1] * f(n + 1, z)) / 2],
         {(0, 0): lambda z, f=f, n=n, signs=signs: (f(n - 2, z) + 2 * signs[0] * signs[1] * f(n, z) + f(n + 2, z)) / 4},
-        grid=[ARGUMENTS], tolerance=64, second=128, slow=kind in "yk")
+        grid=[ARGUMENTS], tolerance=64, second=128, slow=kind != "j")
         for kind, f, signs in BESSEL for n in (0, 1)},
     **{f"{kind}{end}": Reference(
         f, [None, lambda v, z, f=f, signs=signs: (signs[0] * f(v - 1, z) + signs[1] * f(v + 1, z)) / 2],
         {(1, 1): lambda v, z, f=f, signs=signs: (f(v - 2, z) + 2 * signs[0] * signs[1] * f(v, z) + f(v + 2, z)) / 4},
-        grid=[[0, 1, 2, 5], ARGUMENTS[3:]], tolerance=128, second=512, slow=kind in "yk")
+        grid=[[0, 1, 2, 5], ARGUMENTS[3:]], tolerance=128, second=512, slow=kind != "j")
         for kind, f, signs in BESSEL for end in ("v", "n")[:2 if kind == "y" else 1]},
     "i0e": unary(partial(ive, 0), partial(ive_slope, 0), partial(ive_bend, 0), between(1e-10, 1e12), near=(18,), tolerance=64, second=256),
     "i1e": unary(partial(ive, 1), partial(ive_slope, 1), partial(ive_bend, 1), between(1e-10, 1e12), near=(18,), tolerance=64, second=256),
@@ -402,7 +402,7 @@ SPECIAL = {
         lambda x, m: mp.exp(mp.log1p(m * x) / m),
         [lambda x, m: mp.exp(mp.log1p(m * x) * (1 / m - 1)),
          lambda x, m: mp.exp(mp.log1p(m * x) / m) * x * x * log1p_ratio_slope(m * x)],
-        inside=lambda x, m: m * x > -1 and m != 0 and abs(mp.log1p(m * x) / m) < 600 and abs(x) > 1e-30,
+        inside=lambda x, m: m * x > -1 and m != 0 and abs(mp.log1p(m * x) / m) < 600 and 1e-30 < abs(x) < 1e60,
         grid=[[-1e10, -20, -1.99, -0.5, -1e-6, 1e-6, 0.1, 1, 20, 1e5, 1e20, 1e100], [-3, -0.5, -1e-6, 1e-6, 0.1, 0.5, 1, 2.5, 50]],
         tolerance=256, second=4096),
     "spence": unary(lambda x: mp.polylog(2, 1 - x) if x < 2 else -mp.polylog(2, 1 - 1 / x) - ln(x) ** 2 / 2,

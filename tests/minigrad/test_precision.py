@@ -19,7 +19,7 @@ def test_derivatives_over_the_whole_range(name, dtype):
     if name in ELEMENTWISE:
         found = errors(name, ELEMENTWISE[name], dtype)
     else:
-        found = errors(name, SPECIAL[name], dtype, most=60 if dtype is np.float64 else 30)
+        found = errors(name, SPECIAL[name], dtype, most=60 if dtype is np.float64 else 20)
     wrong = [row for row in found if row[0] > 1]
     assert not wrong, f"{len(wrong)} of {len(found)}: {describe(max(wrong))}"
 
