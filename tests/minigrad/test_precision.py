@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import scipy.special as special
+from mpmath import mp, mpf
 
-from minigrad import grad, table
+from minigrad import hessian, table
 from minigrad.rules.special import _table, register
 
-from .precision import ELEMENTWISE, EXACT, SPECIAL, describe, errors
+from .precision import DTYPES, ELEMENTWISE, EXACT, SPECIAL, derivatives, describe, errors
 
 register()
 
@@ -30,3 +31,40 @@ def test_every_function_has_a_reference():
               and (rule.vjps or rule.composition) and fun not in (np.matmul, np.vecdot, np.matvec, np.vecmat)}
     assert ufuncs - EXACT == ELEMENTWISE.keys()
     assert _table(special).keys() <= SPECIAL.keys()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("x", [[1e3, 1e-3], [3.0], [1.0, 1e-6, -1e-9], [[2.0, 1e-4], [-1e-5, 0.0]], [0.3, -0.4, 1.2]], ids=str)
+def test_second_derivatives_of_a_norm(x, dtype):
+    """The second derivative by x[i] and x[j] is -x[i] x[j] / r**3, or for i = j the sum of the squares of the others / r**3."""
+    x = np.array(x, dtype)
+    n = x.size
+    with mp.workprec(200):
+        flat = [mpf(float(v)) for v in x.ravel()]
+        r = mp.sqrt(sum(v * v for v in flat))
+        true = [[sum(v * v for k, v in enumerate(flat) if k != i) / r**3 if i == j else -flat[i] * flat[j] / r**3 for j in range(n)]
+                for i in range(n)]
+    true = np.array(true, float).reshape(x.shape * 2)
+    for fun in (np.linalg.norm, np.linalg.vector_norm, lambda x: np.linalg.norm(x.ravel(), 2), lambda x: np.linalg.norm(x[..., None], axis=None)):
+        found = hessian(fun)(x)
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found, true, rtol=16 * np.finfo(dtype).eps, atol=1e-44)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_functions_that_are_no_ufuncs(dtype):
+    """sinc and i0, whose derivatives come from power series."""
+    eps = float(np.finfo(dtype).eps)
+    x = np.array([1e-4, 0.01, 0.2, 0.6, 0.63, 0.65, 0.95, 1, 1.3, 1.27, 1.28, 2.4, 5.1, 9.7], dtype)
+    first, second = derivatives(np.sinc, [x], [(0,), (0, 0)]).values()
+    for t, slope, bend in zip(x.tolist(), first.tolist(), second.tolist()):
+        with mp.workprec(200):
+            true = [mp.diff(lambda t: mp.sinc(mp.pi * t), mpf(t), n) for n in (1, 2, 3)]
+        assert abs(slope - true[0]) <= 16 * eps * (abs(true[0]) + abs(t * true[1]))
+        assert abs(bend - true[1]) <= 32 * eps * (abs(true[1]) + abs(t * true[2]))
+    x = np.array([1e-4, 0.01, 0.2, 1, 3, 7.5, 8.5], dtype)
+    first, second = derivatives(np.i0, [x], [(0,), (0, 0)]).values()
+    for t, slope, bend in zip(x.tolist(), first.tolist(), second.tolist()):
+        with mp.workprec(200):
+            true = [mp.besseli(1, t), (mp.besseli(0, t) + mp.besseli(2, t)) / 2]
+        assert abs(slope - true[0]) <= 32 * eps * true[0] and abs(bend - true[1]) <= 32 * eps * true[1]
