@@ -15,7 +15,7 @@ from minigrad import tree
 try:
     import jax
 except ImportError:
-    sys.exit('JAX, with which this program compares, is not installed; install it with: pip install "minigrad[test]"')
+    sys.exit('JAX, with which this program compares, is not installed; install it in the checkout with: pip install ".[test]"')
 
 jax.config.update("jax_enable_x64", True)  # NumPy's precision; JAX would take float32
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import logging
 import math
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import numpy as np
 
@@ -19,8 +21,9 @@ from .data import simulate
 from .model import initialize_linear_params
 from .problem import Problem
 from .progress import train
-from .reading import DataError, read_csv
+from .reading import LARGEST_FILE, DataError, cut, printable, quoted, read_csv
 from .report import print_result, print_start
+from .signals import answered_by, finish_first
 
 TRUE_LINE = {"w": 2.0, "b": 1.0}
 NOISE = 0.5
@@ -42,38 +45,78 @@ class UsageError(Exception):
 class Parser(argparse.ArgumentParser):
     """Reports an error in one line."""
 
+    def print_help(self, file: Any = None) -> None:
+        print(self.format_help(), end="", file=file)  # argparse itself would not mind if this fails
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}  (see python -m linear --help)")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the demo and return its exit status: 0, 2 for bad input, 130 when interrupted."""
+    """Run the demo and return its exit status: 0, 2 if it fails, 128 and a signal's number if that stopped it."""
+    if sys.stderr is None:  # it was closed when Python began
+        sys.stderr = open(os.devnull, "w")
+    if sys.stdout is None:
+        return _fail("the output cannot be written: standard output is closed")
     # Column names may hold characters that the terminal cannot show.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    stopped_by: list[int] = []
+
+    def stop(number: int, frame: Any) -> NoReturn:
+        stopped_by.append(number)
+        raise KeyboardInterrupt
+
     try:
-        _run(_parse(argv))
-        sys.stdout.flush()
-    except (UsageError, DataError) as error:
+        with answered_by(stop):
+            try:
+                _run(_parse(argv))
+            finally:
+                sys.stdout.flush()
+        return 0
+    except (Exception, KeyboardInterrupt) as error:
+        # C code that is interrupted may turn the interrupt into an error of any kind.
+        if stopped_by or isinstance(error, KeyboardInterrupt):
+            if isinstance(error, OSError):
+                _give_up(sys.stdout)
+            number = signal.Signals([*stopped_by, signal.SIGINT][0])
+            _say("interrupted" if number == signal.SIGINT else f"stopped by {number.name}")
+            return 128 + number
+        return _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    """Say what is wrong, if it is not this program."""
+    if isinstance(error, (UsageError, DataError)):
         return _fail(str(error))
-    except KeyboardInterrupt:
-        print("linear: interrupted", file=sys.stderr)
-        return 130
-    except OSError as error:
-        if error.filename is not None:
-            return _fail(f"{error.filename}: {error.strerror}")
-        # Standard output is closed or full. What it still holds must not be written when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):  # a broken pipe only means that the reader has read enough
-            return _fail(f"the output cannot be written: {error.strerror}")
-    return 0
+    if isinstance(error, MemoryError):
+        return _fail("there is not enough memory")
+    if not isinstance(error, OSError):
+        raise error
+    if error.filename is not None:
+        return _fail(f"{error.filename}: {error.strerror}")
+    _give_up(sys.stdout)
+    if isinstance(error, BrokenPipeError):  # it only means that the reader has read enough
+        return 0
+    return _fail(f"the output cannot be written: {error.strerror}")
 
 
 def _fail(message: str) -> int:
-    one_line = message.replace("\n", "\\n")
-    print(f"linear: error: {one_line}", file=sys.stderr)
+    _say(f"error: {message}")
     return 2
+
+
+def _say(message: str) -> None:
+    try:
+        print(f"linear: {printable(message)}", file=sys.stderr, flush=True)
+    except OSError:
+        _give_up(sys.stderr)  # there is no other place to say it
+
+
+def _give_up(stream: TextIO) -> None:
+    """Send what a stream still holds nowhere. Python would write it when it ends, and fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:
@@ -85,7 +128,12 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--data", metavar="FILE.csv", help="a CSV file with a header line; without it, simulated data")
+    parser.add_argument(
+        "--data",
+        metavar="FILE.csv",
+        type=_path,
+        help=f"a CSV file with a header line, of at most {LARGEST_FILE // 10**6} MB; without it, simulated data",
+    )
     parser.add_argument("--target", metavar="COLUMN", help="the column to predict (default: the last)")
     parser.add_argument("--features", metavar="A,B", type=_names, help="the columns to use (default: all others)")
     parser.add_argument("--steps", metavar="N", type=_steps, default=3000, help="steps of descent (default: 3000)")
@@ -93,7 +141,9 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         "--learning-rate", metavar="R", type=_rate, help="size of a step (default: 0.01, less if that is unstable)"
     )
     parser.add_argument("--seed", metavar="N", type=_seed, default=0, help="seed of all random numbers (default: 0)")
-    parser.add_argument("--out", metavar="DIR", default="pictures", help="folder for the pictures (default: pictures)")
+    parser.add_argument(
+        "--out", metavar="DIR", type=_path, default="pictures", help="folder for the pictures (default: pictures)"
+    )
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--no-pictures", action="store_true", help="draw no pictures")
     choice.add_argument("--show", action="store_true", help="show the pictures in windows as well")
@@ -111,7 +161,7 @@ def _run(options: argparse.Namespace) -> None:
     else:
         data = read_csv(options.data, options.target, options.features)
         problem = Problem.standardised(data)
-        source = f"{options.data}: {len(data.y)} rows, {data.target} from {', '.join(data.features)}"
+        source = f"{options.data}: {len(data.y)} rows, {cut(data.target)} from {', '.join(map(cut, data.features))}"
     # With many features that move together, even the default may be too much.
     rate = options.learning_rate or min(0.01, problem.stable_rate / 2)
     if rate >= problem.stable_rate:
@@ -119,11 +169,16 @@ def _run(options: argparse.Namespace) -> None:
             f"the learning rate {rate:g} is too large: on these data gradient descent converges only below "
             f"{problem.stable_rate:.6g}, 2 / (largest eigenvalue of the Hessian)"
         )
+    if rate < 1e-15 * problem.stable_rate:
+        raise UsageError(
+            f"the learning rate {rate:g} is too small: on these data gradient descent stands still below "
+            f"{1e-15 * problem.stable_rate:.2g}"
+        )
     folder = Path(options.out)
     pictures = None if options.no_pictures else _load_pictures(folder, options.show)
     start = initialize_linear_params(None if problem.x.ndim == 1 else problem.x.shape[1])
 
-    print(f"Data      {source}")
+    print(f"Data      {printable(source)}")
     print(f"Training  {options.steps:,} steps of gradient descent on the mean squared error, in {problem.units},")
     print(f"          with learning rate {rate:g} (on these data it must be below {problem.stable_rate:.4g})")
     print_start(problem, start)
@@ -132,25 +187,42 @@ def _run(options: argparse.Namespace) -> None:
     if pictures is not None:
         figures = pictures.draw_all(problem, training, options.show)
         files = pictures.save(figures, folder)
-        print("Pictures  " + ", ".join(map(str, files)), flush=True)
+        print("Pictures  " + printable(", ".join(map(str, files))), flush=True)
         if options.show:
             pictures.plt.show()
 
 
 def _load_pictures(folder: Path, show: bool) -> ModuleType:
     """Import what draws, after making sure that the pictures can be written and shown."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of its caches, its fonts and its settings
     try:
-        from . import pictures
-    except ImportError as error:
-        raise UsageError(f"the pictures need matplotlib ({error}); leave them out with --no-pictures") from None
-    present = next(path for path in (folder, *folder.parents) if os.path.exists(path))
+        with finish_first():
+            from . import pictures
+    except Exception as error:  # matplotlib is absent, or broken in any way, or MPLBACKEND is not what it knows
+        backend = os.environ.get("MPLBACKEND")
+        where = f"MPLBACKEND={backend}: " if backend and "backend" in str(error) else ""
+        raise UsageError(f"the pictures need matplotlib ({where}{error}); leave them out with --no-pictures") from None
+    present = next((path for path in (folder, *folder.parents) if os.path.lexists(path)), folder)
+    if not present.exists():
+        raise UsageError(f"--out: {present} leads nowhere: it is a broken link, or its folder is gone")
     if not present.is_dir():
         raise UsageError(f"--out: {present} is a file, not a folder")
     if not os.access(present, os.W_OK | os.X_OK):
         raise UsageError(f"--out: {present} cannot be written to")
-    if show and not pictures.has_display():
-        raise UsageError("--show needs a display and there is none here; without --show the pictures become files")
+    if show:
+        try:
+            cause = None if pictures.has_display() else " and there is none here"
+        except Exception as error:  # each backend has errors of its own
+            cause = f" ({error})"
+        if cause is not None:
+            raise UsageError(f"--show needs a display{cause}; without --show the pictures become files")
     return pictures
+
+
+def _path(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("expected a name, got ''")
+    return text
 
 
 def _names(text: str) -> list[str]:
@@ -158,11 +230,14 @@ def _names(text: str) -> list[str]:
     try:
         return [name.strip() for name in next(csv.reader([text], skipinitialspace=True, strict=True), [])]
     except csv.Error:
-        raise argparse.ArgumentTypeError(f"expected names with commas between them, got {text!r}") from None
+        raise argparse.ArgumentTypeError(f"expected names with commas between them, got {quoted(text)}") from None
 
 
 def _steps(text: str) -> int:
-    return _number(int, text, lambda steps: steps >= 0, "a whole number, 0 or more")
+    steps = _number(int, text, lambda steps: steps >= 0, "a whole number, 0 or more")
+    if steps > 10**12:
+        raise argparse.ArgumentTypeError(f"so many steps would take years: {quoted(text)}")
+    return steps
 
 
 def _rate(text: str) -> float:
@@ -179,7 +254,7 @@ def _number(kind: type, text: str, is_good: Callable[[Any], bool], wanted: str) 
     except ValueError:
         number = None
     if number is None or not is_good(number):
-        raise argparse.ArgumentTypeError(f"expected {wanted}, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected {wanted}, got {quoted(text)}")
     return number
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import warnings
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,17 @@ from matplotlib.figure import Figure
 
 from .problem import Problem, vector
 from .progress import Training
+from .reading import cut, printable
+from .signals import finish_first
+
+plt.rcdefaults()  # the settings of a user may need what is not there, such as TeX
 
 DATA, LINE, EXACT = "#4c72b0", "#d1495b", "black"
 
 
 def has_display() -> bool:
-    """Whether windows can be shown here."""
-    try:
-        plt.switch_backend(plt.get_backend())
-    except ImportError:
-        return False
+    """Whether windows can be shown here. A backend that cannot be loaded raises an error, of any kind."""
+    plt.switch_backend(plt.get_backend())
     return plt.get_backend().lower() not in backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE)
 
 
@@ -41,21 +43,34 @@ def draw_all(problem: Problem, training: Training, show: bool = False) -> dict[s
 def save(figures: dict[str, Figure], folder: Path) -> list[Path]:
     """Write the figures as PNG files, all of them or none; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = {folder / name: folder / f".{name}.part" for name in figures}
+    files = [folder / name for name in figures]
     for file in filter(Path.is_dir, files):
         raise IsADirectoryError(errno.EISDIR, "is a folder, not a picture", str(file))
-    try:
-        with warnings.catch_warnings():
-            # A column name may hold characters that the font lacks. The box in their place says so.
-            warnings.filterwarnings("ignore", message="Glyph .* missing")
-            for figure, part in zip(figures.values(), files.values()):
-                figure.savefig(part, format="png")
-        for file, part in files.items():
-            part.replace(file)
-    finally:
-        for part in files.values():
-            part.unlink(missing_ok=True)
-    return list(files)
+    contents = [_png(figure) for figure in figures.values()]
+    # Beside each picture, so that to rename it is all that is left to do when all are written.
+    parts = [file.with_name(f".{file.name}.part") for file in files]
+    with finish_first():
+        try:
+            for file, part, content in zip(files, parts, contents):
+                part.write_bytes(content)
+            for file, part in zip(files, parts):
+                part.replace(file)
+        except OSError as error:  # of a full disk, it does not name the file
+            raise OSError(error.errno, error.strerror, str(file)) from None
+        finally:
+            for part in parts:
+                part.unlink(missing_ok=True)
+    return files
+
+
+def _png(figure: Figure) -> bytes:
+    """The content of a PNG file. To draw takes seconds, to write it no time."""
+    content = io.BytesIO()
+    with warnings.catch_warnings():
+        # A column name may hold characters that the font lacks. The box in their place says so.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        figure.savefig(content, format="png")
+    return content.getvalue()
 
 
 def draw_loss(figure: Figure, problem: Problem, training: Training) -> None:
@@ -71,7 +86,7 @@ def draw_loss(figure: Figure, problem: Problem, training: Training) -> None:
     if values.max() > 20 * max(smallest, values.min()) > 0:
         left.set_yscale("log")
     left.set(title="The loss", xlabel="step", ylabel=_loss_name(problem))
-    left.legend()
+    left.legend(loc="upper right")
     # Rounding may put the last losses a hair below the smallest; they have no place on a log scale.
     right.semilogy(steps, values - smallest, color=LINE, marker=marker, nonpositive="mask")
     right.set(title="Its distance to the smallest loss", xlabel="step", ylabel=_loss_name(problem))
@@ -112,7 +127,9 @@ def draw_fit(figure: Figure, problem: Problem, theta: dict[str, Any]) -> None:
             ylabel=f"{target}, predicted",
         )
         axes = [top]
-    top.legend()
+    # To find the best place among many points takes seconds. The corner beside the line is as good.
+    rises = data.x.ndim > 1 or learned[0] >= 0
+    top.legend(loc="upper left" if rises else "upper right")
     for each in axes:
         each.grid(alpha=0.3)
 
@@ -185,5 +202,4 @@ def _loss_name(problem: Problem) -> str:
 
 def _plain(name: str) -> str:
     """A column's name, safe from matplotlib's formulas, and no longer than a label may be."""
-    short = name if len(name) <= 40 else name[:37] + "..."
-    return short.replace("$", r"\$")
+    return printable(cut(name, 40)).replace("$", r"\$")

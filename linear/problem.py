@@ -11,7 +11,7 @@ import numpy as np
 
 from .data import Scale, least_squares, restore, standardise
 from .model import linear_model, mseloss
-from .reading import Data
+from .reading import Data, cut, printable
 
 # The distance from the least-squares answer that counts as converged, in the units of the training. On standardised
 # columns it means that predictions agree to about 8 digits of the target's standard deviation.
@@ -42,8 +42,9 @@ class Problem:
 
     @property
     def names(self) -> list[str]:
-        """What the parameters are called, in the order of `vector`."""
-        return ["w", "b"] if self.true else [f"slope of {name}" for name in self.data.features] + ["intercept"]
+        """What the parameters are called, in the order of `vector`, as they may be printed."""
+        slopes = [f"slope of {printable(cut(name))}" for name in self.data.features]
+        return ["w", "b"] if self.true else [*slopes, "intercept"]
 
     @property
     def units(self) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from .model import dmseloss, linear_model, mseloss
 from .problem import TOLERANCE, Problem, vector
 from .progress import Training
+from .signals import finish_first
 
 
 def print_start(problem: Problem, start: dict[str, Any]) -> None:
@@ -18,7 +19,8 @@ def print_start(problem: Problem, start: dict[str, Any]) -> None:
         "finite differences": _finite_differences(problem, start),
     }
     try:
-        gradients["JAX"] = _jax_gradient(problem, start)
+        with finish_first():
+            gradients["JAX"] = _jax_gradient(problem, start)
         note = ""
     except ImportError:
         note = "; JAX is not installed"
@@ -67,8 +69,9 @@ def print_table(rows: list[str], columns: dict[str, np.ndarray]) -> None:
     """Print columns of numbers under their titles, with the decimal points of a column in one line."""
     cells = [[title, *_aligned(column)] for title, column in columns.items()]
     widths = [max(map(len, column)) for column in cells]
+    width_of_names = max(map(len, rows))
     for name, *line in zip(["", *rows], *cells):
-        padded = [name.ljust(max(map(len, rows))), *(cell.rjust(width) for cell, width in zip(line, widths))]
+        padded = [name.ljust(width_of_names), *(cell.rjust(width) for cell, width in zip(line, widths))]
         print("  " + "   ".join(padded).rstrip())
 
 

@@ -1,17 +1,29 @@
 """minigrad: reverse-mode automatic differentiation of plain NumPy code."""
 
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from . import inplace, rules, tree
 from .boundary import float0
 from .custom import checkpoint, custom_vjp, defvjp, primitive, stop_gradient
 from .grad import grad, value_and_grad
+from .inside import warned
 from .tensor import Tensor
 from .transforms import hessian, hvp, jacfwd, jacobian, jacrev, jvp, linearize, vjp
 
+if TYPE_CHECKING:
+    from .inside.checks import check_grads
+    from .inside.crosscheck import crosscheck
+    from .inside.drawing import graph
+    from .inside.explanation import explain
+    from .inside.nans import find_nan
+    from .inside.profile import profile
+
 __all__ = [
-    "Tensor", "checkpoint", "custom_vjp", "defvjp", "float0", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev",
-    "jvp", "linearize", "primitive", "stop_gradient", "tree", "value_and_grad", "vjp",
+    "Tensor", "check_grads", "checkpoint", "crosscheck", "custom_vjp", "defvjp", "explain", "find_nan", "float0", "grad",
+    "graph", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "linearize", "primitive", "profile", "stop_gradient",
+    "tree", "value_and_grad", "vjp",
 ]
 __version__ = "0.1.0"
 
@@ -19,3 +31,22 @@ if os.environ.get("MINIGRAD_PLAIN", "0") in ("", "0"):
     from . import fast
 
     fast.install()
+
+# The tools that look inside a computation. They are loaded when they are first used.
+INSIDE = {
+    "check_grads": "checks", "crosscheck": "crosscheck", "explain": "explanation", "find_nan": "nans", "graph": "drawing",
+    "profile": "profile",
+}
+warned.install()
+globals().pop("graph", None)  # the module minigrad.graph gives way to the function
+
+
+def __getattr__(name: str) -> Any:
+    if name in INSIDE:
+        tool = globals()[name] = getattr(import_module(f"{__name__}.inside.{INSIDE[name]}"), name)
+        return tool
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *INSIDE]

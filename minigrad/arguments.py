@@ -1,77 +1,45 @@
-"""Which arguments of a function are differentiated, and which name and docstring its derivative has.
+"""Which arguments of a function are differentiated.
 
 `grad` takes `argnums` or `argnames`. `Arguments` finds these arguments in a call, and replaces them.
 """
 
 from __future__ import annotations
 
-import functools
 import inspect
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from . import tree
-
-# ---- The function ---------------------------------------------------------------------------------------------------
-
-
-def check_callable(fun: Any) -> None:
-    """Raise if `fun` is not a function that can be differentiated."""
-    if isinstance(fun, staticmethod):
-        raise TypeError(f"staticmethod arguments are not supported, got {fun}")
-    if not callable(fun):
-        raise TypeError(f"Expected a callable value, got {fun}")
-    if inspect.isgeneratorfunction(fun):
-        raise TypeError(f"Expected a function, got a generator function: {fun}")
+from .functions import name_of, signature_of
 
 
-def name_of(fun: Any) -> str:
-    """Return the name of a function. A partial has the name of the function in it."""
-    while isinstance(fun, functools.partial):
-        fun = fun.func
-    return getattr(fun, "__name__", "<unnamed function>")
-
-
-def wraps(fun: Any, doc: str) -> Callable[[Callable], Callable]:
-    """Like `functools.wraps`, but put the line `doc` before the docstring. In it, ``{fun}`` becomes the function's name."""
-
-    def decorate(wrapper: Callable) -> Callable:
-        functools.update_wrapper(wrapper, fun)
-        wrapper.__name__ = name_of(fun)
-        wrapper.__qualname__ = getattr(fun, "__qualname__", wrapper.__name__)
-        own = f"\n\n{fun.__doc__}" if getattr(fun, "__doc__", None) else ""
-        wrapper.__doc__ = doc.format(fun=wrapper.__name__) + own
-        return wrapper
-
-    return decorate
-
-
-# ---- Which arguments ------------------------------------------------------------------------------------------------
+def whole_numbers(name: str, value: Any) -> tuple[int, ...]:
+    """Return a sequence of whole numbers as a tuple. `name` is the name of the argument, for the error."""
+    try:
+        return tuple(int(operator.index(i)) for i in value)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number, or a sequence of whole numbers, and is {value!r}") from None
 
 
 class Arguments:
     """Which arguments of a function a transform differentiates: by position (`argnums`) or by name (`argnames`)."""
 
     def __init__(self, fun: Callable, argnums: Any, argnames: Any = None) -> None:
-        self.fun = fun
-        self.by_name = argnames is not None
-        if self.by_name and argnums != 0:
-            raise ValueError("give argnums or argnames, not both")
-        if isinstance(argnames, str):
-            self.wanted: Any = argnames
-        elif self.by_name:
-            self.wanted = tuple(argnames) if isinstance(argnames, Iterable) else (argnames,)
+        self.fun, self.by_name = fun, argnames is not None
+        if self.by_name:
+            if argnums != 0:
+                raise ValueError("give argnums or argnames, not both")
+            self.is_one = isinstance(argnames, str) or not isinstance(argnames, Iterable)
+            self.each: tuple = (argnames,) if self.is_one else tuple(argnames)
+            self._check_names()
         else:
             try:
-                self.wanted = int(operator.index(argnums))
+                self.each, self.is_one = (int(operator.index(argnums)),), True
             except TypeError:
-                self.wanted = tuple(int(operator.index(i)) for i in argnums)
-        self.is_one = type(self.wanted) is not tuple
-        self.each: tuple = (self.wanted,) if self.is_one else self.wanted
+                self.each, self.is_one = whole_numbers("argnums", argnums), False
+        self.wanted = self.each[0] if self.is_one else self.each
         self._check_unique(self.each)
-        if self.by_name:
-            self._check_names()
 
     def __str__(self) -> str:
         return f"the argument{'' if self.is_one else 's'} {self.wanted}"
@@ -82,31 +50,27 @@ class Arguments:
 
     def _check_names(self) -> None:
         if not all(isinstance(name, str) for name in self.each):
-            raise TypeError(f"argnames must be a name, or a sequence of names, and is {self.wanted!r}")
-        self.parameters = _parameters(self.fun)
-        self.positional = [p.name for p in self.parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        self.only_positional = [p.name for p in self.parameters if p.kind is p.POSITIONAL_ONLY]
-        self.defaults = {p.name: p.default for p in self.parameters if p.default is not p.empty}
-        takes_any = not self.parameters or any(p.kind is p.VAR_KEYWORD for p in self.parameters)
-        names = [*self.positional, *(p.name for p in self.parameters if p.kind is p.KEYWORD_ONLY)]
+            raise TypeError(f"argnames must be a name, or a sequence of names, and is {self.each!r}")
+        self.signature = signature_of(self.fun)
+        kinds = {name: p.kind for name, p in self.signature.parameters.items()}
+        self.rest = next((name for name, kind in kinds.items() if kind is inspect.Parameter.VAR_KEYWORD), None)  # **rest
+        self.names = [name for name, kind in kinds.items() if kind is not inspect.Parameter.VAR_POSITIONAL and name != self.rest]
         for name in self.each:
-            if name not in names and not takes_any:
-                raise TypeError(f"{name_of(self.fun)} has no argument {name!r}, only {', '.join(names) or 'none'}")
+            if name not in self.names and self.rest is None:
+                raise TypeError(f"{name_of(self.fun)} has no argument {name!r}, only {', '.join(self.names) or 'none'}")
 
-    def _keys(self, args: tuple, kwargs: dict[str, Any]) -> list[int | str]:
-        """Return where the arguments are in a call: an index into args, or a key of kwargs.
-
-        If neither has the argument, it was not passed, and has its default.
-        """
+    def _places(self, args: tuple, kwargs: dict[str, Any]) -> tuple[Any, list[tuple[Any, Any]]]:
+        """Return a call's arguments, and the places of the selected ones in them, as pairs of a container and a key."""
         if not self.each:
             raise ValueError(f"{'argnames' if self.by_name else 'argnums'} is empty: there is nothing to differentiate with respect to")
         if self.by_name:
-            given = self.positional[: len(args)]
-            for name in self.each:
-                by_keyword = name in kwargs and name not in self.only_positional
-                if name not in given and not by_keyword and name not in self.defaults:
+            call = self.signature.bind_partial(*args, **kwargs)
+            call.apply_defaults()
+            places = [(call.arguments if name in self.names else call.arguments[self.rest], name) for name in self.each]
+            for container, name in places:
+                if name not in container:
                     raise TypeError(f"{name_of(self.fun)} is differentiated with respect to {name!r}, which was not passed")
-            return [self.positional.index(name) if name in given or name in self.only_positional else name for name in self.each]
+            return call, places
         if not all(-len(args) <= i < len(args) for i in self.each):
             needed = max(i + 1 if i >= 0 else -i for i in self.each)
             raise (TypeError if max(self.each) >= len(args) else ValueError)(
@@ -114,51 +78,36 @@ class Arguments:
                 f"to be passed by the caller, but got only {len(args)} positional arguments. Those passed by keyword, "
                 f"or left at their defaults, do not count: select them by name, with argnames="
             )
-        keys = [i % len(args) for i in self.each]
-        self._check_unique(keys)
-        return keys  # type: ignore[return-value]
+        positions = [i % len(args) for i in self.each]
+        self._check_unique(positions)
+        new_args = list(args)
+        return new_args, [(new_args, i) for i in positions]
 
     def selected(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         """Return the selected argument of a call, or a tuple of the selected arguments."""
         if type(self.wanted) is int and 0 <= self.wanted < len(args):  # the usual case
             return args[self.wanted]
-        values = []
-        for key in self._keys(args, kwargs):
-            if type(key) is int:
-                values.append(args[key] if key < len(args) else self.defaults[self.positional[key]])
-            else:
-                values.append(kwargs[key] if key in kwargs else self.defaults[key])  # type: ignore[index]
-        return values[0] if self.is_one else tuple(values)
+        values = tuple(container[key] for container, key in self._places(args, kwargs)[1])
+        return values[0] if self.is_one else values
 
-    def replaced(self, args: tuple, kwargs: dict[str, Any], new: Any) -> tuple[list, dict[str, Any]]:
+    def replaced(self, args: tuple, kwargs: dict[str, Any], new: Any) -> tuple[Sequence, dict[str, Any]]:
         """Return the arguments of a call, with new values for the selected arguments."""
-        new_args = list(args)
         if type(self.wanted) is int:
+            new_args = list(args)
             new_args[self.wanted] = new
             return new_args, kwargs
-        new_kwargs = dict(kwargs)
-        for key, value in zip(self._keys(args, kwargs), (new,) if self.is_one else new):
-            if type(key) is int:
-                while key >= len(new_args):  # it was not passed, and cannot be passed by keyword
-                    new_args.append(self.defaults[self.positional[len(new_args)]])
-                new_args[key] = value
-            else:
-                new_kwargs[key] = value  # type: ignore[index]
-        return new_args, new_kwargs
+        call, places = self._places(args, kwargs)
+        for (container, key), value in zip(places, (new,) if self.is_one else new):
+            container[key] = value
+        return (call.args, call.kwargs) if self.by_name else (call, kwargs)
 
     def place(self, i: int, structure: tree.Structure, args: tuple) -> str:
         """Return the place of leaf number i, as the user would write it: ``params['w'][0]``."""
         path = tree.paths(structure)[i]
         which, rest = (self.each[0], path) if self.is_one else (self.each[path[0].idx], path[1:])
-        if type(which) is int:
-            names = [p.name for p in _parameters(self.fun) if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        if not self.by_name:
+            kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+            names = [name for name, p in signature_of(self.fun).parameters.items() if p.kind in kinds]
             position = which % len(args)
             which = names[position] if position < len(names) else f"args[{position}]"
         return which + tree.keystr(rest)
-
-
-def _parameters(fun: Callable) -> list[inspect.Parameter]:
-    try:
-        return list(inspect.signature(fun).parameters.values())
-    except (TypeError, ValueError):  # some functions written in C have no signature
-        return []

@@ -5,6 +5,7 @@ Nothing here is about derivatives. It has its own file, so that you can read `gr
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, NoReturn
@@ -12,9 +13,11 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 from numpy import ndarray
 
-from . import guards, tree
+from . import guards, operands, tree
 from .arguments import Arguments
 from .graph import Level, Node, describe
+from .libraries import advice, called_in
+from .methods import as_python_number
 from .tensor import Tensor
 from .views import innermost
 
@@ -36,9 +39,9 @@ class Options(NamedTuple):
 def check_leaf(leaf: Any, options: Options, place: Callable[[], str]) -> str:
     """Return the kind of a leaf (see `kind_of`). Raise if the transform cannot take the leaf."""
     try:
-        guards.refuse_foreign(leaf)
-    except guards.ForeignArrayError as error:
-        raise guards.ForeignArrayError(f"{place()}: {error}") from None
+        operands.refuse_foreign(leaf)
+    except operands.ForeignArrayError as error:
+        raise operands.ForeignArrayError(f"{place()}: {error}") from None
     kind = kind_of(leaf)
     if kind == "O" and not options.allow_objects:
         dtype = f" and dtype {leaf.dtype}" if isinstance(leaf, (ndarray, np.generic)) else ""
@@ -78,7 +81,7 @@ def tensors_for(
 
 def as_array(leaf: Any) -> Any:
     """Return an array of a subclass as a plain array, and anything else as it is."""
-    guards.refuse_foreign(leaf)
+    operands.refuse_foreign(leaf)
     return leaf.view(ndarray) if isinstance(leaf, ndarray) and type(leaf) is not ndarray else leaf
 
 
@@ -117,9 +120,9 @@ def split_aux(out: Any) -> tuple[Any, Any]:
     return out[0], out[1]
 
 
-def check_output(out: Any, options: Options) -> None:
-    """Raise if a result is not a single number, or if the transform cannot differentiate its dtype."""
-    guards.refuse_foreign(out)
+def check_output(out: Any, options: Options, level: Level) -> None:
+    """Raise if a result is not a single number, or if the transform cannot differentiate it."""
+    operands.refuse_foreign(out)
     if out is None or isinstance(out, (tuple, list, dict)):
         raise TypeError(f"Gradient only defined for scalar-output functions. Output was {out}.")
     if kind_of(out) == "O":
@@ -131,6 +134,7 @@ def check_output(out: Any, options: Options) -> None:
             f"Gradient only defined for scalar-output functions. Output had shape: {shape}. Return {example}"
         )
     check_output_dtype(out, options)
+    guards.check_dependence([out], level)
 
 
 def check_output_dtype(out: Any, options: Options) -> None:
@@ -154,7 +158,7 @@ def value_of(leaf: Any, level: Level) -> Any:
         return leaf
     if leaf.level is level:
         return leaf.value.snapshot() if isinstance(leaf.value, Tensor) else leaf.value
-    guards.check_open(leaf.level)
+    guards.check_encloses(leaf.level, level)
     return leaf
 
 
@@ -174,8 +178,9 @@ def gradient_for(leaf: Any, node: Node | None, level: Level, g: Any) -> Any:
     if isinstance(g, Tensor) and g.level is level:
         raise TypeError("a rule uses a value that is being differentiated and is not one of its arguments")
     if isinstance(g, Tensor):
-        if isinstance(node.dtype, type) and not isinstance(leaf, Tensor) and dtype_of(g) != np.dtype(node.dtype):
-            g = g.astype(node.dtype)  # the leaf is a Python number, so its gradient has the dtype of one
+        if isinstance(node.dtype, type) and not isinstance(g.node.dtype, type):
+            g = as_python_number(g)  # the leaf is a Python number, so its gradient is one too
+        g = g + 0j if node.dtype is complex and g.dtype.kind != "c" else g
         array = innermost(g)
         is_read_only = isinstance(array, ndarray) and not array.flags.writeable
         return np.positive(g) if is_read_only else g.snapshot()
@@ -213,14 +218,40 @@ def one_like(value: Any) -> Any:
 
 
 def show_cause(error: Exception) -> None:
-    """Raise minigrad's own error if NumPy has hidden it behind "setting an array element with a sequence"."""
+    """Raise minigrad's own error if the error that a library raised hides what happened: it met a Tensor.
+
+    NumPy hides it behind "setting an array element with a sequence". SciPy hides it behind errors of its own, or, in programs
+    written in C, behind a SystemError.
+    """
     ours = error.__cause__
-    if isinstance(ours, guards.TensorConversionError) and str(error).startswith("setting an array element"):
+    hides = isinstance(error, SystemError) or str(error).startswith("setting an array element")
+    if isinstance(ours, operands.TensorConversionError) and hides:
         error.__cause__ = None
         try:
             raise ours.with_traceback(error.__traceback__) from None
         finally:  # else the two exceptions and this frame would refer to each other
             del ours, error
+    if isinstance(error, operands.TensorConversionError):
+        return
+    frames, traceback = [], error.__traceback__
+    while traceback:
+        frames.insert(0, traceback.tb_frame)
+        traceback = traceback.tb_next
+    name = "np.nditer" if str(error).startswith("Iterator operand") else called_in(frames)
+    given = [frame.f_locals for frame in frames if frame.f_globals.get("__name__", "").startswith("scipy.")]
+    if name == "np.nditer" or (name.startswith("scipy.") and _knows_tensor(given)):
+        raise operands.TensorConversionError(advice(name)) from error
+
+
+def _knows_tensor(value: Any, depth: int = 4) -> bool:
+    """Return whether a value is a Tensor, contains one, or is a function that uses one."""
+    if isinstance(value, Tensor) or not depth:
+        return isinstance(value, Tensor)
+    if isinstance(value, partial):
+        value = [value.func, value.args, value.keywords]
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    used = inspect.getclosurevars(value).nonlocals.values() if inspect.isfunction(value) else ()
+    return any(_knows_tensor(member, depth - 1) for member in [*members, *used])
 
 
 def note_line(error: Exception, run_again: Callable[[guards.Lines], Any]) -> None:

@@ -1,4 +1,4 @@
-"""Which functions of NumPy can be differentiated: a list made from the NumPy that is installed.
+"""Which functions of NumPy and `scipy.special` can be differentiated: a list made from what is installed.
 
     python -m minigrad.coverage                     how many functions and methods of each kind
     python -m minigrad.coverage --list unknown      their names
@@ -11,13 +11,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, NoReturn
 
 import numpy as np
 
+from .polynomial import BASES
 from .table import rule_of
 from .tensor import Tensor
+
+try:
+    from . import scipy
+except ImportError:  # SciPy is not installed
+    scipy = None  # type: ignore[assignment]
 
 KINDS = {
     "differentiable": "have rules for their derivatives, or are made of functions that have",
@@ -37,15 +43,27 @@ NOT_ABOUT_VALUES = ("device", "dtype", "item", "itemsize", "nbytes")
 
 
 def functions(module: ModuleType = np, prefix: str = "np") -> dict[str, Any]:
-    """Return NumPy's public functions that hand a Tensor over to minigrad, by name."""
+    """Return the public functions that take Tensors, of NumPy and of `scipy.special` if SciPy is installed, by name.
+
+    The functions of `numpy.polynomial` take them in `minigrad.numpy`. So do those of `minigrad.scipy`.
+    """
     found = {}
     for name in sorted(dir(module)):
         value = getattr(module, name)
-        if not name.startswith("_") and (isinstance(value, np.ufunc) or hasattr(value, "_implementation")):
+        is_polynomial = getattr(value, "__module__", None) == module.__name__ and ".polynomial" in module.__name__
+        takes_tensors = isinstance(value, np.ufunc) or hasattr(value, "_implementation") or is_polynomial
+        if not name.startswith("_") and takes_tensors and not isinstance(value, type):
             found[f"{prefix}.{name}"] = value
     if module is np:
         for part in ("linalg", "fft", "emath"):
             found |= functions(getattr(np, part), f"np.{part}")
+        found["np.lib.stride_tricks.sliding_window_view"] = np.lib.stride_tricks.sliding_window_view
+        for base in BASES.values():
+            found |= functions(base, base.__name__.replace("numpy", "np"))
+        if scipy:
+            special = SimpleNamespace(**vars(scipy.special), __name__="scipy.special")
+            own = {f"scipy.special.{f.__name__}": f for f in scipy.FUNCTIONS}
+            found |= dict(sorted((functions(special, "scipy.special") | own).items()))  # type: ignore[arg-type]
     return found
 
 
@@ -58,6 +76,8 @@ def kind(function: Any) -> str:
     >>> kind(np.sin), kind(np.floor), kind(np.copyto)
     ('differentiable', 'constant', 'refused')
     """
+    if getattr(function, "__module__", "").startswith("numpy.polynomial.") and not hasattr(function, "_implementation"):
+        return "constant" if function.__name__.endswith(("gauss", "pts1", "pts2")) else "differentiable"
     rule = rule_of(function)
     if rule.constant or (rule.vjps and not any(rule.vjps.values())):
         return "constant"
@@ -113,7 +133,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Print what the command line asks for."""
     parser = _Parser(
         prog="python -m minigrad.coverage",
-        description="Show which of NumPy's functions minigrad can differentiate.",
+        description="Show which functions of NumPy and scipy.special minigrad can differentiate.",
         epilog="example:  python -m minigrad.coverage --list constant unknown",
     )
     names_of = f"print the names: {', '.join(KINDS)}"
@@ -125,7 +145,8 @@ def main(arguments: list[str] | None = None) -> None:
         return
     names = table()
     total = sum(map(len, names.values()))
-    print(f"NumPy {np.__version__}: {total} functions that hand a Tensor over, and methods and attributes of arrays\n")
+    with_scipy = f" and scipy.special {scipy.VERSION}" if scipy else ""
+    print(f"NumPy {np.__version__}{with_scipy}: {total} functions that take Tensors, and methods and attributes of arrays\n")
     for name, meaning in KINDS.items():
         print(f"{len(names[name]):5} {name:16}{meaning}")
     for name in options.list:

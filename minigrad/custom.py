@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from . import guards, table, tree
-from .arguments import check_callable, name_of, wraps
+from . import guards, operands, table, tree
+from .arguments import whole_numbers
 from .boundary import float0, kind_of
+from .functions import check_callable, name_of, wraps
 from .graph import Edge, Level, Node
-from .tensor import Tensor, top_level, unwrap
+from .inplace import only_new_values
+from .tensor import Tensor, record, top_level, unwrap
 from .transforms import vjp
-from .views import innermost
+from .views import innermost, note_views, tensors
 
 # ---- Rules of one's own ---------------------------------------------------------------------------------------------
 
@@ -37,6 +39,8 @@ def defvjp(fun: Callable, **vjps: Callable | None) -> None:
         - A parameter without a default is an argument of `fun`, the shape of an argument (``<argument>_shape``), or the
           result ``y`` (unless `fun` has a parameter ``y``). Only these values are kept until the backward pass.
         - A parameter with a default is a keyword of `fun` that the VJP honours. A call with any other keyword is refused.
+
+        A VJP may write into `g`, which is a copy. All other arrays that it gets are read-only.
 
         A VJP need not undo broadcasting, changes of dtype, or the step from real to complex numbers: the backward pass
         does that. If it is written with NumPy functions that have rules, it can be differentiated too. Then higher
@@ -61,10 +65,61 @@ def defvjp(fun: Callable, **vjps: Callable | None) -> None:
     if not isinstance(fun, np.ufunc) and not hasattr(fun, "_implementation") and not hasattr(fun, "is_primitive"):
         raise TypeError(f"{table.Rule(fun).title} is neither a function of NumPy's nor one made by minigrad.primitive")
     guards.check_rule(table.Rule(fun, {name: vjp and table.VJP(vjp) for name, vjp in vjps.items()}))
-    table.defvjp(fun, **vjps)
+    with guards.changing:  # two threads may define the VJPs of different arguments of one function
+        table.defvjp(fun, **{name: vjp and _kept_apart(vjp) for name, vjp in vjps.items()})
 
 
-primitive = table.primitive
+def _kept_apart(vjp: Callable) -> Callable:
+    """Return a VJP that can neither change nor keep what others use: the cotangent, the residuals, and what it returned."""
+
+    @functools.wraps(vjp)
+    def apart(g: Any, *residuals: Any, **keywords: Any) -> Any:
+        return guards.own(vjp(_writable(g), *guards.locked(residuals), **guards.locked(keywords)))
+
+    return apart
+
+
+def _writable(g: Any) -> Any:
+    """Return copies of cotangents, for a function that may write into them, or keep them."""
+    return [_writable(member) for member in g] if isinstance(g, list) else g.copy() if isinstance(g, ndarray) else guards.own(g)
+
+
+def primitive(fun: Callable) -> Callable:
+    """Make a function one operation of the graph, whatever it does inside. `defvjp` defines its VJPs.
+
+    Parameters
+    ----------
+    fun : callable
+        Returns a number, an array, or a list or tuple of them. While one of its arguments is being differentiated, the
+        arrays that it gets are read-only, and what it returns is copied, unless it is a view of an argument. An argument
+        that is neither a number or array, nor a container of them, is kept as it is: it should not change.
+
+    Examples
+    --------
+    >>> from minigrad import defvjp, grad, primitive
+    >>> @primitive
+    ... def cube(x):
+    ...     return x ** 3
+    >>> defvjp(cube, x=lambda g, x: g * 3 * x ** 2)
+    >>> grad(cube)(2.0)
+    12.0
+    """
+
+    @functools.wraps(fun)
+    def operation(*args: Any, **kwargs: Any) -> Any:
+        level = top_level([args, kwargs])
+        if level is None:
+            return fun(*args, **kwargs)
+        args, kwargs = operands.admitted(args), operands.admitted(kwargs)
+
+        def compute(*values: Any, **options: Any) -> Any:
+            y = operation(*guards.locked(values), **guards.locked(options))
+            return guards.apart(y, [args, kwargs], level)
+
+        return record(table.rule_of(operation), args, kwargs, compute)
+
+    operation.is_primitive = True  # type: ignore[attr-defined]
+    return operation
 
 
 def stop_gradient(x: Any) -> Any:
@@ -86,7 +141,7 @@ def stop_gradient(x: Any) -> Any:
 
 def _plain(t: Tensor) -> Any:
     value = innermost(t)
-    return value.copy() if isinstance(value, ndarray) else value  # a copy, because a rule may need the array
+    return guards.copied(value) if isinstance(value, ndarray) else value  # a copy, because a rule may need the array
 
 
 # ---- Checkpoints ----------------------------------------------------------------------------------------------------
@@ -104,15 +159,20 @@ def checkpoint(
     ----------
     fun : callable
         It must compute the same when it is called again. So it must use no random numbers, and no arrays from outside
-        that change in between. It may use a value from outside that is being differentiated. Then the derivative is
-        right, but no memory is saved.
+        that change in between. (The values that it returns are compared. This does not find a change that has no effect on
+        them.) It may use a value from outside that is being differentiated. Then the derivative is right, but no memory is
+        saved. It must not write into arguments that are being differentiated, nor into such values from outside.
     prevent_cse, policy, static_argnums
         They exist only because JAX has them. Arguments that are not numbers or arrays need not be declared.
 
     Raises
     ------
     NotImplementedError
-        If a `policy` is given.
+        If a `policy` is given. In a call, if `fun` writes into a value from outside that is being differentiated.
+    ValueError
+        In a call, if `fun` writes into an argument that is being differentiated.
+    RuntimeError
+        In the backward pass, if `fun` returns something else when it is called again.
 
     Examples
     --------
@@ -132,22 +192,45 @@ def checkpoint(
         level = top_level(leaves)
         if level is None:
             return fun(*args, **kwargs)
-        lowered = [_own_copy(unwrap(leaf, level)) for leaf in leaves]
-        new_args, new_kwargs = tree.unflatten(structure, [_own_copy(leaf) for leaf in lowered])
-        out_leaves, out_structure = tree.flatten(fun(*new_args, **new_kwargs))
-        if _reaches(out_leaves, level):
-            return fun(*args, **kwargs)
+        lowered = [_lowered(leaf, level) for leaf in leaves]
         traced = [i for i, leaf in enumerate(leaves) if type(leaf) is Tensor and leaf.level is level]
 
         def again(*primals: Any) -> Any:
-            new_leaves = [_own_copy(leaf) for leaf in lowered]
+            out = call([guards.own(leaf) for leaf in lowered], primals)
+            _check_numbers(fun, tree.leaves(out))
+            return tree.map(guards.own, out)
+
+        def call(new_leaves: list, primals: tuple) -> Any:
             for i, primal in zip(traced, primals):
                 new_leaves[i] = primal
             new_args, new_kwargs = tree.unflatten(structure, new_leaves)
             return fun(*new_args, **new_kwargs)
 
+        taken = [guards.own(leaf) for leaf in lowered]
+        with only_new_values(level):
+            if any(type(lowered[i]) in operands.PYTHON_NUMBERS for i in traced):  # as Tensors, they are weak
+                out = vjp(again, *(lowered[i] for i in traced))[0]
+            else:
+                out = call(taken, tuple(lowered[i] for i in traced))
+        out_leaves, out_structure = tree.flatten(out)
+        if _reaches(out_leaves, level):
+            return fun(*args, **kwargs)
+        for leaf, before, after in zip(leaves, lowered, taken):
+            if type(leaf) is ndarray and before.tobytes() != after.tobytes():
+                if any(np.shares_memory(innermost(other), leaf) for other in leaves if other is not leaf):
+                    raise NotImplementedError(f"{name_of(fun)} writes into an argument that shares memory with another one")
+                leaf[...] = after
+        out_leaves = [guards.apart(y, leaves, level) for y in out_leaves]
+
         def back(g: list) -> list:
-            return list(vjp(again, *(lowered[i] for i in traced))[1](tree.unflatten(out_structure, g)))
+            out, pullback = vjp(again, *(lowered[i] for i in traced))
+            # Small differences are rounding errors: with Tensors, some sums are taken in another order.
+            if not _are_alike(tree.leaves(out), out_leaves) and not _are_alike(tree.leaves(again()), out_leaves):
+                raise RuntimeError(
+                    f"{name_of(fun)}, a function of minigrad.checkpoint, returned something else when the backward pass called "
+                    f"it again. It uses random numbers, or an array from outside that has changed: pass them as arguments"
+                )
+            return list(pullback(tree.unflatten(out_structure, g)))
 
         return tree.unflatten(out_structure, _recorded(fun, args, kwargs, out_leaves, [leaves[i] for i in traced], level, back))
 
@@ -193,7 +276,8 @@ class custom_vjp:
         self.fun = fun
         self.fwd: Callable | None = None
         self.bwd: Callable | None = None
-        self.nondiff_argnums = (nondiff_argnums,) if isinstance(nondiff_argnums, int) else tuple(nondiff_argnums)
+        is_one = isinstance(nondiff_argnums, int)
+        self.nondiff_argnums = (nondiff_argnums,) if is_one else whole_numbers("nondiff_argnums", nondiff_argnums)
 
     def defvjp(self, fwd: Callable, bwd: Callable) -> None:
         """Define the derivative.
@@ -204,7 +288,8 @@ class custom_vjp:
             Takes the arguments of the function. Returns a pair: the value, and the residuals (any pytree).
         bwd : callable
             Takes the arguments that `nondiff_argnums` selects, the residuals, and the cotangent of the value. Returns a
-            tuple with one cotangent for each other argument. It has the structure of the argument. None means zero.
+            tuple with one cotangent for each other argument. It has the structure of the argument. None means zero. The
+            function may write into the cotangent, but not into the residuals: their arrays are read-only.
         """
         self.fwd, self.bwd = fwd, bwd
 
@@ -237,12 +322,14 @@ class custom_vjp:
         if level is None:
             return self.fun(*args)
 
-        new = iter(tree.unflatten(structure, [_own_copy(unwrap(leaf, level)) for leaf in leaves]))
+        new = iter(tree.unflatten(structure, [_lowered(leaf, level) for leaf in leaves]))
         result = fwd(*(argument if i in static else next(new) for i, argument in enumerate(args)))
         if not isinstance(result, (tuple, list)) or len(result) != 2:
             raise TypeError(f"the forward function of {name} must return a pair, of the value and the residuals, not {result!r}")
         out, residuals = result
         out_leaves, out_structure = tree.flatten(out)
+        out_leaves = [guards.apart(y, leaves, level) for y in out_leaves]
+        residuals, nondiff = tree.map(guards.to_keep, (residuals, [args[i] for i in static]))
         if _reaches([*out_leaves, *tree.leaves(residuals)], level):
             raise TypeError(_OUTSIDE.format(name))
 
@@ -250,14 +337,14 @@ class custom_vjp:
             for i, y in enumerate(out_leaves):
                 if kind_of(y) not in "fc":
                     g[i] = np.zeros(np.shape(y), float0)
-            cotangents = bwd(*(args[i] for i in static), residuals, tree.unflatten(out_structure, g))
+            cotangents = bwd(*tree.map(guards.locked, [*nondiff, residuals]), tree.unflatten(out_structure, _writable(g)))
             if not isinstance(cotangents, tuple) or len(cotangents) != len(dynamic):
                 raise TypeError(
                     f"the backward function of {name} must return a tuple of {len(dynamic)}, a cotangent for each "
                     f"argument, not {cotangents!r}"
                 )
             try:
-                shares = tree.match(structure, list(cotangents))
+                shares = guards.own(tree.match(structure, list(cotangents)))
             except ValueError as error:
                 raise TypeError(f"the backward function of {name} returned cotangents unlike the arguments: {error}") from None
             for share, leaf in zip(shares, leaves):
@@ -281,6 +368,17 @@ class custom_vjp:
 _OUTSIDE = "{} uses a value from outside that is being differentiated: pass it as an argument"
 
 
+def _check_numbers(fun: Callable, results: list) -> None:
+    """Raise if a function returned anything but numbers and arrays."""
+    for result in results:
+        operands.refuse_foreign(result)
+        if kind_of(result) == "O":
+            raise TypeError(
+                f"{name_of(fun)} returned {result!r} of type {type(result)}: a checkpoint or custom_vjp function returns numbers "
+                f"and arrays only; leave the rest out, or compute it outside of the function"
+            )
+
+
 def _recorded(
     fun: Callable, args: tuple, kwargs: dict[str, Any], results: list, arguments: list[Tensor], level: Any, vjp: Callable
 ) -> list:
@@ -288,17 +386,53 @@ def _recorded(
 
     `vjp` takes a list of the results' cotangents, and returns a list of the arguments' cotangents.
     """
-    for result in results:
-        guards.refuse_foreign(result)
+    _check_numbers(fun, results)
     node = Node(results, [Edge(level.node_of(arguments), vjp, ())])
     outputs = level.wrapped(results, node)
+    for output in tensors(outputs):
+        _unlock(output, [innermost(argument) for argument in arguments])
+    note_views(outputs, arguments)
     level.observer.recorded(fun, args, kwargs, outputs, node)
     return outputs
 
 
-def _own_copy(leaf: Any) -> Any:
-    """Return a copy of an array or Tensor, which the function may write into."""
-    return leaf.copy() if type(leaf) is ndarray else leaf.snapshot() if type(leaf) is Tensor else leaf
+def _are_alike(leaves: list, others: list) -> bool:
+    """Return whether numbers are the same, except for rounding errors."""
+    return len(leaves) == len(others) and all(map(_is_alike, map(innermost, leaves), map(innermost, others)))
+
+
+def _is_alike(a: Any, b: Any) -> bool:
+    if kind_of(a) == "O" or np.array_equal(a, b):
+        return True
+    if kind_of(a) not in "fc" or kind_of(b) not in "fc" or np.shape(a) != np.shape(b):
+        return False
+    size = np.max(np.abs(b), initial=0, where=np.isfinite(b))
+    return np.allclose(a, b, rtol=0, atol=size * np.sqrt(np.finfo(np.result_type(b)).eps), equal_nan=True)
+
+
+def _lowered(leaf: Any, level: Level) -> Any:
+    """Return an argument for a function that is recorded as one operation.
+
+    A Tensor of the level becomes its value, which is read-only. So the results that are views of it are found by their
+    memory, and a write into it raises. Anything else is copied.
+    """
+    if type(leaf) is not Tensor:
+        return guards.own(leaf)
+    return _read_only(leaf.value if leaf.level is level else leaf)
+
+
+def _read_only(value: Any) -> Any:
+    return Tensor(_read_only(value.value), value.node, value.level) if type(value) is Tensor else guards.locked(value)
+
+
+def _unlock(t: Tensor, arrays: list) -> None:
+    """Undo `_read_only` for the array of a result if it is a view of one of these arrays, and that one is not read-only."""
+    while type(t.value) is Tensor:
+        t = t.value
+    arrays = [array for array in arrays if isinstance(array, ndarray) and isinstance(t.value, ndarray)]
+    if any(array.flags.writeable and np.shares_memory(array, t.value) for array in arrays):
+        t.value = t.value.view()
+        t.value.flags.writeable = True
 
 
 def _reaches(leaves: list, level: Level) -> bool:

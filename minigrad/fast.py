@@ -17,20 +17,23 @@ import operator
 import os
 from functools import cache, partial
 from heapq import heappop, heappush
+from threading import get_ident
 from typing import Any, Callable
 from weakref import ref
 
 import numpy as np
 from numpy import float64, ndarray
 
-from . import boundary, custom, graph, guards, table, tensor
+from . import boundary, custom, guards, operands, table, tensor
 from .graph import NOBODY
-from .guards import PYTHON_NUMBERS, copied, of_python_numbers, weak
+from .guards import copied, of_python_numbers, weak
+from .operands import PYTHON_NUMBERS
 from .rules import products, reductions
 from .rules.indexing import scatter
 from .table import Rule, rule_of, rules, shape_of
 from .tensor import Tensor
-from .views import View, call_again, getitem, note_view, note_views
+from .transforms import graph  # minigrad.graph itself is a function
+from .views import View, getitem, note_view, note_views
 
 FLOAT64 = np.dtype(float64)
 new = object.__new__  # it takes longer to call the constructor of Tensor than to set the attributes
@@ -93,6 +96,7 @@ class FastLevel(tensor.GradLevel):
         self.number = next(graph.level_numbers)
         self.observer = observer
         self.open = True
+        self.thread = get_ident()
         self.is_fast = observer is NOBODY
         self.copies: Any = None
 
@@ -101,21 +105,30 @@ class FastLevel(tensor.GradLevel):
 
     def to_keep(self, value: Any) -> Any:
         """Do the same as the core, but copy a large array only once for all its uses, as long as it does not change."""
-        if type(value) is not ndarray:
-            return value.snapshot() if type(value) is Tensor else guards.within(value, self.to_keep)
+        if type(value) is not ndarray or (value.dtype is not FLOAT64 and value.dtype.hasobject):
+            return operands.within(value, self.to_keep) if type(value) in CONTAINERS else guards.to_keep(value)
         flags = value.flags
-        if not flags.writeable and value.base is None:
+        if value.base is None and not flags.writeable:
             return value
         is_small = value.nbytes < 16_384
         if value.nbytes >= 131_072:
             prime_allocator()
         copy = None if is_small or self.copies is None else self.copies.get(id(value), no_copy)()
-        if copy is None or copy.dtype != value.dtype or copy.shape != value.shape or copy.tobytes() != value.tobytes():
+        if copy is None or not is_copy(copy, value):
             copy = value.copy() if flags.c_contiguous else copied(value)
             if not is_small:
                 self.copies = {} if self.copies is None else self.copies
                 self.copies[id(value)] = ref(copy)
         return copy
+
+
+def is_copy(copy: ndarray, value: ndarray) -> bool:
+    """Return whether a copy is still like its array. The array may have changed, or be another one in the same place."""
+    is_alike = copy.dtype == value.dtype and copy.shape == value.shape and copy.flags.fnc == value.flags.fnc
+    return is_alike and copy.tobytes() == value.tobytes()
+
+
+CONTAINERS = {dict, list, tuple}
 
 
 def no_copy() -> None:
@@ -570,13 +583,20 @@ power_a = vjp_of(np.power, "a")
 
 def define_operator(ufunc: np.ufunc) -> None:
     """Give Tensor the short way of an operator, from the rule that the ufunc has now."""
-    rule, (name, compute) = rule_of(ufunc), OPERATORS[ufunc]
+    rule = None
+    while rule is not rule_of(ufunc):  # once more if another thread defines the rule again meanwhile
+        rule = rule_of(ufunc)
+        set_operator(ufunc, rule)
+
+
+def set_operator(ufunc: np.ufunc, rule: Any) -> None:
+    name, compute = OPERATORS[ufunc]
     plain = plain_methods[f"__{name}__"]
     if compute is None:
         setattr(Tensor, f"__{name}__", short_way(rule) or plain)
         return
     way, reflected = both_ways(rule, compute, plain, plain_methods[f"__r{name}__"])
-    if ufunc is np.power and rule.vjps["a"].fun is power_a:  # type: ignore[union-attr]
+    if ufunc is np.power and rule.vjps["a"].fun is power_a:
         way = with_squares(way, compute, plain)
     setattr(Tensor, f"__{name}__", way)
     setattr(Tensor, f"__r{name}__", reflected)
@@ -624,7 +644,8 @@ NUMERIC = {ndarray, float64, float, int}
 
 OPTIONS = {int, float, bool, str, type, type(None)}
 INDEXED = {ndarray, Tensor}
-SIMPLE_INDICES = {int, slice, type(None), type(...)}
+SIMPLE_INDICES = {int, type(None), type(...)}
+BOUNDS = {int, np.int64, type(None)}
 
 
 def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -640,7 +661,9 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     plan = plans[form] if form in plans else plans.setdefault(form, plan_for(rule, args, kwargs))
     if plan is None:
         return tensor.record(rule, args, kwargs)
-    vjp, keywords, pick = plan
+    vjp, keywords, pick, arrays = plan
+    if arrays and tuple in map(type, (*args[1:], *kwargs.values())):  # the tuple may stand for an array
+        return tensor.record(rule, args, kwargs)
     x, level = t.value, t.level
     y = rule.fun(x, *args[1:], **kwargs)
     if keywords:
@@ -648,17 +671,20 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         vjp = partial(vjp, **{name: given[name] for name in keywords})
     result = result_of(y, level, t.node, vjp, pick(x, *args[1:], y=y, **kwargs))
     if type(y) is type(x) is ndarray:
-        if y is x or y.base is not None and (y.base is x or y.base is x.base):
-            note_view(result, t, None, partial(call_again, rule.fun, args, kwargs, t, None))
+        if y is x or y.base is x:
+            note_view(result, t)
+        elif y.base is not None:
+            note_views(result, t)
     elif type(y) is not float64:
-        note_views(result, {"": t}, rule.fun, args, kwargs)
+        note_views(result, t)
     return result
 
 
 def plan_for(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Return the plan for calls of this form. Return None if they must go the plain way.
 
-    A plan has the VJP of the first argument, the options that it takes, and a function that picks the residuals.
+    A plan has the VJP of the first argument, the options that it takes, a function that picks the residuals, and whether
+    other arguments of the call may be arrays.
     """
     names = list(rule.parameters)
     options = [*names[1 : len(args)], *kwargs]
@@ -673,7 +699,8 @@ def plan_for(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     residuals = "".join(f"shape_of({name[:-6]})," if name.endswith("_shape") else f"{name}," for name in vjp.residuals)
     named = ", ".join(f"{name}=None" for name in dict.fromkeys([*names, *options, "y"]))
     pick = eval(f"lambda {named}: ({residuals})", {"shape_of": shape_of})
-    return FASTER.get(vjp.fun, vjp.fun), [name for name in vjp.keywords if name in options], pick
+    keywords = [name for name in vjp.keywords if name in options]
+    return FASTER.get(vjp.fun, vjp.fun), keywords, pick, not rule.vjps.keys().isdisjoint(options)
 
 
 def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -702,22 +729,35 @@ def method_of(fun: Any) -> Callable:
     return method
 
 
+def is_simple(index: Any) -> bool:
+    """Return whether an index holds no arrays, which would make a copy, and no objects, which could change."""
+    if type(index) is tuple:
+        return SIMPLE_INDICES.issuperset(map(type, index)) or all(map(is_simple_part, index))
+    return is_simple_part(index)
+
+
+def is_simple_part(index: Any) -> bool:
+    if type(index) is slice:
+        return type(index.start) in BOUNDS and type(index.stop) in BOUNDS and type(index.step) in BOUNDS
+    return type(index) in SIMPLE_INDICES
+
+
 def item(self: Any, index: Any) -> Any:
     """Do the same as `Tensor.__getitem__`, faster for indices without arrays."""
-    is_simple = type(index) in SIMPLE_INDICES or (type(index) is tuple and SIMPLE_INDICES.issuperset(map(type, index)))
-    if not is_simple or not self.level.is_fast or type(self.value) not in INDEXED or vjp_of(getitem, "a") not in FASTER:
+    is_fast = (type(index) is int or is_simple(index)) and self.level.is_fast and type(self.value) in INDEXED
+    if not is_fast or vjp_of(getitem, "a") not in FASTER:
         return getitem(self, index)
     y, node = self.value[index], self.node
     t = result_of(y, self.level, node, Parts, (index, node.shape))
     if type(y) is ndarray or (type(y) is Tensor and type(y.family) is View):
-        note_view(t, self, index)
+        note_view(t, self)
     return t
 
 
 # ---- All calls ------------------------------------------------------------------------------------------------------
 # These functions run for every leaf, every gradient or every argument. They check for the usual types first.
 
-LEAVES = guards.ORDINARY | {float64, np.dtype}
+LEAVES = operands.ORDINARY | {float64, np.dtype}
 plain_one_like, plain_check_output, plain_unwrap = boundary.one_like, boundary.check_output, tensor.unwrap
 ONE_OF_FLOAT64 = float64(1)
 
@@ -753,10 +793,10 @@ def one_like(value: Any) -> Any:
     return ONE_OF_FLOAT64 if type(value) is float64 else plain_one_like(value)
 
 
-def check_output(out: Any, options: Any) -> None:
+def check_output(out: Any, options: Any, level: Any) -> None:
     """Do the same as `boundary.check_output`."""
-    if type(out) is not Tensor or type(out.value) not in (float64, float) or options.holomorphic:
-        plain_check_output(out, options)
+    if type(out) is not Tensor or type(out.value) not in (float64, float) or options.holomorphic or out.level is not level:
+        plain_check_output(out, options, level)
 
 
 def unwrap(value: Any, level: Any) -> Any:
@@ -776,8 +816,9 @@ plain_find_tensor = table.find_tensor
 
 def find_tensor(value: Any) -> Any:
     """Do the same as `table.find_tensor`, which a primitive calls with its arguments: most are arrays and numbers."""
-    if type(value) is tuple and len(value) == 2 and type(value[0]) is tuple and not value[-1] and NUMERIC.issuperset(map(type, value[0])):
-        return None
+    if type(value) is tuple and len(value) == 2 and type(value[0]) is tuple and type(value[1]) is dict and not value[1]:
+        if NUMERIC.issuperset(map(type, value[0])):
+            return None
     return plain_find_tensor(value)
 
 
@@ -787,7 +828,13 @@ plain_define = table.define
 
 
 def define(rule: Any) -> None:
-    """Do the same as `table.define`. A new rule of an operator takes effect at once."""
+    """Do the same as `table.define`. A new rule of an operator takes effect at once.
+
+    The short way of the old rule is dropped before and after. So it is never used with the new rule in the table, even if
+    this function is interrupted.
+    """
+    if rule.fun in OPERATORS:
+        postpone(rule.fun)
     plain_define(rule)
     if rule.fun in OPERATORS:
         postpone(rule.fun)

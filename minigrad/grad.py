@@ -11,7 +11,8 @@ from functools import partial
 from typing import Any
 
 from . import boundary, graph, tensor, tree
-from .arguments import Arguments, check_callable, wraps
+from .arguments import Arguments
+from .functions import check_callable, wraps
 
 
 def grad(
@@ -54,7 +55,8 @@ def grad(
     ------
     TypeError
         Here, if `fun` is not callable, if `argnums` are not integers, or if `fun` has no argument that `argnames` names. In
-        the call, if a leaf cannot be differentiated, or if the result is not a real number.
+        the call, if a leaf cannot be differentiated, if the result is not a real number, or if it does not depend on the
+        argument and ``item()`` or ``int()`` made a plain number of a Tensor.
     ValueError
         If an argument is selected twice, or if no argument is selected.
 
@@ -136,7 +138,7 @@ def differentiate(
         new_args, new_kwargs = arguments.replaced(args, kwargs, tree.unflatten(structure, inputs))
         out = fun(*new_args, **new_kwargs)
         out, aux = boundary.split_aux(out) if has_aux else (out, None)
-        boundary.check_output(out, options)
+        boundary.check_output(out, options, level)
         value = boundary.value_of(out, level)
         aux = tree.map(partial(boundary.value_of, level=level), aux) if has_aux else None
         root = [] if value is out else [out.node]  # empty if the result does not depend on the leaves
@@ -148,7 +150,7 @@ def differentiate(
                 boundary.note_line(error, partial(differentiate, fun, arguments, options, has_aux, args, kwargs))
             raise
         gradients = boundary.gradients_for(leaves, nodes, level, cotangents)
-    except ValueError as error:
+    except Exception as error:
         boundary.show_cause(error)
         raise
     finally:

@@ -32,6 +32,7 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 from itertools import count
+from threading import get_ident
 from typing import Any, Callable, NamedTuple
 
 import numpy as np
@@ -122,9 +123,12 @@ class Level:
     its arguments. To that level, values of lower levels are constants.
     """
 
+    taken: Any = None  # whether plain numbers were taken out of its Tensors; see `guards.taken`
+
     def __init__(self, observer: Observer = NOBODY) -> None:
         self.number = next(level_numbers)
         self.open = True
+        self.thread = get_ident()
         self.observer = observer
 
     def close(self) -> None:

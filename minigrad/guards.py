@@ -6,130 +6,23 @@ how differentiation works, you can read the core without this file.
 
 from __future__ import annotations
 
+import os
 import sys
 from array import array as buffer
 from collections import UserList, deque
+from copy import deepcopy
+from threading import RLock, get_ident
 from typing import Any, Callable, NoReturn
 
 import numpy as np
 from numpy import ndarray
 
-PYTHON_NUMBERS = (float, int, complex, bool)
-
-
-class TensorConversionError(TypeError):
-    """A Tensor was about to become a plain number or array, which would drop its derivative."""
+from . import libraries
+from .operands import PYTHON_NUMBERS, Guarded, TensorConversionError, refuse_foreign, within
 
 
 class EscapedTensorError(TypeError):
     """A Tensor was used after the call that it belonged to had ended."""
-
-
-def within(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Return a list, tuple, dict or slice with its members changed, and any other value as it is."""
-    if isinstance(value, dict):
-        return {key: change(member) for key, member in value.items()}
-    if isinstance(value, slice):
-        return slice(change(value.start), change(value.stop), change(value.step))
-    if isinstance(value, (list, tuple)):
-        members = map(change, value)
-        return type(value)(*members) if hasattr(value, "_fields") else type(value)(members)
-    return value
-
-
-# ---- What may take part ---------------------------------------------------------------------------------------------
-
-# These arrays are refused. Their operations mean something else, or run later, or NumPy does not see them. A key is the
-# name of a library, or of a type in NumPy.
-FOREIGN = {
-    "pandas": "pandas aligns values by their labels; pass x.to_numpy()",
-    "xarray": "xarray aligns values by their labels; pass x.to_numpy()",
-    "dask": "Dask computes later, when its data may have changed; pass x.compute()",
-    "jax": "JAX's operations are not NumPy's; pass np.asarray(x)",
-    "jaxlib": "JAX's operations are not NumPy's; pass np.asarray(x)",
-    "torch": "PyTorch's operations are not NumPy's; pass x.detach().numpy()",
-    "scipy": "a sparse matrix has operations of its own; pass x.toarray()",
-    "numpy.MaskedArray": "a masked array leaves elements out; pass x.filled(), or use where=",
-    "numpy.matrix": "np.matrix multiplies matrices with *; pass np.asarray(x), and write @",
-}
-ARRAY_LIKE = (range, buffer, memoryview, bytearray, deque, UserList)
-ORDINARY = {ndarray, *PYTHON_NUMBERS, str, bytes, type, type(None), type(...)}  # taken as they are
-
-
-class ForeignArrayError(TypeError, ValueError):
-    """An array was used in a differentiated computation, and arrays of its kind cannot be."""
-
-
-def refuse_foreign(value: Any) -> None:
-    """Raise if a value is an array of another library, or of a NumPy subclass with other operations."""
-    kind = type(value)
-    if kind is ndarray or not (hasattr(kind, "__array__") or hasattr(kind, "toarray")):
-        return
-    for base in kind.__mro__:
-        library = base.__module__.partition(".")[0]
-        remedy = FOREIGN.get(f"numpy.{base.__name__}" if library == "numpy" else library)
-        if remedy and (hasattr(base, "__array__") or hasattr(base, "toarray")):
-            _refuse_array(value, remedy)
-
-
-def _refuse_array(value: Any, remedy: str) -> NoReturn:
-    name = f"{type(value).__module__.partition('.')[0]}.{type(value).__name__}"
-    raise ForeignArrayError(f"a {name} cannot take part in what is being differentiated: {remedy}")
-
-
-def admitted(value: Any) -> Any:
-    """Return an argument of an operation. If NumPy would convert an object in it to an array, convert it here.
-
-    This is done once, before the operation. So the operation and its derivative use the same numbers, even if the object
-    changes in between. An object is refused if its class has operations of its own.
-    """
-    kind = type(value)
-    if kind in ORDINARY or isinstance(value, (Guarded, np.generic)):
-        return value
-    if kind is tuple or kind is list:
-        return kind(map(admitted, value))
-    if kind is dict or kind is slice:
-        return within(value, admitted)
-    refuse_foreign(value)
-    if hasattr(kind, "__array__"):
-        if getattr(kind, "__array_ufunc__", None) is not None and not isinstance(value, np.memmap):
-            _refuse_array(value, "it has operations of its own; pass np.asarray(x)")
-        return np.asarray(value)
-    if isinstance(value, ARRAY_LIKE) or hasattr(value, "__array_interface__") or hasattr(value, "__array_struct__"):
-        return np.asarray(value)
-    return within(value, admitted)
-
-
-def operand(value: Any) -> Any:
-    """Return the other operand of an operator as a number or array. Return NotImplemented if it is neither."""
-    if type(value) is ndarray or isinstance(value, (*PYTHON_NUMBERS, Guarded)):
-        return value
-    if getattr(type(value), "__array_ufunc__", True) is None:
-        return NotImplemented  # this tells NumPy, and minigrad too, to leave operators to the class
-    value = admitted(value)
-    value = np.asarray(value) if isinstance(value, (list, tuple)) else value
-    return value if isinstance(value, (np.number, np.bool_, *PYTHON_NUMBERS, ndarray)) else NotImplemented
-
-
-def as_arrays(rule: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """Turn a list into an array where a rule expects an array. Turn an array into a list where it expects a sequence."""
-    for name, vjp in rule.vjps.items():
-        value = given.get(name)
-        if vjp and vjp.of_sequence:
-            given[name] = [_as_array(rule, name, member) for member in value]
-        elif isinstance(value, (list, tuple)):
-            given[name] = _as_array(rule, name, value)
-    return given
-
-
-def _as_array(rule: Any, name: str, value: Any) -> Any:
-    try:
-        return np.asarray(value) if isinstance(value, (list, tuple)) else value
-    except TensorConversionError:
-        raise TensorConversionError(
-            f"{rule.title} got a list with Tensors in it for {name!r}, where it takes an array: make it one Tensor "
-            f"first, with np.stack"
-        ) from None
 
 
 def check_call(rule: Any, differentiated: list[str], given: dict[str, Any]) -> None:
@@ -166,6 +59,8 @@ def _refuse_function(rule: Any) -> NoReturn:
             f"{rule.title} writes into an array, which would drop the derivative of a Tensor; write t[index] = value "
             f"instead, into a Tensor (np.zeros_like makes one), or build the array with np.stack or np.where"
         )
+    if rule.title.startswith("scipy.special.") and rule.fun.__name__.startswith("_"):
+        raise NotImplementedError(libraries.advice(rule.title))  # the user has not called this ufunc
     raise NotImplementedError(
         f"{rule.title} has no derivative rule, so it cannot be applied to a value that is being differentiated. Add "
         f"one with minigrad.defvjp({rule.title}, x=lambda g, x: ...), one VJP for each argument that has a "
@@ -199,7 +94,13 @@ def check_result(rule: Any, y: Any) -> None:
             check_result(rule, member)
         return
     refuse_foreign(y)
-    if np.dtype(getattr(y, "dtype", type(y))).kind not in "fcbiu":
+    kind = np.dtype(getattr(y, "dtype", type(y))).kind
+    if kind == "O" and isinstance(y, ndarray):
+        raise TypeError(
+            f"{rule.title} returned an array of dtype object, which cannot be differentiated: an argument is such an array; make "
+            f"it an array of numbers first, with x.astype(float)"
+        )
+    if kind not in "fcbiu":
         raise TypeError(f"{rule.title} returned {y!r} of type {type(y)}, which cannot be differentiated")
 
 
@@ -223,6 +124,59 @@ def check_open(level: Any) -> None:
         raise EscapedTensorError(
             "a Tensor was used after the grad call that made it had ended: it escaped through a global, a list "
             "or an attribute. Return it from the differentiated function instead (has_aux=True)"
+        )
+
+
+changing = RLock()  # for what two threads may change at once: the rule of a function, the list of a Tensor's views
+if hasattr(os, "register_at_fork"):  # a copy of the process must not wait for a thread that is not in it
+    os.register_at_fork(after_in_child=changing._at_fork_reinit)  # type: ignore[attr-defined]
+
+
+def check_thread(level: Any) -> None:
+    """Raise if this is not the thread that a level began in. Of two writes at the same time, one would be lost."""
+    if level.thread != get_ident():
+        raise NotImplementedError(
+            "a Tensor can be written into only in the thread that called grad; let the other threads return their results, "
+            "and write them, or join them with np.stack, in that thread"
+        )
+
+
+def check_encloses(other: Any, level: Any) -> None:
+    """Raise if a result of a level holds a Tensor of another level that is not an outer one, which began before."""
+    check_open(other)
+    if other.number > level.number:
+        raise EscapedTensorError(
+            "the result depends on a Tensor of another grad call, which runs in another thread and began later: let that "
+            "call end, and use what it returns"
+        )
+
+
+# ---- Plain numbers that are taken out of Tensors ---------------------------------------------------------------------
+
+
+def taken(t: Any, call: str) -> Any:
+    """Return the plain value in a Tensor, for `item()` or `int()`. Its level, and the levels below it, note the line."""
+    is_own = True
+    while isinstance(t, Guarded):
+        level: Any = t.level  # type: ignore[attr-defined]
+        if level.taken is None or (is_own and not level.taken[1]):
+            level.taken = f"{call} was called in {user_line()}", is_own
+        t, is_own = t.value, False  # type: ignore[attr-defined]
+    return t
+
+
+def check_dependence(results: list, level: Any) -> None:
+    """Raise if a result does not depend on what is differentiated, perhaps because a plain number was taken out of a Tensor.
+
+    Several results may depend on it in part. If the plain number was taken for an inner call, such as the first of two
+    derivatives, its result may depend on this level nowhere, and rightly. So then the error comes only if no result does.
+    """
+    lost = [result for result in results if getattr(result, "level", None) is not level]
+    if level.taken and lost and (level.taken[1] or len(lost) == len(results)):
+        raise TensorConversionError(
+            f"the result does not depend on what is differentiated, so its derivative would be 0, and {level.taken[0]}: "
+            f"such a plain number has no derivative. Keep the Tensor; or, where a constant is wanted, write "
+            f"minigrad.stop_gradient(t)"
         )
 
 
@@ -257,28 +211,146 @@ def user_line() -> str:
 def to_keep(value: Any) -> Any:
     """Return what a rule can keep of an argument. It stays the same if the user writes into the argument later.
 
-    An array is copied, unless it is read-only and is not a view. (Such an array can still change: through a view that was
-    taken before it became read-only. This is not detected.)
+    All arrays in the argument are copied, with one exception. An array that is read-only and is not a view is trusted: it
+    is kept as it is. So a program that makes its data read-only saves a copy of them in every step. Such an array can still
+    change in two ways: through a view that was taken before it became read-only, and when its flag is set back. Neither is
+    detected, and then the derivative is wrong.
     """
+    if isinstance(value, ndarray) and value.base is None and not value.flags.writeable:
+        return value
+    return within(value, to_keep) if isinstance(value, (list, tuple, dict, slice)) else own(value)
+
+
+def own(value: Any) -> Any:
+    """Return a value with copies in place of its arrays, Tensors, and containers. Nobody else can write into them."""
     if isinstance(value, ndarray):
-        return value if not value.flags.writeable and value.base is None else copied(value)
-    return value.snapshot() if isinstance(value, Guarded) else within(value, to_keep)
+        return copied(value)
+    if isinstance(value, COPIED_WHOLE):
+        return deepcopy(value)
+    return value.snapshot() if isinstance(value, Guarded) else within(value, own)
+
+
+COPIED_WHOLE = (set, bytearray, buffer, deque, UserList)
 
 
 def copied(array: ndarray) -> ndarray:
-    """Return a copy whose elements come in the same order as the array's, for every value of NumPy's ``order=``.
+    """Return a copy that lies in memory as the array does: in the same order, backwards or with gaps where the array does so.
 
-    The order "A" means Fortran order if the array has Fortran order in memory, without gaps. So the copy of an array with
-    gaps must have gaps too. A broadcast array stays broadcast and read-only.
+    So the elements come in the same order for every value of NumPy's ``order=``, and `ravel` and `reshape` return a view
+    where they do so for the array. A broadcast array stays broadcast and read-only. Large gaps become small.
     """
+    if array.dtype.hasobject:
+        return deepcopy(array)  # the objects may be arrays too
     shape = array.shape
     if 0 in array.strides and array.size:
         array = array[tuple([slice(1) if stride == 0 else slice(None) for stride in array.strides])]
     copy = array.copy("K")
-    if copy.flags.fnc and not array.flags.fnc:
-        copy = np.empty((2, *array.shape), array.dtype, "F")[0]
-        copy[...] = array
+    if copy.strides != array.strides and copy.size:
+        strides = _with_small_gaps(array)
+        if any(n > 1 and a != b for n, a, b in zip(array.shape, strides, copy.strides)):
+            copy = with_strides(array.shape, strides, array.dtype)
+            copy[...] = array
+            copy.flags.writeable = not _overlaps_itself(array)
     return copy if copy.shape == shape else np.broadcast_to(copy, shape)
+
+
+def is_of_constant(result: Any, args: Any, level: Any) -> bool:
+    """Return whether a result is an argument that is a constant to the level, or a view of one.
+
+    `numpy.broadcast_arrays` and `numpy.histogram` have such results. They have no derivative. The caller gets them as they
+    are, so that they change with the argument, as in NumPy.
+    """
+    origins = _origins(result, args)
+    return bool(origins) and not _has_variable(origins, level)
+
+
+def result_to_keep(result: Any, args: Any, level: Any) -> Any:
+    """Return what a rule can keep of a result. Only those of several results that are constants can change."""
+    if not isinstance(result, (list, tuple)):
+        return result
+    return within(result, lambda member: to_keep(member) if is_of_constant(member, args, level) else member)
+
+
+def apart(result: Any, args: Any, level: Any, is_only: bool = True) -> Any:
+    """Return the result of a function of the user. It is copied, because the function may keep it and write into it later.
+
+    A view of a Tensor stays one, and so does a view of a constant if there are other results.
+    """
+    if isinstance(result, (list, tuple)):
+        return within(result, lambda member: apart(member, args, level, False))
+    origins = _origins(result, args)
+    return result if _has_variable(origins, level) or (origins and not is_only) else own(result)
+
+
+def _origins(result: Any, args: Any) -> list:
+    """Return those of the arguments of a call with which a result shares memory."""
+    array = _array_in(result)
+    return [leaf for leaf in _leaves(args) if _share_memory(array, _array_in(leaf))] if isinstance(array, ndarray) else []
+
+
+def _has_variable(leaves: list, level: Any) -> bool:
+    return any(isinstance(leaf, Guarded) and leaf.level is level for leaf in leaves)
+
+
+def _leaves(value: Any) -> list:
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else None
+    return [value] if members is None else [leaf for member in members for leaf in _leaves(member)]
+
+
+def _array_in(value: Any) -> Any:
+    while isinstance(value, Guarded):
+        value = value.value
+    return value
+
+
+def _share_memory(array: ndarray, other: Any) -> bool:
+    return array is other or isinstance(other, ndarray) and array.base is not None and np.shares_memory(array, other)
+
+
+def _with_small_gaps(array: ndarray) -> list[int]:
+    """Return strides for which an array has gaps in the same places, each as large as one element."""
+    end = new_end = size = array.itemsize  # where the elements along the inner axes end, in the array and in the copy
+    strides = list(array.strides)
+    for axis in sorted(range(array.ndim), key=lambda axis: (abs(strides[axis]), -axis)):
+        n, stride = array.shape[axis], strides[axis]
+        if n > 1:
+            new = new_end if abs(stride) == end else new_end + size
+            strides[axis] = new if stride > 0 else -new
+            end, new_end = n * abs(stride), n * new
+    return strides
+
+
+def with_strides(shape: tuple, strides: list[int], dtype: Any) -> ndarray:
+    """Return a new array with these strides."""
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    moves = [(n - 1) * stride for n, stride in zip(shape, strides)]
+    buffer = np.empty(1 + sum(map(abs, moves)) // dtype.itemsize, dtype)
+    return ndarray(shape, dtype, buffer, -sum(min(0, move) for move in moves), strides)
+
+
+def memory(array: ndarray) -> ndarray:
+    """Return the memory of an array, from its lowest element to its highest, as an array without gaps."""
+    if array.flags.c_contiguous or not array.size:
+        return array
+    lowest = array[tuple([slice(None, None, -1 if stride < 0 else 1) for stride in array.strides])]
+    n = 1 + sum((n - 1) * stride for n, stride in zip(lowest.shape, lowest.strides)) // array.itemsize
+    return np.lib.stride_tricks.as_strided(lowest, (n,), (array.itemsize,))
+
+
+def is_writable(array: ndarray) -> bool:
+    """Whether an array may be written into. In an array that overlaps itself, a write into an element would change others."""
+    flags = array.flags
+    return bool(flags.num & 0x400) and (flags.forc or not _overlaps_itself(array))  # after np.broadcast_arrays, flags.writeable warns
+
+
+def _overlaps_itself(array: ndarray) -> bool:
+    end = array.itemsize
+    for stride, n in sorted((abs(stride), n) for stride, n in zip(array.strides, array.shape) if n > 1):
+        if stride < end:
+            return array.size > 0
+        end += (n - 1) * stride
+    return False
 
 
 def locked(value: Any) -> Any:
@@ -314,44 +386,3 @@ def of_python_numbers(ufunc: np.ufunc, operate: Callable) -> Callable:
         return weak(ufunc(a, b), (a, b)) if turned_complex else y
 
     return compute
-
-
-# ---- What would lose the derivative ---------------------------------------------------------------------------------
-
-
-def refused(what: str, instead: str) -> Callable[..., NoReturn]:
-    """Return a method that raises, and says what to write instead."""
-
-    def refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
-        raise TensorConversionError(f"{what} would drop the derivative of a value that is being differentiated; {instead}")
-
-    return refuse
-
-
-class Guarded:
-    """A base class of `Tensor`. It raises an error for each way to lose the derivative."""
-
-    __slots__ = ()
-    __array_priority__ = __pandas_priority__ = 10_000  # so that other libraries ask the Tensor first
-
-    __array__ = refused(
-        "turning a Tensor into an array",
-        "keep it a Tensor: np.stack([a, b]) instead of np.array([a, b]), np.sin(t) instead of np.sin(np.asarray(t)), "
-        "array = np.zeros_like(t, shape=...) before array[0] = t; x.toarray(), x.to_numpy() or x.filled() in "
-        "place of an operand x of another library; and minigrad.stop_gradient(t) where no derivative is wanted",
-    )
-    __float__ = refused(
-        "float()",
-        "write np.sin(t) instead of math.sin(t) or float(t), array = np.zeros_like(t, shape=...) before array[0] = t; "
-        "and t.item() where only the number is wanted",
-    )
-    __complex__ = refused("complex()", "write t + 0j; and t.item() where only the number is wanted")
-    __reduce__ = refused("pickling a Tensor", "pickle what grad returns, or minigrad.stop_gradient(t)")
-    tolist = refused("tolist()", "write list(t)")
-
-    def __getattr__(self, name: str) -> NoReturn:
-        if name in ("variable", "dims"):  # xarray asks its other operand for these first
-            raise ForeignArrayError(f"an array of xarray's cannot take part in what is being differentiated: {FOREIGN['xarray']}")
-        hint = f"; write np.{name}(t)" if hasattr(ndarray, name) and hasattr(np, name) else ""
-        hint = {"put": "; write t[index] = value", "fill": "; write t[...] = value"}.get(name, hint)
-        raise AttributeError(f"'Tensor' object has no attribute {name!r}{hint}")

@@ -4,37 +4,60 @@ A write changes no array, because rules may have kept the array. Instead, the op
 value with other elements at an index. The Tensor gets this new value, and the node of the operation.
 
 Arrays can share memory: the Tensor may be a view, or have views (see `views`). Then the root gets its new value first.
-After it, each view of the root that is still alive gets its new value.
+After it, each view of the root that touches what was written gets its new value.
 """
 
 from __future__ import annotations
 
-from typing import Any, Callable
+import sys
+from collections import deque
+from contextlib import contextmanager
+from itertools import starmap
+from opcode import opmap
+from typing import Any, Callable, Iterator
 
 import numpy as np
 from numpy import ndarray
 
-from . import guards
+from . import guards, operands
+from .graph import Level, describe, node_numbers
 from .rules.indexing import replace, scatter
 from .table import rule_of, ufunc_methods
 from .tensor import Tensor, record
-from .views import View, innermost
+from .views import View, innermost, placed, replaced, taken
 
 # ---- Writing --------------------------------------------------------------------------------------------------------
 
 
 def write(t: Any, index: Any, value: Any) -> None:
     """Do ``t[index] = value``."""
-    index, value = guards.admitted(_plain(index)), guards.admitted(value)
-    array = _writable(t)
-    family = getattr(value, "family", None)
-    if type(family) is View and family.origin is t and _are_same(family.index, index):
-        return  # Python runs y[i] += u as v = y[i]; v += u; y[i] = v. Here v is a view, and v += u has written into y
-    _renew(t, replace(t, index, _fitting(t, array[index], value)))
+    index, value = operands.admitted(_plain(index)), operands.admitted(value)
+    array, family = innermost(t), getattr(value, "family", None)
+    if type(family) is View and isinstance(array, ndarray):
+        root, place = placed(t)
+        if family.root is root:
+            target = array[index]
+            if np.may_share_memory(target, array) and family.place.same_as(place.inside(array, target)):
+                return  # Python runs y[i] += u as v = y[i]; v += u; y[i] = v. Here v is a view, and v += u has written into y
+            _refuse_swap(sys._getframe(1))
+    target = _writable(t)[index]
+    new = replace(t, index, _fitting(t, target, value))
+    if t.family is not None and not isinstance(target, ndarray):  # a single element, as an array of no axes
+        target = array[(*(index if isinstance(index, tuple) else (index,)), ...)]
+    _renew(t, new, target)
+
+
+def _refuse_swap(frame: Any) -> None:
+    """Raise if a program in C does this write, and not the line of Python in the frame.
+
+    NumPy's `shuffle` swaps rows, x[i], x[j] = x[j], x[i]. If rows are views, both are then the same.
+    """
+    if frame.f_code.co_code[frame.f_lasti] not in (opmap["STORE_SUBSCR"], opmap.get("STORE_SLICE")):
+        raise NotImplementedError("a function in C, like shuffle, cannot move rows of a Tensor; write t = t[rng.permutation(len(t))]")
 
 
 def _plain(index: Any) -> Any:
-    return innermost(index) if isinstance(index, Tensor) else guards.within(index, _plain)
+    return innermost(index) if isinstance(index, Tensor) else operands.within(index, _plain)
 
 
 def update(t: Any, result: Any) -> Any:
@@ -45,28 +68,28 @@ def update(t: Any, result: Any) -> Any:
 def _filled(t: Any, result: Any) -> Any:
     """Write a result into all of `t`, and return `t`."""
     array = _writable(t)
-    if np.broadcast_shapes(np.shape(result), array.shape) != array.shape:
+    shape, kind = describe(result)
+    if shape != array.shape and np.broadcast_shapes(shape, array.shape) != array.shape:
         raise ValueError(
-            f"non-broadcastable output operand with shape {array.shape} doesn't match the broadcast shape {np.shape(result)}"
+            f"non-broadcastable output operand with shape {array.shape} doesn't match the broadcast shape {shape}"
         )
-    dtype = np.result_type(result)
-    if not np.can_cast(dtype, array.dtype, "same_kind"):
-        raise TypeError(f"a result of dtype {dtype} cannot be written into an array of dtype {array.dtype}")
-    is_alike = type(result) is type(t) and (np.shape(result), dtype) == (array.shape, array.dtype)
-    _renew(t, result if is_alike and _layout(innermost(result)) == _layout(array) else replace(t, ..., result))
+    if not np.can_cast(kind, array.dtype, "same_kind"):
+        raise TypeError(f"a result of dtype {np.dtype(kind)} cannot be written into an array of dtype {array.dtype}")
+    is_alike = type(result) is type(t) and (shape, kind) == (array.shape, array.dtype)
+    _renew(t, result if is_alike else replace(t, ..., result))
     return t
 
 
-def update_at(ufunc: np.ufunc, t: Any, index: Any, *operands: Any) -> None:
-    """Do ``ufunc.at(t, index, *operands)``. If the index names an element twice, the operation is applied to it twice."""
+def update_at(ufunc: np.ufunc, t: Any, index: Any, *values: Any) -> None:
+    """Do ``ufunc.at(t, index, *values)``. If the index names an element twice, the operation is applied to it twice."""
     if not isinstance(t, Tensor):
         raise NotImplementedError(
             f"np.{ufunc.__name__}.at was to write a value that is being differentiated into a plain array, which would "
             f"drop its derivative; write into np.zeros_like(x, shape=...), where x is being differentiated"
         )
-    index, operands = guards.admitted(index), guards.admitted(operands)
+    index, values = operands.admitted(index), operands.admitted(values)
     elements = np.arange(t.size).reshape(_writable(t).shape)[index]
-    spread = [np.broadcast_to(_fitting(t, elements, operand), elements.shape) for operand in operands]
+    spread = [np.broadcast_to(_fitting(t, elements, value), elements.shape) for value in values]
     if ufunc in (np.add, np.subtract):
         _renew(t, replace(t, ..., ufunc(t, scatter(spread, [index], t.shape))))
         return
@@ -89,7 +112,7 @@ def call_ufunc(ufunc: np.ufunc, *inputs: Any, out: Any = None, where: Any = True
     NotImplementedError
         If the result would have to be written into a plain array.
     """
-    rule, inputs, where = rule_of(ufunc), guards.admitted(inputs), guards.admitted(where)
+    rule, inputs, where = rule_of(ufunc), operands.admitted(inputs), operands.admitted(where)
     if others or ufunc.nout > 1 or ufunc.signature or not (rule.vjps or rule.constant):
         options = {"out": (out, None), "where": (where, True), "dtype": (dtype, None)}
         return record(rule, inputs, others | {name: given for name, (given, default) in options.items() if given is not default})
@@ -134,16 +157,9 @@ def _writable(t: Any) -> ndarray:
     array = innermost(t)
     if not isinstance(array, ndarray):
         raise TypeError("a number does not support item assignment, only an array does")
-    if not array.flags.writeable:
+    if not guards.is_writable(array):
         raise ValueError("assignment destination is read-only; write into a copy of it: t = t + 0")
     return array
-
-
-def _are_same(a: Any, b: Any) -> bool:
-    """Return whether two indices are the same. The first one made a view, so it contains no array."""
-    if type(a) is tuple and type(b) is tuple and len(a) == len(b):
-        return all(map(_are_same, a, b))
-    return type(a) is type(b) and type(a) is not tuple and a is not None and bool(a == b)
 
 
 def _fitting(t: Any, target: Any, value: Any) -> Any:
@@ -154,47 +170,49 @@ def _fitting(t: Any, target: Any, value: Any) -> Any:
     return np.reshape(value, np.shape(value)[added:]) if added > 0 and set(np.shape(value)[:added]) == {1} else value
 
 
-def _layout(array: Any) -> Any:
-    """Return how the elements of an array lie in memory. Return None for a number."""
-    if not isinstance(array, ndarray):
-        return None
-    return [stride for length, stride in zip(array.shape, array.strides) if length > 1] if array.size else []
+def _lies_like(t: Any, array: ndarray) -> bool:
+    """Whether the array in a Tensor has the layout of another. The layout decides which operations return a view."""
+    other = innermost(t)
+    if not isinstance(other, ndarray) or other.strides == array.strides:
+        return isinstance(other, ndarray)
+    return all(n == 1 or one == another for n, one, another in zip(array.shape, array.strides, other.strides))
 
 
-def _renew(t: Any, new: Any) -> None:
-    """Give the Tensor `t` the value and the node of `new`. Its root, and all views of the root, change with it."""
-    root, value = t, new
-    while type(root.family) is View:
-        root, value = root.family.origin, _written(root.family, value)
-    if _layout(innermost(value)) != _layout(innermost(root)):  # the layout decides which operations return a view
-        raise NotImplementedError("an array with this layout in memory cannot be written into; write into a copy: t = t + 0")
-    changes = {id(root): (root, value)}  # compute everything before anything changes: an error must not stop halfway
-    for found in root.family or ():  # the oldest first, so that an origin comes before its views
-        view = found()
-        if view is not None:
-            changes[id(view)] = view, view.family.of(changes[id(view.family.origin)][1])
-    for tensor, changed in changes.values():
-        tensor.value, tensor.node, tensor.level = changed.value, changed.node, changed.level
+def _renew(t: Any, new: Any, target: ndarray | None = None) -> None:
+    """Give the Tensor `t` the value and the node of `new`. Its root, and all views that touch what was written, change too.
+
+    `target` is the part of t's array that was written. Without it, all of the array was written.
+    """
+    guards.check_thread(t.level)
+    array = innermost(t)
+    if not (array if target is None else target).size:
+        return
+    root = t.family.root if type(t.family) is View else t
+    if root.node.number > getattr(root.level, "oldest_writable", 1):
+        raise NotImplementedError("a checkpointed function may not write into a value from outside; pass it, and return the new one")
+    changes = [(t, new)]  # compute everything before anything changes: an error must not stop halfway
+    is_alike = _lies_like(new, array)
+    if t.family is not None or not is_alike:
+        place = placed(t)[1]
+        value = new if root is t and is_alike else replaced(root, place, new)
+        changes = [(root, value), (t, new if is_alike else taken(value, place))]
+        if root.family is not None:
+            is_part = target is not None and np.may_share_memory(target, array)
+            others = root.family.others(t, place.inside(array, target) if is_part else place)
+            changes += [(view, taken(value, view.family.place)) for view in others]
+    settings = [(tensor, name, getattr(new, name)) for tensor, new in changes for name in ("value", "node", "level")]
+    deque(starmap(setattr, settings), maxlen=0)  # one step of the interpreter: no interrupt comes in between, as in a loop
 
 
-def _written(view: View, value: Any) -> Any:
-    """Return the origin of a view, with a new value in the place of the view."""
-    if not view.call:
-        return replace(view.origin, view.index, value)
-    if view.places is None:
-        view.places = _find_places(view, innermost(value))
-    return replace(view.origin.ravel(), view.places, value).reshape(view.origin.shape)
-
-
-def _find_places(view: View, value: ndarray) -> ndarray:
-    """Return the places of a view's elements in the origin: the same view of an array that holds 0, 1, 2, and so on."""
-    array = innermost(view.origin)
-    numbers = np.empty_like(array, int)
-    numbers[...] = np.arange(array.size).reshape(array.shape)
-    places = view.of(numbers)
-    if value.dtype != array.dtype or not isinstance(places, ndarray) or places.shape != value.shape:
-        raise NotImplementedError("this view (of a real or imaginary part, or of several arrays) cannot be written into")
-    return places.astype(int)  # if the view comes from astype, the numbers are floats
+@contextmanager
+def only_new_values(level: Level) -> Iterator[None]:
+    """Within this context, Tensors of a level can be written into only if they were made within it."""
+    before = getattr(level, "oldest_writable", 1)
+    level.oldest_writable = next(node_numbers)
+    try:
+        yield
+    finally:
+        level.oldest_writable = before
 
 
 # ---- The methods of Tensors -----------------------------------------------------------------------------------------

@@ -6,22 +6,68 @@ from typing import Any, Callable, NoReturn
 
 import numpy as np
 
+from . import guards
+from .guards import is_writable
 from .table import primitive
-from .views import View, innermost, note_view
-
+from .views import innermost, placed
 
 FLOAT16 = np.dtype(np.float16)
 
 
 @primitive
-def astype(x: Any, dtype: Any, casting: Any = "unsafe") -> Any:
+def astype(x: Any, dtype: Any, casting: Any = "unsafe", order: str = "K") -> Any:
     """The value in another dtype."""
-    return np.asarray(x).astype(dtype, casting=casting)[()]
+    y = np.asarray(x).astype(dtype, order, casting)
+    return y if isinstance(x, np.ndarray) else y[()]
+
+
+class Flat:
+    """The elements of an array, one after the other, as in `numpy.ndarray.flat`. What is taken from it is a copy."""
+
+    def __init__(self, array: Any) -> None:
+        self.base = array
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.copy()[index]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if isinstance(value, ArrayMethods) and placed(value)[0] is placed(self.base)[0]:
+            raise NotImplementedError("t.flat[i] = x moves elements one by one if x shares memory with t; write x.copy()")
+        numbers = np.arange(self.base.size)[index]  # NumPy begins again with the first of the values if there are too few
+        if not numbers.size:
+            return
+        value = np.reshape(np.resize(value, numbers.size), numbers.shape) if np.size(value) else value
+        self.base[np.unravel_index(numbers, self.base.shape)] = value
+
+    def __len__(self) -> int:
+        return self.base.size
+
+    def __iter__(self) -> Any:
+        return (self.base[np.unravel_index(i, self.base.shape)] for i in range(len(self)))
+
+    def copy(self) -> Any:
+        return self.base.flatten()
+
+    def __array_function__(self, function: Any, types: Any, args: tuple, kwargs: dict) -> Any:
+        return function(*(a.copy() if isinstance(a, Flat) else a for a in args), **kwargs)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return getattr(ufunc, method)(*(a.copy() if isinstance(a, Flat) else a for a in inputs), **kwargs)
+
+
+def _fill(array: Any, value: Any) -> None:
+    array[...] = value
 
 
 def widened(x: Any) -> Any:
     """The value in float32 if it is in float16, which has too few digits to count and to add in."""
     return astype(x, np.float32) if getattr(x, "dtype", None) == FLOAT16 else x
+
+
+@primitive
+def as_python_number(x: Any) -> Any:
+    """The only element of an array as a Python number: a weak value, which leaves the dtype to the arrays that it meets."""
+    return (complex if np.iscomplexobj(x) else float)(np.asarray(x).item())
 
 
 class ArrayMethods:
@@ -41,19 +87,15 @@ class ArrayMethods:
 
     T = property(lambda self: self.transpose(), doc="The transpose.")
     mT = property(lambda self: self.swapaxes(-1, -2), doc="The transpose of the last two axes.")
-    real = property(lambda self: np.real(self), doc="The real part.")
-    imag = property(lambda self: np.imag(self), doc="The imaginary part.")
+    real = property(lambda self: np.real(self), lambda self, x: _fill(self.real, x), doc="The real part.")
+    imag = property(lambda self: np.imag(self), lambda self, x: _fill(self.imag, x), doc="The imaginary part.")
 
-    @property
-    def flat(self: Any) -> Any:
-        """The elements in one dimension. A write into them is a write into this Tensor."""
-        t = self.ravel()
-        if type(t.family) is not View:  # ravel made a copy, but flat is always a view
-            note_view(t, self, None, np.ravel)
-        return t
+    flat = property(Flat, lambda self, x: _fill(self.flat, x), doc="The elements, one after the other. A write into them is a write into this Tensor.")
 
     def reshape(self: Any, *shape: Any, **kwargs: Any) -> Any:
         """Same as `numpy.reshape`. The new shape is a tuple or separate numbers."""
+        if not shape and "shape" not in kwargs:
+            raise TypeError("reshape() takes at least 1 argument (0 given)")
         return np.reshape(self, shape[0] if len(shape) == 1 else shape, **kwargs)
 
     def transpose(self: Any, *axes: Any) -> Any:
@@ -66,7 +108,16 @@ class ArrayMethods:
 
     def astype(self: Any, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:
         """The value in another dtype. A dtype without derivatives (int, bool) gives a plain array."""
-        return self if not copy and dtype == self.dtype else astype(self, dtype, casting)
+        array = innermost(self)
+        if not copy and (array.astype(dtype, order, copy=False) is array if isinstance(array, np.ndarray) else dtype == self.dtype):
+            return self
+        return astype(self, dtype, casting, order)
+
+    def conj(self: Any) -> Any:
+        """The complex conjugate. Of real numbers, it is the Tensor itself, and not a copy."""
+        return np.conj(self) if self.dtype.kind == "c" else self
+
+    conjugate = conj
 
     def view(self: Any, dtype: Any = None, type: Any = None) -> Any:
         """A view of the whole Tensor."""
@@ -80,14 +131,18 @@ class ArrayMethods:
             raise ValueError(f'a Tensor is an array of NumPy, whose only device is "cpu" (without stream=), not {device!r}')
         return self
 
-    def compress(self: Any, condition: Any, axis: int | None = None) -> Any:
+    def clip(self: Any, min: Any = None, max: Any = None, out: Any = None, **kwargs: Any) -> Any:
+        """Same as `numpy.clip`. One of the bounds may be left out."""
+        return np.clip(self, kwargs.pop("a_min", min), kwargs.pop("a_max", max), out, **kwargs)
+
+    def compress(self: Any, condition: Any, axis: int | None = None, out: Any = None) -> Any:
         """The elements where a condition is true. Same as `numpy.compress`."""
-        return np.compress(condition, self, axis=axis)
+        return np.compress(condition, self, axis=axis, out=out)
 
     def copy(self: Any, order: str = "C") -> Any:
         """Another Tensor with the same value. It shares no memory with this one."""
         array = innermost(self)
-        is_laid_out = not isinstance(array, np.ndarray) or array.flags.c_contiguous and order == "C"
+        is_laid_out = not isinstance(array, np.ndarray) or array.flags.c_contiguous and order == "C" and is_writable(array)
         return self.snapshot() if is_laid_out else np.copy(self, order)
 
     __copy__ = copy
@@ -98,15 +153,19 @@ class ArrayMethods:
     # Its value without the derivative, where the caller asks for a plain value
 
     def item(self, *index: Any) -> Any:
-        """The value (or one element) as a plain Python number, without its derivative."""
-        value = innermost(self)
+        """The value (or one element) as a plain Python number, without its derivative. See `guards.check_dependence`."""
+        value = guards.taken(self, "item()")
         return value.item(*index) if hasattr(value, "item") else value
 
     def __int__(self) -> int:
-        return int(innermost(self))
+        return int(guards.taken(self, "int()"))
 
     def __round__(self, ndigits: int = 0) -> Any:
         return round(innermost(self), ndigits)
+
+    def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:
+        """NumPy: the module whose functions take this Tensor."""
+        return np.empty(0).__array_namespace__(api_version=api_version)  # type: ignore[attr-defined]
 
     def __contains__(self, value: Any) -> bool:
         return innermost(value) in innermost(self)
@@ -132,7 +191,7 @@ def _method(name: str) -> Callable[..., Any]:
 
 
 for _name in (
-    "sum mean prod max min var std dot conj conjugate squeeze swapaxes ravel round argmax argmin argsort all any nonzero "
-    "clip cumprod cumsum diagonal repeat take trace argpartition searchsorted"
+    "sum mean prod max min var std dot squeeze swapaxes ravel round argmax argmin argsort all any nonzero "
+    "cumprod cumsum diagonal repeat take trace argpartition searchsorted"
 ).split():
     setattr(ArrayMethods, _name, _method(_name))

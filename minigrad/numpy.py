@@ -32,6 +32,10 @@ from .tensor import record as _record
 
 
 def __getattr__(name: str) -> Any:
+    if name == "polynomial":
+        from .polynomial import namespace
+
+        return globals().setdefault(name, namespace(globals()))
     return getattr(_np, name)
 
 
@@ -64,10 +68,9 @@ def _with(module: Any, **others: Any) -> _Namespace:
     return _Namespace(**{**{name: getattr(module, name) for name in dir(module) if name[0] != "_"}, **others})
 
 
-for _name in "array asarray asarray_chkfinite require full full_like kaiser".split():
+for _name in "array asarray asarray_chkfinite ascontiguousarray asfortranarray require full full_like kaiser".split():
     globals()[_name] = _with_tensors(getattr(_np, _name), getattr(_creation, _name))
-for _name in "asanyarray ascontiguousarray asfortranarray".split():
-    globals()[_name] = _with_tensors(getattr(_np, _name), _creation.asarray)
+asanyarray = _with_tensors(_np.asanyarray, _creation.asarray)
 for _name in (
     "sum prod max min amax amin nansum nanprod nanmax nanmin mean var std nanvar nanstd dot cumsum append ravel interp pad "
     "select nan_to_num polyint histogram histogram_bin_edges"

@@ -110,10 +110,12 @@ class Rule:
     def title(self) -> str:
         """The function's name as users write it."""
         module = getattr(self.fun, "__module__", None) or "numpy"
-        if isinstance(self.fun, np.ufunc) and getattr(np, self.fun.__name__, None) is not self.fun:
-            # Ufuncs do not tell where they are from.
-            module = "scipy.special" if hasattr(sys.modules.get("scipy.special"), self.fun.__name__) else ""
-        return f"{module.replace('numpy', 'np', 1)}.{self.fun.__name__}".lstrip(".")
+        name = self.fun.__name__
+        if isinstance(self.fun, np.ufunc) and getattr(np, name, None) is not self.fun:
+            # Ufuncs do not tell where they are from. SciPy's function of that name may call a private one.
+            name = name.lstrip("_")
+            module = "scipy.special" if hasattr(sys.modules.get("scipy.special"), name) else ""
+        return f"{module.replace('numpy', 'np', 1)}.{name}".lstrip(".")
 
     def bind(self, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments of a call by name. The arguments of a parameter ``*operands`` are a tuple."""

@@ -29,7 +29,7 @@ from typing import Any, Callable, Iterator
 
 import numpy as np
 
-from . import guards
+from . import guards, operands
 from .graph import Edge, Level, Node, of_result
 from .methods import ArrayMethods
 from .table import Rule, rule_of, ufunc_methods
@@ -43,7 +43,7 @@ def record(rule: Rule, args: tuple, kwargs: dict[str, Any], compute: Callable | 
 
     If `compute` is given, it computes the value instead of the function.
     """
-    args, kwargs = guards.admitted(args), guards.admitted(kwargs)
+    args, kwargs = operands.admitted(args), operands.admitted(kwargs)
     return top_level([args, kwargs]).record(rule, args, kwargs, compute or rule.fun)
 
 
@@ -60,27 +60,29 @@ class GradLevel(Level):
             guards.check_out(rule, kwargs)
             args, kwargs = guards.locked(unwrap(args, self)), guards.locked(unwrap(kwargs, self))
             return guards.weak(compute(*args, **kwargs), args)
-        given = guards.as_arrays(rule, rule.bind(args, kwargs))  # the arguments by name
+        given = operands.as_arrays(rule, rule.bind(args, kwargs))  # the arguments by name
         differentiated = [name for name, value in given.items() if top_level(value) is self]
         guards.check_call(rule, differentiated, given)
 
+        # What the VJPs name is kept as it is now: the arguments may change later.
+        vjps = {name: rule.vjps[name] for name in differentiated if rule.vjps[name]}
+        named = {name: value for name, value in given.items() if any(name in vjp.needs for vjp in vjps.values())}
+        values = unwrap(given | self.to_keep(named), self)
+
         # The value. If all operands are Python numbers, which are weak, it is one too.
         y = compute(*unwrap(args, self), **unwrap(kwargs, self))
-        values = unwrap(given, self)
         if given.get("dtype") is None:
             y = guards.weak(y, [values[name] for name in rule.vjps if name in values])
         guards.check_result(rule, y)
 
-        # An edge for each argument whose derivative is not zero. It keeps the values that the VJP names.
-        vjps = {name: rule.vjps[name] for name in differentiated if rule.vjps[name]}
-        named = {name: value for name, value in given.items() if any(name in vjp.needs for vjp in vjps.values())}
-        values |= unwrap(self.to_keep(named), self)
-        known = {"y": y, **rule.defaults, **values}
+        # An edge for each argument whose derivative is not zero.
+        known = {"y": guards.result_to_keep(y, [args, kwargs], self), **rule.defaults, **values}
         edges = [Edge(self.node_of(given[name]), *vjp.prepared(values, known)) for name, vjp in vjps.items()]
 
         node = Node(y, edges)
-        result = self.wrapped(y, node)
-        note_views(result, given, rule.fun, args, kwargs)
+        result = self.wrapped(y, node, [args, kwargs])
+        recorded = [t if top_level(t) is self else None for t in result] if isinstance(result, (list, tuple)) else result
+        note_views(recorded, given)
         self.observer.recorded(rule.fun, args, kwargs, result, node)
         return result
 
@@ -91,13 +93,17 @@ class GradLevel(Level):
         edges = [Edge(self.node_of(m), itemgetter(i), ()) for i, m in enumerate(value) if top_level(m) is self]
         return Node(unwrap(value, self), edges)
 
-    def wrapped(self, y: Any, node: Node) -> Any:
-        """The Tensor for a result, or a Tensor for each of several results. Integers stay as they are."""
+    def wrapped(self, y: Any, node: Node, args: Any = ()) -> Any:
+        """The Tensor for a result, or a Tensor for each of several results. Integers and constants among them stay plain."""
         if isinstance(y, (list, tuple)):
-            members = [self.wrapped(member, Node(member, [Edge(node, of_result(i), ())])) for i, member in enumerate(y)]
+            members = [
+                member if guards.is_of_constant(member, args, self)
+                else self.wrapped(member, Node(member, [Edge(node, of_result(i), ())]))
+                for i, member in enumerate(y)
+            ]
             return type(y)(*members) if hasattr(y, "_fields") else type(y)(members)
         if np.dtype(node.dtype).kind in "biu":
-            return y
+            return guards.own(y)  # a rule may keep them, and the caller may write into them
         return Tensor(y.snapshot() if isinstance(y, Tensor) else y, node, self)
 
 
@@ -110,7 +116,7 @@ def unwrap(value: Any, level: Level) -> Any:
     """Return a value in which each Tensor of the level is replaced by the value in it."""
     if isinstance(value, Tensor):
         return value.value if value.level is level else value
-    return guards.within(value, lambda member: unwrap(member, level))
+    return operands.within(value, lambda member: unwrap(member, level))
 
 
 # ---- The Tensor -----------------------------------------------------------------------------------------------------
@@ -121,17 +127,17 @@ def binary(ufunc: np.ufunc, operate: Callable) -> tuple[Callable, Callable]:
     compute = guards.of_python_numbers(ufunc, operate)
 
     def method(self: Tensor, other: Any) -> Any:
-        other = guards.operand(other)
+        other = operands.operand(other)
         return other if other is NotImplemented else record(rule_of(ufunc), (self, other), {}, compute)
 
     def reflected(self: Tensor, other: Any) -> Any:
-        other = guards.operand(other)
+        other = operands.operand(other)
         return other if other is NotImplemented else record(rule_of(ufunc), (other, self), {}, compute)
 
     return method, reflected
 
 
-class Tensor(ArrayMethods, guards.Guarded):
+class Tensor(ArrayMethods, operands.Guarded):
     """A number or array that is being differentiated.
 
     `grad` makes a Tensor of each leaf, and operations on Tensors make more. They have the operators of
@@ -143,7 +149,7 @@ class Tensor(ArrayMethods, guards.Guarded):
     value : number, numpy.ndarray, or Tensor of an outer level
     node : Node
     level : Level
-    family : View, list, or None
+    family : View, Views, or None
         For a view, what it is a view of. For a Tensor that has views, those that are alive.
     """
 

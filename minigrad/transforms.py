@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from . import boundary, graph, guards, tensor, tree
-from .arguments import Arguments, check_callable, name_of, wraps
+from . import boundary, graph, guards, operands, tensor, tree
+from .arguments import Arguments
 from .boundary import Options, as_array, check_leaf, check_output_dtype, dtype_of, float0, kind_of, note_line
 from .boundary import one_like, show_cause, split_aux, value_of, zero_cotangent
+from .functions import check_callable, name_of, wraps
 from .grad import grad
 from .graph import NOBODY, Observer, describe
 from .tensor import Tensor, top_level
@@ -113,13 +114,14 @@ def _forward(fun: Callable, primals: tuple, has_aux: bool, observer: Observer = 
         out, aux = split_aux(out) if has_aux else (out, None)
         results = tree.leaves(out)
         for leaf in results:
-            guards.refuse_foreign(leaf)
+            operands.refuse_foreign(leaf)
             if kind_of(leaf) == "O":
                 raise TypeError(f"the function returned {leaf!r} of type {type(leaf)}, which cannot be differentiated")
+        guards.check_dependence([leaf for leaf in results if kind_of(leaf) in "fc"], level)
         root = level.node_of(results) if top_level(results) is level else None
         out, aux = (tree.map(lambda leaf: _safe(value_of(leaf, level)), result) for result in (out, aux))
         return level, nodes, root, out, aux
-    except ValueError as error:
+    except Exception as error:
         show_cause(error)
         raise
     finally:
@@ -413,8 +415,6 @@ def _restricted(
 def _units(leaf: Any) -> list:
     """Return, for each element of a leaf, a leaf of the same form with 1 at this element and 0 elsewhere."""
     shape, dtype = describe(leaf)
-    if kind_of(leaf) not in "fc":
-        return [np.zeros(shape, float0)] * int(np.prod(shape))
     if shape == ():
         return [one_like(leaf)] if not isinstance(leaf, ndarray) else [np.ones((), dtype)]
     units = []

@@ -1,21 +1,22 @@
-"""Which Tensors share memory: after ``row = y[0]``, writing into ``row`` writes into ``y``, and the other way round.
+"""Which Tensors share memory, and where: after ``row = y[0]``, writing into ``row`` writes into ``y``, and the other way round.
 
-A Tensor that is a view of another Tensor has a `View`. The `View` says which Tensor the other one is (the origin), and how
-the view was taken. The origin may be a view too. If you go from origin to origin, you end at a Tensor that is not a
-view: the root. The root has a list of its views that are still alive. `inplace` uses these notes.
+A Tensor is a view if its array lies in the memory of another Tensor's array. That Tensor may be a view too. At the end there
+is a Tensor that is not a view: the root. The root has a list of its views that are still alive.
+
+A `Place` says where a view lies in its root. It comes from the addresses of the arrays, so it does not matter which function
+made the view. A write gives the root a new array, in which everything lies at the same place as in the old one.
 """
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any, Callable
+from typing import Any
 from weakref import ref
 
 import numpy as np
 from numpy import ndarray
 
-from . import guards
-from .table import primitive
+from . import guards, operands
+from .table import defvjp, primitive
 
 
 @primitive
@@ -24,79 +25,249 @@ def getitem(a: Any, index: Any) -> Any:
     return (a if hasattr(a, "shape") else np.asarray(a))[index]
 
 
-class View:
-    """How a Tensor is a view of another Tensor.
+# ---- Places ---------------------------------------------------------------------------------------------------------
+
+
+class Place:
+    """Where an array lies in the memory of its root. All distances are counted in elements of the root.
 
     Attributes
     ----------
-    origin : Tensor
-        The view was taken of this Tensor.
-    root : Tensor
-        The last Tensor in the chain of origins. It is not a view.
-    index
-        If `call` is None, the view is ``origin[index]``.
-    call : callable or None
-        If it is not None, the view is ``call(origin)``.
+    root : tuple
+        The dtype, the shape and the steps of the root. A step is the distance to the next element along an axis.
+    start : int
+        The distance from the root's lowest element in memory to the array's first element.
+    shape, steps : tuple of int
+    part : str
+        "real" or "imag" if the root is complex, and the array holds these parts of its elements. Otherwise "".
+    is_writable : bool
     """
 
-    __slots__ = ("origin", "root", "index", "call", "places")
+    __slots__ = ("root", "start", "shape", "steps", "part", "is_writable")
 
-    def __init__(self, origin: Any, root: Any, index: Any, call: Callable | None) -> None:
-        self.origin, self.root, self.index, self.call = origin, root, index, call
-        self.places: Any = None
+    def __init__(self, root: tuple, start: int, array: ndarray, part: str = "") -> None:
+        self.root, self.start, self.shape, self.part = root, start, array.shape, part
+        self.steps, self.is_writable = _steps(array, root[0].itemsize), guards.is_writable(array)
 
-    def of(self, origin: Any) -> Any:
-        """Take the same view of another value."""
-        return self.call(origin) if self.call else origin[self.index]
+    def inside(self, outer: ndarray, array: ndarray) -> Place:
+        """The place of an array that lies in the memory of `outer`, where `outer` is the array at this place."""
+        dtype = self.root[0]
+        half = dtype.itemsize // 2
+        distance = array.__array_interface__["data"][0] - outer.__array_interface__["data"][0]
+        start, rest = divmod(distance + half * (self.part == "imag"), dtype.itemsize)
+        is_part = dtype.kind == "c" and array.itemsize == half
+        return Place(self.root, self.start + start, array, ("imag" if rest else "real") if is_part else "")
+
+    def same_as(self, other: Place) -> bool:
+        """Whether two places in one root are the same."""
+        return all(getattr(self, name) == getattr(other, name) for name in ("start", "shape", "steps", "part"))
+
+    def box(self) -> Any:
+        """The smallest and the largest index along each axis of the root, and the first and the last element in memory.
+
+        The indices are known if a step along an axis of the view never goes beyond the end of an axis of the root.
+        """
+        sizes = sorted({abs(step) for n, step in zip(*self.root[1:]) if n > 1}, reverse=True)
+
+        def indices(element: int) -> list[int]:
+            return [element % outer // size for outer, size in zip([1 << 62, *sizes], sizes)]
+
+        first = self.start + sum(min(0, (n - 1) * step) for n, step in zip(self.shape, self.steps))
+        last = self.start + sum(max(0, (n - 1) * step) for n, step in zip(self.shape, self.steps))
+        spans = [[(n - 1) * index for index in indices(abs(step))] for n, step in zip(self.shape, self.steps)]
+        low, high = indices(first), indices(last)
+        if 0 in self.shape:
+            return [[1] * (len(sizes) + 1), [-1] * (len(sizes) + 1)]  # a box that touches no other
+        if [sum(numbers) for numbers in zip(low, *spans)] != high:
+            low, high = [0] * len(sizes), [last] * len(sizes)
+        return [[*low, first], [*high, last]]
+
+    def of(self, array: ndarray) -> ndarray:
+        """The view that lies at this place in an array that has the layout of the root."""
+        size = array.itemsize
+        view = ndarray(self.shape, array.dtype, guards.memory(array), self.start * size, [step * size for step in self.steps])
+        return getattr(view, self.part) if self.part else view
+
+    def laid_out(self, a: Any, dtype: Any = None) -> ndarray:
+        """A copy of an array (or a number) that has the shape and the layout of the root."""
+        dtype = dtype or np.result_type(a)
+        copy = guards.with_strides(self.root[1], [step * dtype.itemsize for step in self.root[2]], dtype)
+        copy[...] = a
+        return copy
+
+    def turned(self, g: Any) -> Any:
+        """The cotangent of x + iy is that of x minus i times that of y. So the sign changes if the view is the imaginary part."""
+        return -g if self.part == "imag" else g
 
 
-def note_view(t: Any, origin: Any, index: Any, call: Callable | None = None) -> None:
+def whole(array: ndarray) -> Place:
+    """The place of a root in itself."""
+    steps = _steps(array, array.itemsize)
+    return Place((array.dtype, array.shape, steps), -sum(min(0, (n - 1) * step) for n, step in zip(array.shape, steps)), array)
+
+
+def _steps(array: ndarray, itemsize: int) -> tuple[int, ...]:
+    return tuple([stride // itemsize for stride in array.strides])
+
+
+@primitive
+def taken(a: Any, place: Place) -> Any:
+    """The view at a place in an array."""
+    view = place.of(a if _steps(a, a.itemsize) == place.root[2] else place.laid_out(a))
+    view.flags.writeable = place.is_writable and view.flags.writeable
+    return view
+
+
+@primitive
+def put(g: Any, place: Place) -> Any:
+    """Zeros, with `g` at a place. If the view holds an element of the root several times, these are added up."""
+    out = place.laid_out(0, np.result_type(g, 1j) if place.part else np.result_type(g))
+    view = place.of(out)
+    if place.is_writable:
+        view[...] = g
+    else:
+        np.add.at(view, ..., g)
+    return out
+
+
+@primitive
+def replaced(a: Any, place: Place, value: Any) -> Any:
+    """A copy of an array, with a value at a place."""
+    out = place.laid_out(a)
+    place.of(out)[...] = value
+    return out
+
+
+defvjp(taken,    a=lambda g, place: put(place.turned(g), place))
+defvjp(put,      g=lambda g, place: place.turned(taken(g, place)))
+defvjp(replaced, a=lambda g, place: replaced(g, place, 0), value=lambda g, place: place.turned(taken(g, place)))
+
+# ---- Who is a view of whom ------------------------------------------------------------------------------------------
+
+
+class View:
+    """What a Tensor knows if it is a view. Most views are never written into, so the place is computed when it is needed.
+
+    Attributes
+    ----------
+    root : Tensor
+    outer, inner
+        The value of a Tensor that the view was taken of, and the value of the view: the view lies in its memory.
+    of_outer : Place or None
+        The place of `outer`. None if it was the value of the root.
+    """
+
+    __slots__ = ("root", "of_outer", "outer", "inner", "known")
+
+    def __init__(self, root: Any, of_outer: Place | None, outer: Any, inner: Any) -> None:
+        self.root, self.of_outer, self.outer, self.inner = root, of_outer, outer, inner
+        self.known: Place | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where the view lies in the root."""
+        if self.known is None:
+            outer = innermost(self.outer)
+            self.known = (self.of_outer or self.root.family.whole(outer)).inside(outer, innermost(self.inner))
+            self.outer = self.inner = None
+        return self.known
+
+
+class Views(list):
+    """Weak references to the views of a root. `boxes` holds the boxes of the first of them, as far as they were needed."""
+
+    place = boxes = None
+
+    def whole(self, array: ndarray) -> Place:
+        """The place of the root in itself, where `array` is an array of the root."""
+        if self.place is None:
+            self.place = whole(array)
+        return self.place
+
+    def drop_dead(self) -> None:
+        """Drop the views that no longer exist. Meanwhile another thread may append more."""
+        n, self.boxes = len(self), None
+        self[:n] = [found for found in self[:n] if found() is not None]
+
+    def others(self, t: Any, place: Place) -> list:
+        """Return the views that may hold elements of a place, without `t`."""
+        with guards.changing:
+            n, end = 0 if self.boxes is None else len(self.boxes), len(self)
+            new = [view for found in self[n:end] if (view := found()) is not None]
+            self[n:end] = map(ref, new)
+        if n == 0 and all(view is t for view in new):
+            return []
+        if new:
+            boxes = np.array([view.family.place.box() for view in new])
+            self.boxes = boxes if n == 0 else np.concatenate([self.boxes, boxes])
+        low, high = place.box()
+        touch = ((self.boxes[:, 0] <= high) & (self.boxes[:, 1] >= low)).all(1)
+        return [view for i in np.flatnonzero(touch) if (view := self[i]()) is not None and view is not t]
+
+
+def note_view(t: Any, origin: Any) -> None:
     """Remember that a Tensor is a view of another."""
     family = origin.family
-    root = family.root if type(family) is View else origin
-    views = root.family
-    if views is None:
-        root.family = [ref(t)]
+    if type(family) is not View:
+        view = View(origin, None, origin.value, t.value)
+    elif family.known is None:
+        view = View(family.root, family.of_outer, family.outer, t.value)
     else:
-        if len(views) & (len(views) - 1) == 0:  # now and then, drop the views that no longer exist
-            views[:] = [view for view in views if view() is not None]
-        views.append(ref(t))
-    t.family = View(origin, root, index, call)
+        view = View(family.root, family.known, origin.value, t.value)
+    views = view.root.family
+    if views is None:
+        with guards.changing:
+            views = view.root.family = Views() if view.root.family is None else view.root.family
+    elif len(views) & (len(views) - 1) == 0:
+        with guards.changing:
+            views.drop_dead()
+    views.append(ref(t))
+    t.family = view
 
 
-def note_views(result: Any, given: dict[str, Any], fun: Any, args: tuple, kwargs: dict[str, Any]) -> None:
-    """Remember which results of a call share memory with which of its arguments."""
-    results = tensors(result)
-    for i, t in enumerate(results):
+def placed(t: Any) -> tuple:
+    """Return the root of a Tensor, and the place of its array in the root."""
+    family = t.family
+    if type(family) is View:
+        return family.root, family.place
+    return t, (whole if family is None else family.whole)(innermost(t))
+
+
+def note_views(result: Any, given: Any) -> None:
+    """Remember which results of a call share memory with which of its arguments, or with another result.
+
+    If a result shares memory with an array that is not a Tensor, a write into it would have to change that array. So it
+    becomes read-only.
+    """
+    results, origins = tensors(result), tensors(given)
+    if len(results) > 1:
+        results.sort(key=lambda t: -np.size(innermost(t)))  # an array comes before its parts
+    for t in results:
         array = innermost(t)
-        for origin in tensors(given) if isinstance(array, ndarray) else ():
+        if not isinstance(array, ndarray):
+            continue
+        for origin in origins:
             other = innermost(origin)
             if array is other or isinstance(other, ndarray) and array.base is not None and np.shares_memory(array, other):
-                call = partial(call_again, fun, args, kwargs, origin, i if len(results) > 1 else None)
-                note_view(t, origin, *((args[1],) if fun is getitem else (None, call)))
+                note_view(t, origin)
                 break
+        else:
+            if t is not result:
+                origins.append(t)
+                if any(np.shares_memory(array, constant) for constant in tensors(given, ndarray)):
+                    t.value = guards.locked(t.value)
 
 
-def call_again(fun: Any, args: tuple, kwargs: dict[str, Any], origin: Any, i: int | None, value: Any) -> Any:
-    """Repeat a call with another value in place of the Tensor `origin`."""
-    result = fun(*_replaced(args, origin, value), **_replaced(kwargs, origin, value))
-    return result if i is None else result[i]
-
-
-def _replaced(argument: Any, origin: Any, value: Any) -> Any:
-    return value if argument is origin else guards.within(argument, lambda member: _replaced(member, origin, value))
-
-
-def tensors(value: Any) -> list:
+def tensors(value: Any, kind: type = operands.Guarded) -> list:
     """Return the Tensors in a value. It may be a Tensor, or a list, tuple or dict of values."""
-    if isinstance(value, guards.Guarded):
+    if isinstance(value, kind):
         return [value]
     members = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
-    return [tensor for member in members for tensor in tensors(member)]
+    return [tensor for member in members for tensor in tensors(member, kind)]
 
 
 def innermost(t: Any) -> Any:
     """Return the plain value in a Tensor. If there is another Tensor in it, go on to the value in that one."""
-    while isinstance(t, guards.Guarded):
+    while isinstance(t, operands.Guarded):
         t = t.value
     return t

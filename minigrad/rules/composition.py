@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .. import graph, guards, tensor
+from .. import graph, operands, tensor
 from ..methods import astype, widened
 from ..table import defcomposition, defconstant, defvjp, primitive
 
@@ -86,7 +86,7 @@ class StandIn:
 
 def _widened(value):
     """Return the arguments of a stand-in, in float32 instead of float16."""
-    return widened(guards.within(value, _widened))
+    return widened(operands.within(value, _widened))
 
 
 def defstandin(fun, standin, *names):

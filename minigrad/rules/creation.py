@@ -1,7 +1,7 @@
 """Functions of `minigrad.numpy` that make arrays of Tensors, and windows and frequencies from Tensors.
 
 Plain NumPy does not look for Tensors in the arguments of ``np.array`` and its kind. `minigrad.numpy` calls these
-functions instead, if there are Tensors among the arguments. They ignore ``order=``.
+functions instead, if there are Tensors among the arguments.
 """
 
 import numpy as np
@@ -9,49 +9,64 @@ import numpy as np
 from ..methods import astype
 from ..table import find_tensor
 from .composition import stacked
+from .shaping import in_memory
 
 
 def array(object, dtype=None, *, copy=True, order=None, subok=False, ndmin=0, device=None, like=None):
     """Return an array of numbers and Tensors, which may be in nested lists."""
     if like is not None:
         raise NotImplementedError("an array of Tensors cannot be made with like=")
-    result = stacked(object)
-    is_another = result is not object or (dtype is not None and result.dtype != dtype)
-    if is_another and copy is False:
+    whole = stacked(object)
+    order = "C" if whole is not object and order in (None, "K", "A") else order or "K"
+    result = whole.astype(whole.dtype if dtype is None else dtype, order, copy=bool(copy))
+    if copy is False and result is not object:
         raise ValueError("this array of Tensors cannot be made without a copy; leave out copy=False")
-    if is_another or copy:
-        result = result.astype(result.dtype if dtype is None else dtype)
     return np.reshape(result, (1,) * (ndmin - np.ndim(result)) + np.shape(result)) if np.ndim(result) < ndmin else result
 
 
 def asarray(a, dtype=None, order=None, *, copy=None, **options):
     """Do the same as `array`, but copy only where it is necessary."""
-    return array(a, dtype, copy=copy, **options)
+    return array(a, dtype, copy=copy, order=order, **options)
+
+
+def ascontiguousarray(a, dtype=None, *, like=None):
+    """Do the same as `asarray` with ``order="C"``. The result has at least one axis."""
+    return array(a, dtype, copy=None, order="C", ndmin=1, like=like)
+
+
+def asfortranarray(a, dtype=None, *, like=None):
+    """Do the same as `asarray` with ``order="F"``. The result has at least one axis."""
+    return array(a, dtype, copy=None, order="F", ndmin=1, like=like)
 
 
 def asarray_chkfinite(a, dtype=None, order=None):
     """Do the same as `asarray`, and raise if a number is infinite or NaN."""
-    result = asarray(a)
+    result = asarray(a, order=order)
     if not np.all(np.isfinite(result)):
         raise ValueError("array must not contain infs or NaNs")
-    return asarray(result, dtype)
+    return asarray(result, dtype, order)
 
 
 def require(a, dtype=None, requirements=None, *, like=None):
-    """Do the same as `asarray`. The requirements are about memory, and a new array meets them."""
-    return asarray(a, dtype, like=like)
+    """Do the same as `asarray`, with the order that the requirements name. A copy meets all others."""
+    required = {name[0].upper() for name in requirements or ()}
+    order = "F" if "F" in required else "C" if "C" in required else None
+    return array(a, dtype, copy=True if required - {"C", "F", "E"} else None, order=order, like=like)
 
 
 def full(shape, fill_value, dtype=None, order="C", **options):
     """Return an array of that shape, with the value broadcast to it."""
-    return array(np.broadcast_to(array(fill_value, dtype), shape), **options)
+    return array(np.broadcast_to(array(fill_value, dtype), shape), order=order, **options)
 
 
 def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, **options):
     """Do the same as `full`, with the shape and dtype of another array."""
+    a = stacked(a)
     if find_tensor(fill_value) is None:
         return np.full_like(a, fill_value, dtype, order, subok, shape, **options)
-    return full(np.shape(a) if shape is None else shape, fill_value, np.result_type(a) if dtype is None else dtype, **options)
+    order = ("F" if in_memory(a, "A") == "F" else "C") if order in ("K", "A") else order
+    shape = np.shape(a) if shape is None else shape
+    return full(shape, fill_value, np.result_type(a) if dtype is None else dtype, order, **options)
 
 
 class Joined:
@@ -77,6 +92,7 @@ class Joined:
 def kaiser(M, beta):
     """Return the window I0(beta sqrt(1 - t**2)) / I0(beta) at M points t from -1 to 1 (see `numpy.kaiser`)."""
     t = (np.arange(M) - (M - 1) / 2.0) / ((M - 1) / 2.0 or 1.0)
+    beta = beta * np.float64(1)  # NumPy computes in float64, also for a narrow beta
     return np.i0(beta * np.sqrt(1 - t**2.0)) / np.i0(beta)
 
 

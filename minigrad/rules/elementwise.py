@@ -232,7 +232,8 @@ for to_degrees in (np.rad2deg, np.degrees):
 
 # ---- Choosing between two values ------------------------------------------------------------------------------------
 # If the operands of maximum or minimum are equal, each gets half of the cotangent. If one is NaN, neither gets any. If
-# the operands of fmax or fmin are equal, the second one gets the cotangent.
+# the operands of fmax or fmin are equal, the second one gets the cotangent. NumPy compares complex numbers, and Python's > does
+# not.
 
 
 def _share(g, wins, ties):
@@ -241,14 +242,18 @@ def _share(g, wins, ties):
     return np.where(ties, g / 2, share) if np.any(ties) else share
 
 
-defvjp(np.maximum, a=lambda g, a, b: _share(g, a > b, a == b), b=lambda g, a, b: _share(g, b > a, a == b))
-defvjp(np.minimum, a=lambda g, a, b: _share(g, a < b, a == b), b=lambda g, a, b: _share(g, b < a, a == b))
+defvjp(np.maximum,
+       a=lambda g, a, b: _share(g, np.greater(a, b), a == b),
+       b=lambda g, a, b: _share(g, np.greater(b, a), a == b))
+defvjp(np.minimum,
+       a=lambda g, a, b: _share(g, np.less(a, b), a == b),
+       b=lambda g, a, b: _share(g, np.less(b, a), a == b))
 defvjp(np.fmax,
-       a=lambda g, a, b: np.where((a > b) | np.isnan(b), g, 0),
-       b=lambda g, a, b: np.where((a > b) | np.isnan(b), 0, g))
+       a=lambda g, a, b: np.where(np.greater(a, b) | np.isnan(b), g, 0),
+       b=lambda g, a, b: np.where(np.greater(a, b) | np.isnan(b), 0, g))
 defvjp(np.fmin,
-       a=lambda g, a, b: np.where((a < b) | np.isnan(b), g, 0),
-       b=lambda g, a, b: np.where((a < b) | np.isnan(b), 0, g))
+       a=lambda g, a, b: np.where(np.less(a, b) | np.isnan(b), g, 0),
+       b=lambda g, a, b: np.where(np.less(a, b) | np.isnan(b), 0, g))
 defvjp(np.copysign,
        a=lambda g, a, b: np.where((a >= 0) != np.signbit(b), g, -g),
        b=None)

@@ -99,7 +99,7 @@ def _matrix_power(a, n):
     while n:
         if n % 2:
             y = a if y is None else np.matmul(y, a)
-        n //= 2
+        n = n // 2
         a = np.matmul(a, a) if n else a
     return y
 

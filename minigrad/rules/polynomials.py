@@ -1,11 +1,12 @@
 """Polynomials, and fitting them to data. A polynomial is given by its coefficients, the highest power first."""
 
 import math
+import sys
 
 import numpy as np
 
-from ..table import defvjp
-from .composition import defstandin
+from ..table import Rule, defvjp, late_rules, rules
+from .composition import defstandin, stacked
 from .products import convolve_a, summed_to
 
 # ---- Values ---------------------------------------------------------------------------------------------------------
@@ -38,6 +39,44 @@ def _vander_x(g, x, N=None, increasing=False):
 defvjp(np.polyval, p=_polyval_p, x=_polyval_x)
 defvjp(np.vander,  x=_vander_x)
 
+# ---- Values of the newer kind ---------------------------------------------------------------------------------------
+# numpy.polynomial has the lowest power first. Two of its functions look for Tensors. The others are in `minigrad.numpy`.
+
+
+def _horner(x, c, tensor=True):
+    c = np.reshape(c, np.shape(c) + (1,) * np.ndim(x)) if tensor else c
+    y = c[-1] + x * 0
+    for i in range(2, len(c) + 1):
+        y = c[-i] + y * x
+    return y
+
+
+def _inexact(*arrays):
+    return [np.add(stacked(x), 0.0) for x in arrays]
+
+
+def _polyval2d(x, y, c):
+    x, y, c = _inexact(x, y, c)
+    if np.shape(x) != np.shape(y):
+        raise ValueError("x, y are incompatible")
+    return _horner(y, _horner(x, c), tensor=False)
+
+
+def _polygrid2d(x, y, c):
+    x, y, c = _inexact(x, y, c)
+    return _horner(y, _horner(x, c))
+
+
+def _register():
+    """Define these compositions once ``numpy.polynomial`` is loaded. NumPy loads it at its first use."""
+    polynomial = sys.modules.get("numpy.polynomial.polynomial")
+    if hasattr(polynomial, "polygrid2d"):
+        rules.setdefault(polynomial.polyval2d, Rule(polynomial.polyval2d, composition=_polyval2d))
+        rules.setdefault(polynomial.polygrid2d, Rule(polynomial.polygrid2d, composition=_polygrid2d))
+
+
+late_rules.append(_register)
+
 # ---- Sums, products and quotients -----------------------------------------------------------------------------------
 # Coefficients of the same power are added. So two arrays of coefficients are aligned at the last one.
 
@@ -49,8 +88,11 @@ def _last(values, n):
 
 
 def _shared(g, shape):
-    """Return the cotangent of coefficients of that shape. `g` belongs to a sum, which has as many or more."""
-    return np.reshape(_last(g, math.prod(shape)), shape)
+    """Return the cotangent of coefficients of that shape. `g` belongs to a sum, which has as many or more.
+
+    For a single number it has one element, and the backward pass makes it a number.
+    """
+    return _last(g, math.prod(shape))
 
 
 def _polymul_a1(g, a1_shape, a2):

@@ -202,6 +202,7 @@ def _cumprod_a(g, a, y, axis=None, dtype=None):
     if np.size(a) == 0:
         return np.zeros(np.shape(a), np.result_type(g))
     a = _computed(a, dtype)
+    axis = axis if np.ndim(a) else None
     rows, y, g = (np.ravel(x) if axis is None else np.moveaxis(x, axis, 0) for x in (a, y, g))
     before = np.concatenate([np.ones(np.shape(y[:1]), np.result_type(y)), y[:-1]])
     share = before * recurrence(g, rows[1:])
@@ -325,7 +326,6 @@ def _edges(g, a, bins, range):
 def _histogram(g, a, y, bins, range, density, weights):
     """Return the cotangents of a, of the bins, of the range, and of the weights."""
     (g_values, g_edges), (values, edges) = g, y
-    edges = bins if np.ndim(bins) == 1 else edges  # NumPy returns this array, which the caller may have changed
     a, end = np.ravel(a), np.size(edges) - 1
     bin = np.where(np.searchsorted(edges, a, "left") == end, end, np.searchsorted(edges, a, "right")) - 1
     inside = (bin >= 0) & (bin < end)

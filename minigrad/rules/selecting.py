@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from ..table import defvjp, sequence
-from .composition import through
-from .indexing import scatter
+from ..methods import astype
+from ..table import defcomposition, defvjp, sequence
+from .composition import stacked
+from .indexing import replace, scatter
 from .shaping import length, put_back
 
 # ---- Elements of one array ------------------------------------------------------------------------------------------
@@ -67,27 +68,27 @@ defvjp(np.choose, choices=_choose_choices)
 defvjp(np.select, choicelist=_select_choicelist, default=_select_default)
 
 
-def _piecewise_x(g, x, condlist, funclist, args):
-    """Call each function again, and differentiate it. If several conditions hold, the last one decides."""
-    conditions = np.asarray(condlist, bool)
+def piecewise(x, condlist, funclist, *args, **kw):
+    """Call each function with the elements for which its condition holds, as `numpy.piecewise` does.
+
+    All functions are called now. A function that is called again in the backward pass may return something else by then.
+    """
+    conditions = np.asarray(stacked(condlist), bool)
     if conditions.ndim == 0 or conditions.ndim == 1 and np.ndim(x) > 0:
         conditions = conditions[None]
-    if len(conditions) < len(funclist):
+    if len(conditions) == len(funclist) - 1:
         conditions = np.concatenate([conditions, ~np.any(conditions, axis=0, keepdims=True)])
-    shape, conditions = np.shape(x), np.reshape(conditions, (len(conditions), -1))
-    x, g = np.ravel(x), np.ravel(g)
-    shares = []
-    for i, (function, condition) in enumerate(zip(funclist, conditions)):
-        if callable(function) and np.any(condition):
-
-            def piece(part):
-                return np.broadcast_to(function(part, *args), np.shape(part)).astype(np.result_type(part))
-
-            last = np.where(np.any(conditions[i + 1:], axis=0), 0, g)
-            shares.append(through(piece, x[condition], last[condition]))
-        else:
-            shares.append(np.zeros(np.count_nonzero(condition), np.result_type(g)))
-    return np.reshape(scatter(shares, list(conditions), np.shape(x)), shape)
+    if len(conditions) != len(funclist):
+        n = len(conditions)
+        raise ValueError(f"with {n} condition(s), either {n} or {n + 1} functions are expected")  # NumPy's error
+    y = np.zeros_like(x)
+    for condition, function in zip(conditions, funclist):
+        part = x[condition]
+        if not callable(function):
+            y = replace(y, condition, function)
+        elif np.size(part):
+            y = replace(y, condition, astype(function(part, *args, **kw), y.dtype))
+    return y
 
 
-defvjp(np.piecewise, x=_piecewise_x)
+defcomposition(np.piecewise, piecewise)

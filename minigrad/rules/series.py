@@ -11,7 +11,7 @@ from ..table import defvjp, primitive
 def sinc_derivative(x, k):
     """Return the derivative of order k of sin(pi x) / (pi x). It is precise at 0 and near 0 too."""
     x = np.asarray(x)
-    u = np.pi * x.astype(np.result_type(x, float))  # float16 would overflow
+    u = np.pi * x.astype(np.result_type(x, float))  # the powers below are too large for float16
     small = np.abs(u) < 2 + k
     # Let f = sin(u) / u. Near 0, its power series is differentiated term by term. Elsewhere u f = sin(u) is differentiated
     # k times, which gives u f(k) + k f(k-1) = sin(k), where (k) is the order of a derivative.

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from ..graph import adding_dtype
-from ..methods import astype, widened
+from ..methods import as_python_number, astype, widened
 from ..table import defconstant, defvjp, find_tensor, primitive, sequence
 from .composition import defstandin
 from .indexing import scatter
@@ -29,7 +29,8 @@ def _ravel_a(g, a_shape, order="C"):
 
 
 def _inverse(permutation):
-    return tuple(np.argsort([i % len(permutation) for i in permutation]))
+    permutation = np.atleast_1d(permutation)  # for a vector, NumPy takes a number too
+    return tuple(np.argsort(permutation % len(permutation)))
 
 
 @primitive
@@ -84,7 +85,8 @@ defvjp(np.rot90,    m=lambda g, k=1, axes=(0, 1): np.rot90(g, -k, axes))
 defvjp(np.roll,     a=lambda g, shift, axis=None: np.roll(g, _minus(shift), axis))
 
 
-defvjp(astype, x=lambda g, dtype, casting="unsafe": g)
+defvjp(astype, x=lambda g, dtype, casting="unsafe", order="K": g)
+defvjp(as_python_number, x=lambda g: g)
 defvjp(np.astype, x=lambda g, dtype, copy=True, device=None: g)
 
 # ---- Repeating elements, and leaving some out -----------------------------------------------------------------------
@@ -98,8 +100,11 @@ def along(axis, index):
 
 
 def length(shape, axis):
-    """Return the number of elements along an axis, or of all elements if there is no axis."""
-    return math.prod(shape) if axis is None else shape[axis]
+    """Return the number of elements along an axis, or of all elements if there is no axis.
+
+    A number has no axes, but NumPy allows ``axis=0`` for it.
+    """
+    return math.prod(shape) if axis is None or not shape else shape[axis]
 
 
 def put_back(g, numbers, shape, axis=None):
@@ -107,7 +112,7 @@ def put_back(g, numbers, shape, axis=None):
 
     The numbers count along an axis or, if there is no axis, through all elements.
     """
-    if axis is None:
+    if axis is None or not shape:
         return np.reshape(scatter([g], [numbers], (math.prod(shape),)), shape)
     return scatter([g], [along(axis % len(shape), numbers)], shape)
 
@@ -162,6 +167,12 @@ def _trim_zeros_filt(g, filt, trim="fb", axis=None):
 
 
 defvjp(np.tile,       A=_tile_A)
+def _sliding_window_view_x(g, x_shape, window_shape, axis=None):
+    numbers = np.arange(math.prod(x_shape)).reshape(x_shape)
+    return put_back(g, np.lib.stride_tricks.sliding_window_view(numbers, window_shape, axis), x_shape)
+
+
+defvjp(np.lib.stride_tricks.sliding_window_view, x=_sliding_window_view_x)
 defvjp(np.repeat,     a=_repeat_a)
 defvjp(np.resize,     a=_resize_a)
 defvjp(np.delete,     arr=_delete_arr)

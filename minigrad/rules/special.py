@@ -12,7 +12,8 @@ from functools import wraps
 import numpy as np
 
 from ..methods import astype
-from ..table import defvjp, late_rules, primitive
+from ..table import VJP, Rule, defvjp, late_rules, primitive, rules
+from . import special_integrals
 from .elementwise import cosine
 
 PI, LN10 = float(np.pi), float(np.log(10))
@@ -22,19 +23,28 @@ _registered = False
 
 
 def register():
-    """Define the derivatives of SciPy's special functions, if they are loaded and this was not done yet."""
+    """Define the derivatives of SciPy's special functions, once they are loaded. If the user has defined one, it stays.
+
+    A call that is interrupted has defined some of them. Then the next call does everything again. Several threads may do
+    this at once, because they all define the same.
+    """
     global _registered
     special = sys.modules.get("scipy.special")
-    if _registered or special is None or not hasattr(special, "xlogy"):
+    is_loading = getattr(getattr(special, "__spec__", None), "_initializing", False)  # by another thread
+    if _registered or special is None or is_loading:
         return
-    for name, vjps in _table(special).items():
-        ufunc = getattr(special, name, None)
+    found = {getattr(special, name, None): vjps for name, vjps in (_table(special) | special_integrals.table(special)).items()}
+    # zeta(x, q) calls a ufunc _zeta, and zeta(x) a ufunc _riemann_zeta. DLMF 25.11.17
+    zeta, riemann = (getattr(getattr(special, "_ufuncs", None), name, None) for name in ("_zeta", "_riemann_zeta"))
+    found[zeta] = {"x": _refused("zeta", "x"), "q": lambda g, x, q: -g * x * zeta(np.add(x, 1.0), q)}
+    found[riemann] = {"x": _refused("zeta", "x")}
+    for ufunc, vjps in found.items():
         if isinstance(ufunc, np.ufunc):
-            defvjp(ufunc, **{argument: _in_float64(vjp) for argument, vjp in vjps.items()})
-    zeta = getattr(getattr(special, "_ufuncs", None), "_zeta", None)  # zeta(x, q) calls this ufunc
-    if isinstance(zeta, np.ufunc):
-        # DLMF 25.11.17
-        defvjp(zeta, x=_refused("zeta", "x"), q=lambda g, x, q: -g * x * zeta(np.add(x, 1.0), q))
+            wide = {argument: vjp and VJP(_in_float64(vjp)) for argument, vjp in vjps.items()}
+            rules.setdefault(ufunc, Rule(ufunc, wide))
+    for constant in (special.gammasgn, getattr(special, "round", None)):
+        if isinstance(constant, np.ufunc):
+            rules.setdefault(constant, Rule(constant, constant=True))
     _registered = True
 
 
@@ -163,12 +173,6 @@ def _table(special):
         z = np.where(left, 1 - x, 0.5)
         reflected = np.cos(PI * np.where(left, x, 0)) * s.gamma(z) - y * s.psi(z)
         return g * np.where(left, reflected, -y * s.psi(np.where(left, 1, x)))
-
-    def gamma_density(a, x):  # DLMF 8.8.13
-        return np.exp(s.xlogy(np.subtract(a, 1.0), x) - x - s.gammaln(a))
-
-    def beta_density(a, b, x):  # DLMF 8.17.1
-        return np.exp(s.xlogy(np.subtract(a, 1.0), x) + s.xlog1py(np.subtract(b, 1.0), -x) - s.betaln(a, b))
 
     # ---- Kinks and limits ----
 
@@ -312,7 +316,7 @@ def _table(special):
         "exp10":     {"x": lambda g, y: g * y * LN10},
         "exprel":    {"x": lambda g, x: g * exprel_slope(x)},
 
-        # Gamma functions: DLMF 5.2.2, 5.12.1, 5.15.1, 8.8.13, 8.17.1
+        # Gamma functions: DLMF 5.2.2, 5.12.1, 5.15.1
         "gamma":    {"x": lambda g, x, y: g * y * s.psi(x)},
         "gammaln":  {"x": lambda g, x: g * s.psi(x)},
         "loggamma": {"x": lambda g, x: g * s.psi(x)},
@@ -320,10 +324,6 @@ def _table(special):
         "psi":      {"x": psi_x},
         "beta":     {"a": beta_a, "b": lambda g, a, b, y: beta_a(g, b, a, y)},
         "betaln":   {"a": lambda g, a, b: g * psi_fall(a, b), "b": lambda g, a, b: g * psi_fall(b, a)},
-        "gammainc":  {"a": _refused("gammainc", "a"),  "x": lambda g, a, x: g * gamma_density(a, x)},
-        "gammaincc": {"a": _refused("gammaincc", "a"), "x": lambda g, a, x: -g * gamma_density(a, x)},
-        "betainc":   {"a": _refused("betainc", "a"), "b": _refused("betainc", "b"),
-                      "x": lambda g, a, b, x: g * beta_density(a, b, x)},
 
         # Bessel functions: DLMF 10.6.1, 10.6.3, 10.29.1, 10.29.3; those with e are multiplied by exp(-|z|)
         "j0": {"z": lambda g, z: -g * s.j1(z)},

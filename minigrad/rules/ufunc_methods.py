@@ -11,7 +11,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-from .. import guards
+from .. import operands
 from ..graph import describe
 from ..methods import astype
 from ..table import defconstant, defvjp, primitive, rule_of, ufunc_methods
@@ -57,7 +57,7 @@ defconstant(constant)
 
 def outer(ufunc, a, b, /, **kwargs):
     """Call the ufunc for each element of a with each element of b. Here NumPy makes arrays of Python's numbers."""
-    a, b = map(_as_array, guards.admitted((a, b)))
+    a, b = map(_as_array, operands.admitted((a, b)))
     return ufunc(np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b, **kwargs)
 
 
@@ -86,8 +86,8 @@ def reduceat(ufunc, array, indices, axis=0, dtype=None, out=None):
     y = ufunc.reduceat(array, indices, axis, dtype, out)
     if ufunc in _LEAVE_ELEMENTS_OUT and y.size:
         rows, results = np.moveaxis(array, axis, 0), np.moveaxis(y, axis, 0)
-        for i, part in enumerate(_parts(indices, len(rows))):
-            results[i] = _last(ufunc, rows[part], results[i])
+        for parts, elements in _parts(indices, len(rows)):
+            results[parts] = _last(ufunc, rows[elements], results[parts])
     return y
 
 
@@ -117,9 +117,12 @@ def _rows(array, axis, initial):
 
 
 def _parts(indices, n):
-    starts = np.asarray(indices).tolist()
-    ends = [max(start + 1, end) for start, end in zip(starts, starts[1:])] + [n]
-    return [slice(start, end) for start, end in zip(starts, ends)]
+    """Put parts of the same length together. Return the numbers of these parts, and of their elements: a column for each part."""
+    starts = np.asarray(indices)
+    lengths = np.maximum(np.diff(starts, append=n), 1)
+    for length in np.unique(lengths):
+        parts = np.flatnonzero(lengths == length)
+        yield parts, starts[parts] + np.arange(length)[:, None]
 
 
 def _slope(ufunc, name, a, b, y):
@@ -184,9 +187,9 @@ def _reduceat_array(g, ufunc, array, indices, axis=0):
     g, rows = np.moveaxis(g, axis, 0), np.moveaxis(array, axis, 0)
     if np.size(g) == 0:
         return np.zeros(np.shape(array), np.result_type(g))
-    parts = _parts(indices, len(rows))
-    shares = [_reduce_array(g[i], ufunc, rows[part]) for i, part in enumerate(parts)]
-    return np.moveaxis(scatter(shares, parts, np.shape(rows)), 0, axis)
+    parts, elements = zip(*_parts(indices, len(rows)))
+    shares = [_reduce_array(g[one], ufunc, rows[other]) for one, other in zip(parts, elements)]
+    return np.moveaxis(scatter(shares, list(elements), np.shape(rows)), 0, axis)
 
 
 defvjp(accumulate, array=_accumulate_array)

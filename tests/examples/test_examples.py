@@ -115,7 +115,7 @@ def test_says_that_jax_is_not_installed(tmp_path):
     without_jax = "import runpy, sys; sys.modules['jax'] = None; runpy.run_path(sys.argv[1], run_name='__main__')"
     status, output, errors = run(tmp_path, "-c", without_jax, AGAINST_JAX)
     assert (status, output) == (1, "")
-    assert errors.count("\n") == 1 and 'pip install "minigrad[test]"' in errors
+    assert errors.count("\n") == 1 and 'pip install ".[test]"' in errors
 
 
 def test_benchmark_helps(tmp_path):

@@ -31,7 +31,7 @@ from minigrad import grad, value_and_grad
 from minigrad.graph import Observer
 from minigrad.methods import astype
 from minigrad.rules.indexing import replace, scatter
-from minigrad.views import getitem
+from minigrad.views import getitem, put, replaced, taken
 
 # What the tests of rules import with a star. The names of other helpers are written out where they are used.
 __all__ = (
@@ -57,6 +57,30 @@ DIFFERENTIABLE_KEYWORDS = (
 NOT_ALONE = {"initial", "nan", "posinf", "neginf", "fill_value", "default", "constant_values", "end_values", "range"}
 MEAN_NOT_ALONE = {np.nanvar, np.nanstd}
 
+
+
+def _numbers(place: Any) -> np.ndarray:
+    """The numbers of a root's elements that lie at a place."""
+    numbers = np.arange(np.prod(place.root[1])).reshape(place.root[1])
+    return place.of(place.laid_out(numbers * (1 + 1j) if place.part else numbers)).astype(int)
+
+
+def _taken_in_jax(a: Any, place: Any) -> Any:
+    taken = jnp.ravel(a)[_numbers(place)]
+    return getattr(taken, place.part) if place.part else taken
+
+
+def _put_in_jax(g: Any, place: Any) -> Any:
+    g = g * {"": 1, "real": 1 + 0j, "imag": 1j}[place.part]
+    return jnp.zeros(np.prod(place.root[1]), g.dtype).at[_numbers(place)].add(g).reshape(place.root[1])
+
+
+def _replaced_in_jax(a: Any, place: Any, value: Any) -> Any:
+    old = jnp.ravel(a)[_numbers(place)]
+    value = {"": value, "real": value + 1j * jnp.imag(old), "imag": jnp.real(old) + 1j * value}[place.part]
+    return jnp.ravel(a).at[_numbers(place)].set(value).reshape(place.root[1])
+
+
 # What JAX writes in another way; and keywords that it lacks, because they do not change values.
 IN_JAX: dict[Callable, Callable] = {
     getitem: lambda a, index: a[np.asarray(index) if isinstance(index, list) else index],
@@ -65,6 +89,9 @@ IN_JAX: dict[Callable, Callable] = {
     ),
     replace: lambda a, index, value: jnp.asarray(a).at[index].set(value),
     astype: lambda x, dtype: jnp.asarray(x).astype(dtype),
+    taken: _taken_in_jax,
+    put: _put_in_jax,
+    replaced: _replaced_in_jax,
 }
 NOT_IN_JAX = {
     np.concatenate: {"casting"},
@@ -73,7 +100,7 @@ NOT_IN_JAX = {
     np.vstack: {"casting"},
     np.copy: {"order"},
     np.full_like: {"order"},
-    astype: {"casting"},
+    astype: {"casting", "order"},
     np.astype: {"device"},
 }
 

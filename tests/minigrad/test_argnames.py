@@ -171,7 +171,7 @@ def test_the_caller_s_keywords_stay_as_they_were():
     "one not passed": (lambda: grad(weighted, argnames=("y", "x"))(k=2.0), TypeError, "'x', which was not passed"),
     "a keyword not passed": (lambda: grad(with_rest, argnames="u")(2.0, v=1.0), TypeError, "'u', which was not passed"),
     "positional-only, by keyword": (
-        lambda: grad(lambda x, /, **more: x * 2.0, argnames="x")(x=3.0), TypeError, "'x', which was not passed"),
+        lambda: grad(lambda x, /, **more: x * 2.0, argnames="x")(x=3.0), TypeError, "which was not passed|positional.only"),
     "given twice": (lambda: grad(weighted, argnames="x")(2.0, x=3.0), TypeError, "multiple values"),
     "an unknown keyword": (lambda: grad(weighted, argnames="x")(2.0, q=3.0), TypeError, "unexpected keyword"),
     "an integer": (lambda: grad(weighted, argnames="k")(2.0, k=3), TypeError, "k is 3"),

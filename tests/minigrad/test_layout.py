@@ -20,6 +20,8 @@ ROOT = Path(__file__).parents[2]
 
 # The modules of minigrad, from the bottom up; a folder counts as one. Each may import what stands before it.
 LAYERS = [
+    "libraries",
+    "operands",
     "guards",
     "graph",
     "table",
@@ -27,6 +29,7 @@ LAYERS = [
     "methods",
     "tensor",
     "tree",
+    "functions",
     "arguments",
     "rules",
     "inplace",
@@ -35,15 +38,25 @@ LAYERS = [
     "transforms",
     "custom",
     "fast",
+    "polynomial",
     "numpy",
+    "scipy",
     "coverage",
+    "inside",
+    "crosscheck",
 ]
 OPTIONAL = {"fast"}  # the core does without it
 CORE = ("graph", "table", "tensor", "grad")
 
 # The imports inside of functions, and why they are there.
 LATE_IMPORTS = {
+    ("minigrad.numpy", "minigrad.polynomial"): "it loads numpy.polynomial, which NumPy too loads at its first use only",
     ("minigrad.tree", "dataclasses"): "it takes a fiftieth of the time that importing NumPy does, and few need it",
+    ("minigrad.inside.drawing", "matplotlib.figure"): "only drawing needs matplotlib",
+    ("minigrad.inside.drawing", "matplotlib.patches"): "only drawing needs matplotlib",
+    ("minigrad.inside.drawing", "matplotlib.path"): "only drawing needs matplotlib",
+    ("minigrad.inside.crosscheck", "jax.experimental"): "it is optional: without it, the table has no column of JAX",
+    ("minigrad.inside.crosscheck", "jax.numpy"): "it is optional",
     ("linear.report", "jax"): "it is optional: the report compares gradients with it, where it is installed",
     ("linear.__main__", "linear.pictures"): "it needs matplotlib, which --no-pictures does without",
 }
@@ -189,7 +202,7 @@ def test_imports_inside_of_functions_are_few():
 
 def test_nothing_is_imported_by_a_call():
     hidden = {"__import__", "import_module"}
-    assert {module for module in SOURCES if hidden & {token.string for token in code_tokens(SOURCES[module])}} == set()
+    assert {module for module in SOURCES if hidden & {token.string for token in code_tokens(SOURCES[module])}} == {"minigrad"}  # its tools are loaded late
 
 
 @cases({

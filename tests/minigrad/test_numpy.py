@@ -138,6 +138,14 @@ def test_the_range_of_a_histogram():
     assert grad(lambda high: mnp.histogram(X, 4, range=[0.0, high])[1][-1])(8.0) == 1.0
 
 
+@pytest.mark.parametrize("dtype", [numpy.float16, numpy.float32])
+def test_kaiser_of_a_narrow_number_is_computed_as_in_numpy(dtype):
+    beta = dtype(2.6)
+    (_, window), slope = value_and_grad(lambda beta: (numpy.sum((y := mnp.kaiser(6, beta))), y), has_aux=True)(beta)
+    numpy.testing.assert_allclose(window, numpy.kaiser(6, beta), rtol=1e-14)
+    assert window.dtype == numpy.float64 and slope.dtype == dtype
+
+
 def test_kaiser_of_one_and_none():
     assert mnp.kaiser(1, 2.5) == 1.0 and grad(lambda beta: mnp.kaiser(1, beta)[0])(2.5) == 0.0
     assert grad(lambda beta: numpy.sum(mnp.kaiser(0, beta)) + beta)(2.5) == 1.0

@@ -532,3 +532,10 @@ def _total(results):
         weights = np.linspace(1 + i, 2 + i, np.size(result), dtype=np.result_type(result)).reshape(np.shape(result))
         total = total + np.sum(weights * result)
     return total, results
+
+
+@pytest.mark.parametrize("fun, of_larger", [(np.maximum, 1), (np.fmax, 1), (np.minimum, 0), (np.fmin, 0)])
+def test_complex_python_numbers_are_compared_as_numpy_does(fun, of_larger):
+    for value, slope in ((2.5 + 0.5j, of_larger), (0.5 + 2.5j, 1 - of_larger)):
+        assert grad(lambda z: fun(z, 1 + 1j).real)(value) == slope
+        assert grad(lambda z: fun(1 + 1j, z).real)(value) == slope

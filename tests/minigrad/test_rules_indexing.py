@@ -5,7 +5,7 @@ import pytest
 
 from minigrad import grad, value_and_grad
 from minigrad.rules.indexing import replace, scatter
-from minigrad.views import getitem
+from minigrad.views import getitem, put, replaced, taken, whole
 
 from .support import *
 
@@ -113,6 +113,26 @@ CASES = [
     case(replace, ROW, i_([0, 2]), 0.5),
     case(replace, COMPLEX, i_([True, False]), COMPLEX[:1] ** 2),
 ]
+
+
+def place(view, root):
+    return whole(root).inside(root, view(root))
+
+
+PLACES = {
+    "part": (place(lambda a: a[1:, ::-1], TABLE), TABLE),
+    "transposed, of an array in Fortran order": (place(lambda a: a.T[1:], np.asfortranarray(TABLE)), TABLE),
+    "reshaped": (place(lambda a: a.reshape(3, 2)[::2], TABLE), TABLE),
+    "of an array with gaps, backwards": (place(lambda a: a[::-1, 1], np.repeat(TABLE, 2, 0)[::2, ::-1]), TABLE),
+    "elements several times": (place(lambda a: np.broadcast_to(a[:, :1], (2, 2, 3)), TABLE), TABLE),
+    "real": (place(lambda z: z.real[1:], COMPLEX), COMPLEX),
+    "imag": (place(lambda z: z.imag.T[:, ::-1], COMPLEX), COMPLEX),
+}
+for _place, _root in PLACES.values():
+    _value = np.cos(np.arange(1.0, 1 + np.prod(_place.shape))).reshape(_place.shape)
+    CASES += [case(taken, _root, _place), case(put, _value, _place)]
+    if _place.is_writable:
+        CASES += [case(replaced, _root, _place, _value)]
 PROGRAMS += [
     program("again and again", lambda np, x: x[::-1][1:][0] * x[0], A),
     program("an element of it twice", lambda np, x: x[1, 2, 3] * x[1, 2, 3] * x[..., -1], A),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minigrad import grad, value_and_grad
-from minigrad.guards import TensorConversionError
+from minigrad.operands import TensorConversionError
 
 from .support import *
 

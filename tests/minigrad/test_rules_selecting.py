@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from minigrad import grad
-from minigrad.guards import TensorConversionError
+from minigrad.operands import TensorConversionError
 
 from .support import *
 
@@ -99,6 +99,18 @@ def test_repeated_elements_add_up():
     np.testing.assert_array_equal(grad(lambda x: np.sum(np.take_along_axis(x, np.array([1, 1, 1]), 0)))(ROW), [0, 3, 0, 0])
 
 
+@pytest.mark.parametrize("x", [np.array(2.0), np.float64(2.0), 2.0])
+def test_a_number_has_an_axis_for_some_functions(x):
+    """NumPy takes it for an array of one element."""
+    assert grad(lambda x: np.take(x, [0, 0, 0], axis=0)[1])(x) == 1
+    assert grad(lambda x: np.take(x, 0, axis=-1))(x) == 1
+    assert grad(lambda x: np.sum(np.repeat(x, 3, axis=0)))(x) == 3
+    assert grad(lambda x: np.compress([True], x, axis=0)[0])(x) == 1
+    for fun in (np.cumsum, np.nancumsum, np.cumprod, np.nancumprod):
+        for axis in (0, -1):
+            assert grad(lambda x: 3 * np.sum(fun(x, axis=axis)))(x) == 3
+
+
 def test_where_several_conditions_hold():
     """select takes the first of them, piecewise the last."""
     x = np.array([0.5, 2.0])
@@ -125,16 +137,39 @@ def test_indices_out_of_bounds_are_an_error_of_numpys():
             grad(lambda x: np.sum(call(x)))(ROW)
 
 
+@cases({
+    "from outside": lambda x: np.piecewise(x, [x > 1], [lambda v: v * x[0], lambda v: v * v]),
+    "as an argument": lambda x: np.piecewise(x, [x > 1], [lambda v, a: v * a, lambda v, a: v * v], x[0]),
+    "by keyword": lambda x: np.piecewise(x, [x > 1], [lambda v, a: v * a, lambda v, a: v * v], a=x[0]),
+    "as a value": lambda x: np.piecewise(x, [x > 1], [x[0] * x[0], lambda v: v * v]),
+})
+def test_functions_of_piecewise_use_other_values_too(case):
+    x = np.array([0.5, 1.5, -2.0, 3.0])
+    last = [0.0, 0.5, 0.0, 0.5] if case(x)[1] == 0.75 else [0.0] * 4
+    slope = (x * (x > 1)).sum() if case(x)[1] == 0.75 else 2 * 0.5 * (x > 1).sum()
+    np.testing.assert_allclose(grad(lambda x: case(x).sum())(x), np.where(x > 1, last, 2 * x) + [slope, 0, 0, 0], rtol=1e-15)
+
+
+def test_the_functions_of_piecewise_are_called_once():
+    """A function of a loop's variable may be another one by the time of the backward pass."""
+    calls = []
+
+    def f(x):
+        y = 0.0
+        for k in (1.0, 2.0, 3.0):
+            y = y + np.piecewise(x, [x > 0], [lambda v: calls.append(k) or k * v * v, lambda v: k * v])
+        return y.sum()
+
+    np.testing.assert_array_equal(grad(f)(np.array([-1.0, 2.0])), [6.0, 24.0])
+    assert calls == [1.0, 2.0, 3.0]
+    with pytest.raises(ValueError, match="either 1 or 2 functions are expected"):
+        grad(lambda x: np.piecewise(x, [x > 0], [np.sin] * 3).sum())(ROW)
+
+
 def test_what_cannot_be_seen_is_refused():
-    """A default alone, and a function of piecewise that uses a traced value besides its argument."""
+    """A default alone."""
     with pytest.raises(TensorConversionError):
         grad(lambda t: np.sum(np.select(CONDITIONS, [TABLE, TABLE], default=t)))(1.5)
-    with pytest.raises(TensorConversionError):
-        grad(lambda x: np.sum(np.piecewise(x, [x > 0], [lambda v: v * x[0]])))(ROW)
-    with pytest.raises(NotImplementedError, match="'args'"):
-        grad(lambda x: np.sum(np.piecewise(x, [x > 0], [lambda v, a: v * a], x[0])))(ROW)
-    with pytest.raises(NotImplementedError, match="scale="):
-        grad(lambda x: np.sum(np.piecewise(x, [x > 0], [lambda v, scale: v * scale], scale=2)))(ROW)
     with pytest.raises(NotImplementedError, match="out="):
         grad(lambda x: np.sum(np.take(x, 0, out=np.zeros(()))))(ROW)
 

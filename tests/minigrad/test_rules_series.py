@@ -51,6 +51,14 @@ def test_second_derivative_of_sinc_at_and_near_zero():
     assert_close(grad(grad(grad(grad(np.sinc))))(0.0), np.pi**4 / 5, 1e-14)
 
 
+def test_sinc_in_float16():
+    """The terms of its series are not."""
+    x = np.linspace(-3, 3, 41).astype(np.float16)
+    for k in (1, 2, 3):
+        np.testing.assert_allclose(sinc_derivative(x, k), sinc_derivative(x.astype(float), k), rtol=1e-2, atol=1e-2)
+        assert sinc_derivative(x, k).dtype == np.float16
+
+
 def test_sinc_is_smooth_where_the_series_ends():
     """Derivatives of all orders agree on both sides of the point where they are computed in another way."""
     for k in range(6):

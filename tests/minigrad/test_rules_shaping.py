@@ -8,7 +8,7 @@ import pytest
 from minigrad import grad, value_and_grad
 from minigrad.methods import astype
 from minigrad.rules.shaping import in_memory
-from minigrad.guards import TensorConversionError
+from minigrad.operands import TensorConversionError
 
 from .support import *
 
@@ -86,6 +86,7 @@ CASES = [
     case(astype, COMPLEX, np.complex128),
     case(astype, 1.5, float),
     case(astype, TABLE, float, casting="safe"),
+    case(astype, TABLE, float, order="F"),
     case(np.astype, TABLE, np.complex128),
     case(np.astype, TABLE, float, copy=False),
     *([case(np.astype, TABLE, float, device="cpu")] if "device" in signature(np.astype).parameters else []),

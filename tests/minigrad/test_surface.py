@@ -17,7 +17,7 @@ import pytest
 
 import minigrad.numpy as mnp
 from minigrad import Tensor, grad
-from minigrad.guards import TensorConversionError
+from minigrad.operands import TensorConversionError
 
 from .support import Case, check, check_precision
 

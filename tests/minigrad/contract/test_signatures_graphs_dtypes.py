@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import minigrad
-from minigrad.guards import TensorConversionError
+from minigrad.operands import TensorConversionError
 
 from .support import check, differs, rows, same
 

@@ -1,0 +1,1 @@
+"""Tools that look inside a computation. They watch the engine, and the engine does not know them."""
