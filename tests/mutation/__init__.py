@@ -1,6 +1,6 @@
 """Mutation testing: small faults are put into minigrad, one at a time, and the tests have to notice each of them.
 
-``python -m tests.mutation`` puts some 400 faults (mutants) into all files of minigrad. A mutant that no test notices has
+``python -m tests.mutation`` puts some 480 faults (mutants) into all files of minigrad. A mutant that no test notices has
 survived. It shows something that no test checks. Either a new test has to fail for it, or `explained.txt` says why no test
 can.
 

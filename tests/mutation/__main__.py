@@ -22,14 +22,15 @@ def main() -> int:
     """Return 0 if each mutant was killed or is explained, otherwise 1."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("files", nargs="*", help="only these files, such as inplace.py or 'rules/*' (default: all)")
-    parser.add_argument("--count", type=int, default=420, help="how many mutants for all files together (%(default)s)")
+    parser.add_argument("--count", type=int, default=480, help="how many mutants for all files together (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="another seed chooses other mutants (%(default)s)")
     parser.add_argument("--seconds", type=float, default=10, help="how long tests may run for a mutant, about (%(default)s)")
     parser.add_argument("--part", default="1/1", help="2/3 tries the second third of the mutants (%(default)s)")
     parser.add_argument("--only", type=Path, help="only the mutants of this list, such as the last survivors")
     parser.add_argument("--match", default="", help="only mutants with this text in the lines that they change")
     parser.add_argument("--list", action="store_true", help="show the mutants, and try none")
-    parser.add_argument("--map", action="store_true", help="measure which tests reach which lines, and try none")
+    parser.add_argument("--map", action="store_true", help="measure which lines the tests in `files` reach, and try none")
+    parser.add_argument("--old-map", action="store_true", help="do not measure tests again that have changed")
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "mutation", help="where the map is (%(default)s)")
     options = parser.parse_args()
 
@@ -58,7 +59,8 @@ def main() -> int:
         sandbox = Sandbox(ROOT, Path(home) / "copy")
         reach = Map(options.build / "map.json")
         say = lambda text: print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)  # noqa: E731
-        reach.refresh(sandbox, ways(), say)
+        if not options.old_map:
+            reach.refresh(sandbox, ways(), options.files if options.map else [], say)
         if options.map:
             return 0
         sandbox.collect(ways()["fast"])

@@ -25,8 +25,8 @@ from typing import Any, Callable, Iterator, NoReturn
 
 import pytest
 
-# These tests look at the text of files, at times, or at what other programs do. They say nothing about a mutant.
-LEFT_OUT = {"test_layout.py", "test_cost.py", "test_readme.py", "test_mutants.py", "support.py"}
+# These tests look at the text of files, at times, or at what other processes do. They say little about a mutant.
+LEFT_OUT = {"test_layout.py", "test_cost.py", "test_faults.py", "test_readme.py", "test_mutants.py", "support.py"}
 
 # Where the tests of a file are that no file of tests is named after. They run first.
 TESTED_IN = {
@@ -208,9 +208,11 @@ class Map:
         if path.exists():
             self.known = json.loads(path.read_text(encoding="utf-8"))
 
-    def refresh(self, sandbox: Sandbox, ways: dict[str, list[str]], say: Callable[[str], None]) -> None:
+    def refresh(self, sandbox: Sandbox, ways: dict[str, list[str]], only: list[str], say: Callable[[str], None]) -> None:
         for way, files in ways.items():
             for file in files:
+                if only and file not in only:
+                    continue
                 stamp = hashlib.sha256((sandbox.root / file).read_bytes()).hexdigest()
                 if self.known["tests"].get(f"{way} {file}", {}).get("stamp") != stamp:
                     record = self.measure(sandbox, way, file)
