@@ -428,6 +428,32 @@ SPECIAL = {
                         grid=[[0.5, 1, 2.5], [1, 2], [1.5, 3], [-3, -0.5, 0.01, 0.4, 0.8]], tolerance=256, second=256),
 }
 
+SPECIAL["erfi"] = unary(mp.erfi, lambda x: 2 / mp.sqrt(mp.pi) * mp.exp(x * x), lambda x: 4 * x / mp.sqrt(mp.pi) * mp.exp(x * x),
+                        lambda x: 1e-300 < abs(x) < 26)
+SPECIAL["shichi"] = unary(mp.shi, lambda x: mp.sinh(x) / x, lambda x: (mp.cosh(x) - mp.sinh(x) / x) / x, between(0.01, 600), second=1024)
+SPECIAL["betaincc"] = Reference(
+    lambda a, b, x: mp.betainc(a, b, x, 1, regularized=True), [None, None, lambda *x: -SPECIAL["betainc"].slopes[2](*x)],
+    grid=SPECIAL["betainc"].grid, tolerance=64, second=256)
+
+
+def inverse(name: str, of: str) -> Reference:
+    """The inverse of another function by its last argument, whose slope is one over that of the other."""
+    other = SPECIAL[of]
+
+    def f(*x: Any) -> Any:
+        start = getattr(special, name)(*map(float, x))
+        return mp.findroot(lambda t: other.f(*x[:-1], t) - x[-1], mpf(start), tol=mpf(10) ** -100, maxsteps=50)
+
+    def slope(*x: Any) -> Any:
+        return 1 / other.slopes[-1](*x[:-1], f(*x))
+
+    n = len(other.slopes) - 1
+    return Reference(f, [*[None] * n, slope], grid=[*[[0.7, 1.5, 4]] * n, [0.05, 0.4, 0.8]], tolerance=64, second=512, slow=True)
+
+
+for _name, _of in (("gammaincinv", "gammainc"), ("gammainccinv", "gammaincc"), ("betaincinv", "betainc"), ("betainccinv", "betaincc")):
+    SPECIAL[_name] = inverse(_name, _of)
+
 # ---- Comparison -----------------------------------------------------------------------------------------------------
 
 
