@@ -180,6 +180,7 @@ def gradient_for(leaf: Any, node: Node | None, level: Level, g: Any) -> Any:
     if isinstance(g, Tensor):
         if isinstance(node.dtype, type) and not isinstance(g.node.dtype, type):
             g = as_python_number(g)  # the leaf is a Python number, so its gradient is one too
+        g = g + 0j if node.dtype is complex and g.dtype.kind != "c" else g
         array = innermost(g)
         is_read_only = isinstance(array, ndarray) and not array.flags.writeable
         return np.positive(g) if is_read_only else g.snapshot()

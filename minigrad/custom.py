@@ -18,7 +18,7 @@ from .graph import Edge, Level, Node
 from .inplace import only_new_values
 from .tensor import Tensor, record, top_level, unwrap
 from .transforms import vjp
-from .views import View, innermost, note_views
+from .views import innermost, note_views, tensors
 
 # ---- Rules of one's own ---------------------------------------------------------------------------------------------
 
@@ -196,7 +196,9 @@ def checkpoint(
         traced = [i for i, leaf in enumerate(leaves) if type(leaf) is Tensor and leaf.level is level]
 
         def again(*primals: Any) -> Any:
-            return tree.map(guards.own, call([guards.own(leaf) for leaf in lowered], primals))
+            out = call([guards.own(leaf) for leaf in lowered], primals)
+            _check_numbers(fun, tree.leaves(out))
+            return tree.map(guards.own, out)
 
         def call(new_leaves: list, primals: tuple) -> Any:
             for i, primal in zip(traced, primals):
@@ -366,13 +368,8 @@ class custom_vjp:
 _OUTSIDE = "{} uses a value from outside that is being differentiated: pass it as an argument"
 
 
-def _recorded(
-    fun: Callable, args: tuple, kwargs: dict[str, Any], results: list, arguments: list[Tensor], level: Any, vjp: Callable
-) -> list:
-    """Record a call as one operation, and return Tensors for its results.
-
-    `vjp` takes a list of the results' cotangents, and returns a list of the arguments' cotangents.
-    """
+def _check_numbers(fun: Callable, results: list) -> None:
+    """Raise if a function returned anything but numbers and arrays."""
     for result in results:
         operands.refuse_foreign(result)
         if kind_of(result) == "O":
@@ -380,12 +377,21 @@ def _recorded(
                 f"{name_of(fun)} returned {result!r} of type {type(result)}: a checkpoint or custom_vjp function returns numbers "
                 f"and arrays only; leave the rest out, or compute it outside of the function"
             )
+
+
+def _recorded(
+    fun: Callable, args: tuple, kwargs: dict[str, Any], results: list, arguments: list[Tensor], level: Any, vjp: Callable
+) -> list:
+    """Record a call as one operation, and return Tensors for its results.
+
+    `vjp` takes a list of the results' cotangents, and returns a list of the arguments' cotangents.
+    """
+    _check_numbers(fun, results)
     node = Node(results, [Edge(level.node_of(arguments), vjp, ())])
     outputs = level.wrapped(results, node)
+    for output in tensors(outputs):
+        _unlock(output, [innermost(argument) for argument in arguments])
     note_views(outputs, arguments)
-    for output in outputs:
-        if type(getattr(output, "family", None)) is View:
-            _unlock(output)
     level.observer.recorded(fun, args, kwargs, outputs, node)
     return outputs
 
@@ -419,14 +425,14 @@ def _read_only(value: Any) -> Any:
     return Tensor(_read_only(value.value), value.node, value.level) if type(value) is Tensor else guards.locked(value)
 
 
-def _unlock(t: Tensor) -> None:
-    """Undo `_read_only` for the array of a result. The array of the argument that it is a view of may be written into."""
+def _unlock(t: Tensor, arrays: list) -> None:
+    """Undo `_read_only` for the array of a result if it is a view of one of these arrays, and that one is not read-only."""
     while type(t.value) is Tensor:
         t = t.value
-    array = t.value.view()
-    if array.base.flags.num & 0x400:
-        array.flags.writeable = True
-    t.value = array
+    arrays = [array for array in arrays if isinstance(array, ndarray) and isinstance(t.value, ndarray)]
+    if any(array.flags.writeable and np.shares_memory(array, t.value) for array in arrays):
+        t.value = t.value.view()
+        t.value.flags.writeable = True
 
 
 def _reaches(leaves: list, level: Level) -> bool:

@@ -816,8 +816,9 @@ plain_find_tensor = table.find_tensor
 
 def find_tensor(value: Any) -> Any:
     """Do the same as `table.find_tensor`, which a primitive calls with its arguments: most are arrays and numbers."""
-    if type(value) is tuple and len(value) == 2 and type(value[0]) is tuple and not value[-1] and NUMERIC.issuperset(map(type, value[0])):
-        return None
+    if type(value) is tuple and len(value) == 2 and type(value[0]) is tuple and type(value[1]) is dict and not value[1]:
+        if NUMERIC.issuperset(map(type, value[0])):
+            return None
     return plain_find_tensor(value)
 
 

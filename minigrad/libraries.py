@@ -62,6 +62,8 @@ def advice(name: str) -> str:
     """Return what to say of a function that cannot take a Tensor."""
     if name.startswith("scipy.special.") and name.rpartition(".")[2] in IN_MINIGRAD_SCIPY:
         return f"{name} makes a plain array of a value that is being differentiated; call minigrad.{name} instead"
+    if name.startswith("scipy.sparse.") and name.count(".") == 2:
+        return f"{name} cannot be combined with a value that is being differentiated; pass x.toarray() in its place"
     if name.startswith("scipy."):
         return (
             f"{name} makes plain numbers and arrays of its arguments, and of what the functions return that it calls, which "

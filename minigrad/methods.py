@@ -25,7 +25,7 @@ class Flat:
     """The elements of an array, one after the other, as in `numpy.ndarray.flat`. What is taken from it is a copy."""
 
     def __init__(self, array: Any) -> None:
-        self.base = array
+        self.base = array if array.ndim else array.reshape(1)  # the view of a number that has an axis to count along
 
     def __getitem__(self, index: Any) -> Any:
         return self.copy()[index]

@@ -77,7 +77,7 @@ class Place:
         spans = [[(n - 1) * index for index in indices(abs(step))] for n, step in zip(self.shape, self.steps)]
         low, high = indices(first), indices(last)
         if 0 in self.shape:
-            return [[1] * len([*low, first]), [-1] * len([*low, first])]  # it touches nothing
+            return [[1] * (len(sizes) + 1), [-1] * (len(sizes) + 1)]  # a box that touches no other
         if [sum(numbers) for numbers in zip(low, *spans)] != high:
             low, high = [0] * len(sizes), [last] * len(sizes)
         return [[*low, first], [*high, last]]
@@ -122,7 +122,11 @@ def taken(a: Any, place: Place) -> Any:
 def put(g: Any, place: Place) -> Any:
     """Zeros, with `g` at a place. If the view holds an element of the root several times, these are added up."""
     out = place.laid_out(0, np.result_type(g, 1j) if place.part else np.result_type(g))
-    np.add.at(place.of(out), ..., g)
+    view = place.of(out)
+    if place.is_writable:
+        view[...] = g
+    else:
+        np.add.at(view, ..., g)
     return out
 
 

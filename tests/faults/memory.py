@@ -143,7 +143,7 @@ def main(arguments=None):
         if not options.kinds or name in options.kinds:
             start = time.perf_counter()
             left = growth(step, options.steps)
-            failed += left[0] >= 10 or left[1] >= 300 or left[2] > 4096
+            failed += left[0] >= 10 or left[1] >= 500 or left[2] > 4096
             text = ", ".join(f"{n:+} {kind}" for n, kind in zip(left, KINDS))
             print(f"{name}: {text}, {time.perf_counter() - start:.0f} s", flush=True)
     print(f"{options.steps} steps of each kind, {failed} kinds that keep something")

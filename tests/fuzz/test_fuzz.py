@@ -1,40 +1,46 @@
 """Random programs with fixed seeds; and that the fuzzer finds faults, if there are any."""
 
 import random
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
 import minigrad
 from minigrad import guards, inplace
-from minigrad.rules import indexing
-from minigrad.table import rule_of
+from minigrad.views import Views
 
 from . import checks, reference, statements
+from .__main__ import main
 from .fuzzer import Found, Fuzzer, explore, hunt
 from .programs import Leaf, Program, Writer
 
 
-@pytest.mark.parametrize("seed", range(4))
+# What JAX cannot do, or what takes it long.
+NOT_IN_JAX = frozenset("write change shuffled own_rule closure with_dict of_surface other_name checkpointed".split())
+
+
+@pytest.mark.parametrize("seed", range(3))
 def test_programs(seed):
     """Hypothesis makes a program that fails small. (`str` of the error is a script.)"""
-    hunt(Fuzzer(), seed, 250)
+    hunt(Fuzzer(), seed, 150)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(6))
 def test_more_programs(seed, capsys):
+    """These are less alike. Few are refused, or not smooth."""
     fuzzer = Fuzzer()
-    explore(fuzzer, seed, 400)
+    explore(fuzzer, seed, 300)
     assert not fuzzer.failures, capsys.readouterr().out
-    assert fuzzer.counts["right"] > 330, fuzzer.counts  # few are refused, or not smooth
+    assert fuzzer.counts["right"] > 250, fuzzer.counts
 
 
 def test_programs_in_jax(capsys):
     """The reference and JAX agree, where JAX can run the program."""
-    fuzzer = Fuzzer(in_jax=1, without=frozenset({"write", "change", "shuffled", "own_rule", "closure", "with_dict"}), length=3)
-    explore(fuzzer, 0, 60)
+    fuzzer = Fuzzer(in_jax=1, without=NOT_IN_JAX, length=3)
+    explore(fuzzer, 0, 30)
     assert not fuzzer.failures, capsys.readouterr().out
-    assert fuzzer.counts["also in JAX"] > 25, fuzzer.counts
+    assert fuzzer.counts["also in JAX"] >= 10, fuzzer.counts
 
 
 @pytest.mark.parametrize("name", statements.NAMES)
@@ -94,32 +100,41 @@ def test_reference_keeps_what_is_stopped():
 # ---- Planted faults -------------------------------------------------------------------------------------------------
 
 
-def wrong_sine(patch):
-    patch.setitem(rule_of(np.sin).vjps, "x", minigrad.table.VJP(lambda g, x: -g * np.cos(x)))
+@contextmanager
+def wrong_sine():
+    minigrad.defvjp(np.sin, x=lambda g, x: -g * np.cos(x))
+    yield
+    minigrad.defvjp(np.sin, x=lambda g, x: g * np.cos(x))
 
 
-def nothing_is_kept(patch):
-    patch.setattr(guards, "copied", lambda array: array)
-    patch.setattr(guards, "to_keep", lambda value: value)
-    patch.setattr(minigrad.tensor.GradLevel, "to_keep", staticmethod(lambda value: value))
+@contextmanager
+def patched(owner, name, value):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, name, value)
+        yield
 
 
-def views_keep_their_values(patch):
-    patch.setattr(inplace, "_renew", lambda t, new: [setattr(t, name, getattr(new, name)) for name in ("value", "node", "level")])
+FAULTS = {
+    "wrong sine": wrong_sine,
+    "constants are not copied": lambda: patched(guards, "copied", lambda array: array),
+    "views keep their values": lambda: patched(Views, "others", lambda views, t, place: []),
+    "a write drops the derivative": lambda: patched(inplace, "_fitting", lambda t, target, value: minigrad.stop_gradient(value)),
+}
 
 
-def lost_write(patch):
-    patch.setitem(rule_of(indexing.replace).vjps, "value", None)
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+def test_a_planted_fault_is_found(fault, capsys):
+    """It is found, and made small. The script prints numbers that differ from those that are right."""
+    with fault():
+        with pytest.raises(Found) as caught:
+            hunt(Fuzzer(length=6), 0, 1000)
+        text = str(caught.value)
+        exec(compile(text, "<script>", "exec"), {"__name__": "script"})
+    assert text.count("\n    ") < 30, text
+    assert "minigrad" in capsys.readouterr().out and "# right:" in text
 
 
-@pytest.mark.parametrize("fault", [wrong_sine, nothing_is_kept, views_keep_their_values, lost_write])
-def test_a_planted_fault_is_found(fault, monkeypatch):
-    """It is found, and made small: the script shows numbers that differ from those that are expected."""
-    fault(monkeypatch)
-    with pytest.raises(Found) as caught:
-        hunt(Fuzzer(length=6), 0, 400)
-    assert len(caught.value.program.statements) <= 6
-    text = str(caught.value)
-    found = {}
-    exec(compile(text, "<script>", "exec"), found)
-    assert "expected" in text
+def test_command(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["fuzz", "--programs", "20", "--seed", "1"])
+    assert main() == 0
+    assert "20 programs" in capsys.readouterr().err

@@ -83,7 +83,7 @@ def test_first_uses_in_many_threads_are_right():
 
 
 def test_memory_stays_the_same():
-    assert run("memory", "--steps", "310").endswith(" 0 kinds that keep something")
+    assert run("memory", "--steps", "510").endswith(" 0 kinds that keep something")
 
 
 def test_a_rule_of_ones_own_for_a_function_of_scipy_stays():

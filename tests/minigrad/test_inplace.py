@@ -728,3 +728,14 @@ def test_the_time_of_a_loop_is_that_of_its_copies():
         return (y * y).sum()
 
     np.testing.assert_allclose(grad(f)(X), [*(50 * 2 * 100 * X[:2]), 0, 0, 0, 0])
+
+
+def test_flat_of_an_array_without_axes():
+    def f(x):
+        x.flat[:] = 3 * x.flat[0]
+        x.flat[0] += sum(x.flat)
+        return x + 0
+
+    assert f(np.array(0.5)) == 3.0
+    value, slope = value_and_grad(f)(np.array(0.5))
+    assert value == 3.0 and slope == 6.0

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from minigrad import Tensor, grad, stop_gradient, value_and_grad
+from minigrad import Tensor, grad, jvp, stop_gradient, value_and_grad
 
 from .support import assert_alike, assert_close, cases
 
@@ -412,3 +412,13 @@ def test_an_error_in_one_thread_does_not_reach_another():
             assert grad(lambda x: grad(lambda y: (x * y * weights).sum())(x) * x)(3.0) == 12.0
 
     assert in_threads(failing, working, failing, working) == []
+
+
+@pytest.mark.parametrize("z", [1.5 + 0.5j, np.complex128(1.5 + 0.5j), np.array(1.5 + 0.5j)], ids=["Python", "NumPy", "array"])
+def test_the_gradient_of_a_complex_number_is_complex_inside_another_transform(z):
+    """Also if nothing but its real part counts."""
+    gradient = grad(lambda z: np.real(z) ** 2)
+    value, tangent = jvp(gradient, (z,), (z * 0 + 1,))
+    assert value == 3 and tangent == 2
+    assert np.iscomplexobj(value) and np.iscomplexobj(tangent)
+    assert grad(lambda z: np.abs(gradient(z) + 1j * z))(1.5 + 0.5j) == pytest.approx(2.22948161 + 0.85749293j)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from minigrad import Tensor, grad, value_and_grad
+from minigrad.rules import ufunc_methods
 from minigrad.rules.ufunc_methods import accumulate, constant, of_method, reduce, reduceat
 
 from .support import *
@@ -233,3 +234,29 @@ def test_what_has_no_derivative_is_refused():
 def test_several_axes_of_what_cannot_be_reordered_are_an_error_of_numpys():
     with pytest.raises(ValueError, match="not reorderable"):
         grad(lambda x: np.sum(np.subtract.reduce(x, axis=(0, 1))))(A)
+
+
+@pytest.mark.parametrize("ufunc", [np.add, np.multiply, np.maximum, np.logaddexp, np.arctan2, np.hypot], ids=lambda ufunc: ufunc.__name__)
+def test_reduceat_of_parts_of_any_length(ufunc):
+    """Parts of one length are computed together. They may overlap, and be in any order."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0.5, 1.5, (40, 2))
+    indices = np.concatenate([np.cumsum(rng.integers(1, 4, 12)), rng.integers(0, 40, 12)])
+    weights = rng.uniform(0.5, 1.5, (24, 2))
+
+    def by_parts(x):
+        ends = [max(start + 1, end) for start, end in zip(indices, [*indices[1:], 40])]
+        return sum((ufunc.reduce(x[start:end]) * w).sum() for start, end, w in zip(indices, ends, weights))
+
+    value, gradient = value_and_grad(lambda x: (ufunc.reduceat(x, indices) * weights).sum())(x)
+    np.testing.assert_allclose(value, by_parts(x), rtol=1e-14)
+    np.testing.assert_allclose(gradient, grad(by_parts)(x), rtol=1e-12, atol=1e-14)
+
+
+def test_reduceat_computes_all_parts_of_one_length_at_once(monkeypatch):
+    calls, reduce_array = [], ufunc_methods._reduce_array
+    monkeypatch.setattr(ufunc_methods, "_reduce_array", lambda *args: calls.append(args) or reduce_array(*args))
+    x, indices = np.linspace(0.0, 1.0, 3000), np.cumsum(np.resize([1, 2], 1999))
+    gradient = grad(lambda x: np.logaddexp.reduceat(x, indices).sum())(x)
+    assert len(calls) == 2
+    np.testing.assert_allclose(np.add.reduceat(gradient, indices), np.ones(1999), rtol=1e-13)

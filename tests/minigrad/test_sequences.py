@@ -73,6 +73,63 @@ def test_a_sequence_is_what_numpy_takes_it_for(fun, call, given, key, others):
                 assert type(one) is type(other) and np.result_type(one) == np.result_type(other)
 
 
+V, M = np.array([1.2, 0.7, 2.1]), np.array([[2.0, 1.0, 0.3], [0.4, 3.0, 0.1], [0.2, 0.5, 1.7]])
+
+
+def written(t, s):
+    y = t + 0
+    y[:2] = s((1.0, 2.0))
+    return y * y
+
+
+def added_at(t, s):
+    y = t + 0
+    np.add.at(y, [0, 1, 1], s((5.0, 6.0, 7.0)))
+    return y * y
+
+
+# Other forms of calls. `s` makes an array of a tuple, or leaves it a tuple, or makes lists of it.
+FORMS = {
+    "insert, two": (lambda t, s: np.insert(t, s((0, 1)), s((5, 6))), V),
+    "insert along an axis": (lambda t, s: np.insert(t, 1, s((5.0, 6, 7)), axis=1), M),
+    "solve, several": (lambda t, s: np.linalg.solve(t, s(((1.0, 2), (2, 1), (3, 0)))), M),
+    "dot, method": (lambda t, s: t.dot(s((1.0, 2, 3))), V),
+    "interp, by keyword": (lambda t, s: np.interp(t, xp=s((0.0, 1, 2)), fp=s((1.0, 3, 2))), V),
+    "average along an axis": (lambda t, s: np.average(t, 1, s((1.0, 2, 3))), M),
+    "cov, fweights": (lambda t, s: np.cov(t, fweights=s((1, 2, 1))), M),
+    "histogram": (lambda t, s: np.histogram(s((0.1, 0.5, 0.9)), s((0.0, 0.5, 1.0)), weights=t)[0], V),
+    "gradient": (lambda t, s: np.gradient(t, s((0.0, 1, 3))), V),
+    "diff": (lambda t, s: np.diff(t, prepend=s((0.0,)), append=s((1.0, 2.0))), V),
+    "polyfit": (lambda t, s: np.polyfit(s((0.0, 1, 3)), t, 1, w=s((1.0, 2, 1))), V),
+    "pad": (lambda t, s: np.pad(t, s((1, 2)), constant_values=s((1.0, 2.0))), V),
+    "reduceat": (lambda t, s: np.add.reduceat(t, s((0, 2))), V),
+    "outer": (lambda t, s: np.multiply.outer(s((1.0, 2)), t), V),
+    "at": (added_at, V),
+    "write": (written, V),
+    "mean, where=": (lambda t, s: t.mean(where=s((True, False, True))), V),
+    "clip, method": (lambda t, s: t.clip(s((1.0, 1, 1)), None), V),
+    "tensordot": (lambda t, s: np.tensordot(t, s(((1.0, 2), (3, 4), (5, 6))), 1), M),
+    "linspace": (lambda t, s: np.linspace(s((0.0, 1, 2)), t, 4), V),
+    "polydiv": (lambda t, s: np.polydiv(s((1.0, 2, 3, 4)), t), V),
+    "setxor1d": (lambda t, s: np.setxor1d(t, s((1.0, 2, 0.7))), V),
+    "transpose": (lambda t, s: np.transpose(t, s((1, 0))), M),
+}
+
+
+@cases(FORMS)
+def test_other_forms(case):
+    call, x = case
+
+    def both(s):
+        first = grad(lambda t: total(call(t, s)))
+        return first(x), grad(lambda t: np.sum(first(t) ** 2))(x)
+
+    expected = both(np.asarray)
+    for s in (lambda sequence: sequence, lambda sequence: nested(np.asarray(sequence), list)):
+        for found, wanted in zip(both(s), expected):
+            np.testing.assert_allclose(found, wanted, rtol=1e-13)
+
+
 X = np.array([1.2, 2.7])
 SEQUENCES = {
     "list": [1.5, 2.0],
