@@ -62,6 +62,29 @@ def test_a_result_of_another_dtype_takes_the_dtype_of_what_it_is_written_into(na
     assert set(seen) == {np.dtype(narrow)}
 
 
+def test_nothing_is_written_at_an_index_that_selects_nothing():
+    def f(t):
+        y = t * 1
+        y.flat[[]] = 3.0
+        y.flat[2:2] = np.array([7.0, 8.0])
+        y[y > 100] = 5.0
+        return (y * np.arange(4.0).reshape(2, 2)).sum()
+
+    np.testing.assert_array_equal(grad(f)(np.ones((2, 2))), np.arange(4.0).reshape(2, 2))
+
+
+def test_an_array_with_an_axis_that_an_index_added_is_written_into():
+    """The axis has the length 1, and the stride 0: but no two elements share memory."""
+    x = np.arange(24.0).reshape(4, 6)[::2, None, ::2]
+    assert x.strides[1] == 0 and not x.flags.forc
+
+    def f(t):
+        t[0] = t[1] * 2
+        return (t * np.arange(6.0).reshape(2, 1, 3)).sum()
+
+    np.testing.assert_array_equal(grad(f)(x).ravel(), [0, 0, 0, 0 + 3, 2 + 4, 4 + 5])
+
+
 # ---- What is kept ---------------------------------------------------------------------------------------------------
 
 
@@ -77,6 +100,33 @@ def test_the_same_bytes_read_as_another_dtype_are_another_array():
         return y + z
 
     np.testing.assert_allclose(grad(f)(np.zeros(4096)), np.arange(1.0, 4097) + bits, rtol=1e-15)
+
+
+def test_the_step_of_a_slice_is_kept_too():
+    step = np.array(1)
+
+    def f(t):
+        y = t[0:4:step]
+        step[...] = 2
+        z = t[0:4:step]
+        step[...] = 1
+        return (y * np.arange(1.0, 5)).sum() + (z * 10).sum()
+
+    np.testing.assert_array_equal(grad(f)(np.zeros(5)), [1 + 10, 2, 3 + 10, 4, 0])
+
+
+@pytest.mark.parametrize("order", ["C", "F", "A", "K"])
+def test_the_layout_of_a_copy(order):
+    x = np.arange(6.0).reshape(2, 3)
+
+    def f(t):
+        for plain, traced in ((x, t * 1), (x.T, (t * 1).T), (x[:, ::2], (t * 1)[:, ::2])):
+            one, other = innermost(traced.copy(order)), plain.copy(order)
+            assert one.strides == other.strides and one.flags.writeable
+            np.testing.assert_array_equal(one, other)
+        return t.sum()
+
+    np.testing.assert_array_equal(grad(f)(x), np.ones((2, 3)))
 
 
 # ---- Rules ----------------------------------------------------------------------------------------------------------
