@@ -370,6 +370,18 @@ def test_full_like_of_minigrad_numpy_with_a_plain_number():
     np.testing.assert_array_equal(grad(f)(np.ones((2, 3))), np.full((2, 3), 7.0))
 
 
+@pytest.mark.parametrize("requirements, copies", [("W", True), (["C", "O"], True), (["C"], False), (None, False), ("F", False)])
+def test_require_of_minigrad_numpy_copies_where_memory_of_its_own_is_required(requirements, copies):
+    def f(t):
+        y = t[1:]
+        result = minigrad.numpy.require(y, requirements=requirements)
+        result[0] = 5.0  # it writes into y as well, unless there is a copy
+        return (y * y).sum() + result.sum()
+
+    expected = np.array([0, 2 * 2.0 + 0, 2 * 3.0 + 1]) if copies else np.array([0, 0, 2 * 3.0 + 1])
+    np.testing.assert_array_equal(grad(f)(np.array([1.0, 2.0, 3.0])), expected)
+
+
 # ---- Trees, and methods of ufuncs -----------------------------------------------------------------------------------
 
 
