@@ -4,6 +4,8 @@ import inspect
 import os
 import subprocess
 import sys
+from array import array as buffer
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +14,7 @@ import pytest
 
 import minigrad.numpy
 from minigrad import defvjp, grad, primitive, tree, value_and_grad
+from minigrad.operands import ForeignArrayError
 from minigrad.table import rules
 from minigrad.views import innermost
 
@@ -270,6 +273,32 @@ def test_the_covariance_of_columns(shape, y_shape):
     assert_close((grad(f)(x, y) * v).sum(), differences(lambda x: f(x, y), x, v), 1e-9)
     w = array(y_shape, 3)
     assert_close((grad(f, 1)(x, y) * w).sum(), differences(lambda y: f(x, y), y, w), 1e-9)
+
+
+class Pair(NamedTuple):
+    a: Any
+    b: Any
+
+
+@pytest.mark.parametrize(
+    "f, expected",
+    [
+        (lambda t: np.stack(Pair(t, 2 * t)).sum(), [3, 3]),
+        (lambda t: np.stack(Pair(t, buffer("d", [1.0, 2.0]))).sum(), [1, 1]),
+        (lambda t: np.stack([t, t]).sum(Pair(0, 1)), [2, 2]),
+        (lambda t: (np.stack([t, t])[Pair(0, slice(None))] * t).sum(), [2, 4]),
+    ],
+)
+def test_named_tuples_are_tuples(f, expected):
+    np.testing.assert_array_equal(grad(f)(np.array([1.0, 2.0])), expected)
+
+
+def test_a_foreign_array_in_a_named_tuple_is_refused():
+    series = pytest.importorskip("pandas").Series([1.0, 2.0])
+    with pytest.raises(ForeignArrayError, match="pass x.to_numpy()"):
+        grad(lambda t: np.stack(Pair(t, series)).sum())(np.ones(2))
+    with pytest.raises(ForeignArrayError, match="pass x.to_numpy()"):
+        grad(lambda t: np.stack([t, t])[Pair(0, series)].sum())(np.ones(2))
 
 
 # ---- Decompositions -------------------------------------------------------------------------------------------------
