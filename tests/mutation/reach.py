@@ -43,7 +43,8 @@ TESTED_IN = {
     "custom": ["test_custom", "test_checkpoint", "test_own_rules", "contract"],
     "transforms": ["contract", "test_hvp"],
     "methods": ["test_tensor", "test_rules_shaping"],
-    "special": ["test_rules_special", "test_special"],
+    "special": ["test_rules_special", "test_precision"],
+    "special_integrals": ["test_rules_special_integrals", "test_precision"],
 }
 # The fast way replaces parts of these files, so their mutants are tried in both ways.
 REPLACED = {"graph", "table", "tensor", "grad", "boundary", "custom"}
