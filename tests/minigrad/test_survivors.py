@@ -411,6 +411,19 @@ def test_require_of_minigrad_numpy_copies_where_memory_of_its_own_is_required(re
     np.testing.assert_array_equal(grad(f)(np.array([1.0, 2.0, 3.0])), expected)
 
 
+@pytest.mark.parametrize(
+    "f, expected",
+    [
+        (lambda t: t.clip(0.2, 0.9), [0, 1, 0]),
+        (lambda t: t.clip(max=0.9), [1, 1, 0]),
+        (lambda t: t.clip(a_min=0.2), [0, 1, 1]),
+        (lambda t: t.clip(a_min=0.2, a_max=0.9), [0, 1, 0]),
+    ],
+)
+def test_the_method_clip(f, expected):
+    np.testing.assert_array_equal(grad(lambda t: f(t).sum())(np.array([0.1, 0.5, 1.5])), expected)
+
+
 # ---- Trees, and methods of ufuncs -----------------------------------------------------------------------------------
 
 
