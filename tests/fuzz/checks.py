@@ -34,6 +34,7 @@ REFUSALS = [
         (TypeError, r"which would drop their imaginary parts|a number does not support item assignment|cannot be seen as another dtype"),
         (ValueError, r"read-only|phases|full set|no derivative|depends on"),
         (np.linalg.LinAlgError, r""),
+        (AttributeError, r"^'(float|complex)' object has no attribute"),  # np.sign(x) of a Python number is one too
     ]
 ]
 

@@ -123,7 +123,7 @@ def axis(w: Any, name: str) -> str:
 
 EVERYWHERE = (
     "sin cos tanh arctan arcsinh square negative positive absolute conj real imag expm1 sinh cosh exp exp2 deg2rad sinc "
-    "nan_to_num angle fabs sign floor rint i0 copy zeros_like ones_like real_if_close"
+    "nan_to_num angle fabs sign floor rint i0 copy zeros_like ones_like"
 ).split()
 POSITIVE = "sqrt log log2 log10 log1p reciprocal cbrt".split()
 WITHIN_ONE = "arcsin arccos arctanh tan".split()
@@ -170,7 +170,7 @@ def reduction(w: Any) -> None:
     options = f", where={mask(w, x)}" if w.chance(8) else axis(w, x) + w.one_of(["", ", keepdims=True"])
     w.used.append(name)
     made = w.define(f"np.{name}({x}{options})")
-    if name in ("std", "linalg.norm") and not np.all(w.env[made]):
+    if name in ("std", "linalg.norm") and np.min(np.abs(w.env[made])) < 1e-3:
         raise Impossible  # a kink that has no neighbours on one side: the reference sees 0, and the derivative is NaN
 
 
@@ -183,7 +183,7 @@ def method(w: Any) -> None:
     name = name.replace("(I)", f"({integers(w, 2, 2)})") if "(I)" in name else name.replace("(T)", f"({w.one_of(w.palette)})")
     w.used.append("ndarray." + name.partition("(")[0])
     made = w.define(f"{x}.{name}")
-    if name == "std()" and not np.all(w.env[made]):
+    if name == "std()" and np.min(w.env[made]) < 1e-3:
         raise Impossible
 
 
