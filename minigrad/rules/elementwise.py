@@ -194,18 +194,19 @@ def _arcsinh_x(g, x):
 @primitive
 def sech_squared(x):
     """Return 1 / cosh(x)**2, the slope of tanh. 1 - tanh(x)**2 would have no correct digits where tanh(x) is nearly 1."""
-    if np.iscomplexobj(x):
+    if isinstance(x, float):  # also float64
+        slope = 1 / np.cosh(min(abs(x), 700.0))
+        return slope * slope
+    limit = _LIMITS_OF_COSH.get(getattr(x, "dtype", None))
+    if limit is None:  # complex numbers, and long double
         e = np.exp(np.where(np.real(x) < 0, x, -x))
         return np.square(2 * e / (1 + e * e))
-    if isinstance(x, float):  # also for float64
-        slope = 1 / np.cosh(min(abs(x), 700.0))
-    else:
-        slope = 1 / np.cosh(np.minimum(np.abs(x), _LARGEST_COSH.get(x.dtype, 700.0)))
+    slope = 1 / np.cosh(np.minimum(np.abs(x), limit))
     return slope * slope
 
 
 # Beyond these numbers, cosh overflows, and the slope of tanh is 0.
-_LARGEST_COSH = {np.dtype(np.float16): 11.0, np.dtype(np.float32): 88.0}
+_LIMITS_OF_COSH = {np.dtype(np.float16): 11.0, np.dtype(np.float32): 88.0, np.dtype(np.float64): 700.0}
 
 defvjp(np.sin,     x=lambda g, x: g * np.cos(x))
 defvjp(np.cos,     x=lambda g, x: -g * np.sin(x))

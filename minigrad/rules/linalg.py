@@ -243,10 +243,27 @@ def _norm_of_matrix(x, ord, axis):
     return np.max(numbers, axis=axis, initial=0) if ord > 0 else np.min(numbers, axis=axis)
 
 
+@primitive
+def unit(x, size, axis):
+    """Return x / size, where size is the norm of x: the slope of the norm of real numbers."""
+    return x / size
+
+
+def _unit_x(g, x, size, axis, y):
+    """Return (g - y sum(y g)) / size. Where one element is much larger than the others, these terms are nearly equal.
+
+    As 1 is sum(y**2), the part of each element in the sums cancels. So the sums are taken over the other elements only.
+    """
+    return (g * others(y * y, axis, np.add) - y * others(y * g, axis, np.add)) / size
+
+
+defvjp(unit, x=_unit_x, size=None)  # it is the derivative by x alone, as if the size were not an argument
+
+
 def _of_norm(g, x, y, ord, axis, norm):
     if ord in (None, "f", "fro") or (ord == 2 and norm is _norm_of_vector):
         g, y = (r if np.ndim(r) == np.ndim(x) else np.expand_dims(r, axis) for r in (g, y))
-        return g * conj(x) / y
+        return g * conj(x) / y if np.iscomplexobj(x) else g * unit(x, y, axis)
     if ord == 0:  # the number of elements that are not zero
         return np.zeros(np.shape(x), np.result_type(g))
     return through(lambda x: np.reshape(norm(x, ord, axis), np.shape(g)), widened(x), g)

@@ -75,26 +75,27 @@ defvjp(np.mean, a=_mean_a)
 # ---- Products -------------------------------------------------------------------------------------------------------
 
 
-def others(a, axis):
+def others(a, axis, combine=np.multiply):
     """Return, for each element, the product of all others along the axes. There is no division, so zeros do no harm.
 
     This is the product of the elements before it, times the product of the elements after it. Both are running
     products. They are computed for all elements at once: first products of 1 element, then of up to 2, up to 4, ...
+    With ``combine=np.add`` it is the sum of all others, computed without a subtraction.
     """
     reduced = list(reduced_axes(axis, np.ndim(a)))
     last = range(-len(reduced), 0)
     rows = np.moveaxis(a, reduced, last)
     rest = np.ndim(a) - len(reduced)
     flat = np.reshape(rows, (*rows.shape[:rest], math.prod(rows.shape[rest:])))
-    ones = np.ones(flat.shape, flat.dtype)
+    ones = np.full(flat.shape, combine.identity, flat.dtype)
     before = np.concatenate([ones[..., :1], flat[..., :-1]], axis=-1)
     after = np.concatenate([flat[..., 1:], ones[..., :1]], axis=-1)
     step = 1
     while step < flat.shape[-1]:
-        before = before * np.concatenate([ones[..., :step], before[..., :-step]], axis=-1)
-        after = after * np.concatenate([after[..., step:], ones[..., :step]], axis=-1)
+        before = combine(before, np.concatenate([ones[..., :step], before[..., :-step]], axis=-1))
+        after = combine(after, np.concatenate([after[..., step:], ones[..., :step]], axis=-1))
         step *= 2
-    return np.moveaxis(np.reshape(before * after, rows.shape), last, reduced)
+    return np.moveaxis(np.reshape(combine(before, after), rows.shape), last, reduced)
 
 
 def _prod_a(g, a, axis=None, dtype=None, keepdims=False, initial=1, where=True):

@@ -11,7 +11,7 @@ from ..table import defvjp, primitive
 def sinc_derivative(x, k):
     """Return the derivative of order k of sin(pi x) / (pi x). It is precise at 0 and near 0 too."""
     x = np.asarray(x)
-    u = np.pi * x.astype(np.result_type(x, np.float32))  # the powers below are too large for float16
+    u = np.pi * x.astype(np.result_type(x, float))  # the powers below are too large for float16
     small = np.abs(u) < 2 + k
     # Let f = sin(u) / u. Near 0, its power series is differentiated term by term. Elsewhere u f = sin(u) is differentiated
     # k times, which gives u f(k) + k f(k-1) = sin(k), where (k) is the order of a derivative.
@@ -28,14 +28,14 @@ def sinc_derivative(x, k):
 @primitive
 def bessel_i(x, n):
     """Return the modified Bessel function I_n(x) for a whole number n, from its power series (DLMF 10.25.2)."""
-    x = np.asarray(x)
-    term = (x / 2) ** n / math.factorial(n)
+    half = np.asarray(x).astype(float) / 2
+    term = half**n / math.factorial(n)
     total, m = term, 0
-    while np.any(np.abs(term) > np.finfo(x.dtype).eps / 4 * np.abs(total)):
+    while np.any(np.abs(term) > np.finfo(float).eps / 4 * np.abs(total)):
         m += 1
-        term = term * (x / 2) ** 2 / (m * (m + n))
+        term = term * half * half / (m * (m + n))
         total = total + term
-    return total[()]
+    return total.astype(np.asarray(x).dtype)[()]
 
 
 defvjp(np.sinc,         x=lambda g, x: g * sinc_derivative(x, 1))

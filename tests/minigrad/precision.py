@@ -350,12 +350,12 @@ SPECIAL = {
     **{f"{kind}{n}": Reference(
         partial(f, n), [lambda z, f=f, n=n, signs=signs: (signs[0] * f(n - 1, z) + signs[1] * f(n + 1, z)) / 2],
         {(0, 0): lambda z, f=f, n=n, signs=signs: (f(n - 2, z) + 2 * signs[0] * signs[1] * f(n, z) + f(n + 2, z)) / 4},
-        grid=[ARGUMENTS], tolerance=64, second=128, slow=kind in "yk")
+        grid=[ARGUMENTS], tolerance=64, second=128, slow=kind != "j")
         for kind, f, signs in BESSEL for n in (0, 1)},
     **{f"{kind}{end}": Reference(
         f, [None, lambda v, z, f=f, signs=signs: (signs[0] * f(v - 1, z) + signs[1] * f(v + 1, z)) / 2],
         {(1, 1): lambda v, z, f=f, signs=signs: (f(v - 2, z) + 2 * signs[0] * signs[1] * f(v, z) + f(v + 2, z)) / 4},
-        grid=[[0, 1, 2, 5], ARGUMENTS[3:]], tolerance=128, second=512, slow=kind in "yk")
+        grid=[[0, 1, 2, 5], ARGUMENTS[3:]], tolerance=128, second=512, slow=kind != "j")
         for kind, f, signs in BESSEL for end in ("v", "n")[:2 if kind == "y" else 1]},
     "i0e": unary(partial(ive, 0), partial(ive_slope, 0), partial(ive_bend, 0), between(1e-10, 1e12), near=(18,), tolerance=64, second=256),
     "i1e": unary(partial(ive, 1), partial(ive_slope, 1), partial(ive_bend, 1), between(1e-10, 1e12), near=(18,), tolerance=64, second=256),
@@ -402,23 +402,65 @@ SPECIAL = {
         lambda x, m: mp.exp(mp.log1p(m * x) / m),
         [lambda x, m: mp.exp(mp.log1p(m * x) * (1 / m - 1)),
          lambda x, m: mp.exp(mp.log1p(m * x) / m) * x * x * log1p_ratio_slope(m * x)],
-        inside=lambda x, m: m * x > -1 and m != 0 and abs(mp.log1p(m * x) / m) < 600 and abs(x) > 1e-30,
+        inside=lambda x, m: m * x > -1 and m != 0 and abs(mp.log1p(m * x) / m) < 600 and 1e-30 < abs(x) < 1e60,
         grid=[[-1e10, -20, -1.99, -0.5, -1e-6, 1e-6, 0.1, 1, 20, 1e5, 1e20, 1e100], [-3, -0.5, -1e-6, 1e-6, 0.1, 0.5, 1, 2.5, 50]],
         tolerance=256, second=4096),
     "spence": unary(lambda x: mp.polylog(2, 1 - x) if x < 2 else -mp.polylog(2, 1 - 1 / x) - ln(x) ** 2 / 2,
                     lambda x: ln(x) / (1 - x), lambda x: 1 / (x * (1 - x)) + ln(x) / (1 - x) ** 2,
                     lambda x: x > 0 and x != 1, near=(1, 0.5, 1.5), second=32),
+    "exp1": unary(mp.e1, lambda x: -mp.exp(-x) / x, lambda x: mp.exp(-x) * (1 + x) / x**2, lambda x: 1e-30 < x < 700, tolerance=16, second=32),
+    "expi": unary(mp.ei, lambda x: mp.exp(x) / x, lambda x: mp.exp(x) * (x - 1) / x**2, between(1e-30, 700), near=(1,), tolerance=16, second=32),
+    "expn": Reference(mp.expint, [None, lambda n, x: -mp.expint(n - 1, x)], grid=[[1, 2, 3, 6], [0.01, 0.5, 1, 3, 20, 100]], tolerance=64, second=256),
+    "dawsn": unary(lambda x: mp.sqrt(mp.pi) / 2 * mp.exp(-x * x) * mp.erfi(x), lambda x: 1 - mp.sqrt(mp.pi) * x * mp.exp(-x * x) * mp.erfi(x),
+                   inside=between(1e-10, 20), tolerance=1024, second=4096),
+    "owens_t": Reference(
+        lambda h, a: mp.quad(lambda t: mp.exp(-h * h * (1 + t * t) / 2) / (1 + t * t), [0, a]) / (2 * mp.pi),
+        [lambda h, a: -density(h) * mp.erf(a * h / mp.sqrt(2)) / 2, lambda h, a: mp.exp(-h * h * (1 + a * a) / 2) / (1 + a * a) / (2 * mp.pi)],
+        grid=[[0.01, 0.5, 1, 3, 6], [-2, -0.3, 0.1, 1, 4]], tolerance=64, second=128),
+    "poch": Reference(mp.rf, [lambda a, m: mp.rf(a, m) * (psi(a + m) - psi(a)), lambda a, m: mp.rf(a, m) * psi(a + m)],
+                      grid=[[0.3, 1, 2.5, 10, 40], [0.2, 1, 2.5, 8, 20]], tolerance=256, second=4096),
+    "fresnel": unary(mp.fresnels, lambda x: mp.sin(mp.pi * x * x / 2), lambda x: mp.pi * x * mp.cos(mp.pi * x * x / 2), between(1e-10, 100),
+                     tolerance=16, second=32),
+    "sici": unary(mp.si, mp.sinc, lambda x: (mp.cos(x) - mp.sinc(x)) / x, between(0.01, 1e4), tolerance=16, second=4096),
     "hyp1f1": Reference(mp.hyp1f1, [None, None, lambda a, b, x: a / b * mp.hyp1f1(a + 1, b + 1, x)],
                         grid=[[0.5, 1, 2.5], [1, 1.5, 3], [-5, -0.5, 0.01, 0.7, 3, 20]], tolerance=256, second=256),
     "hyp2f1": Reference(mp.hyp2f1, [None, None, None, lambda a, b, c, z: a * b / c * mp.hyp2f1(a + 1, b + 1, c + 1, z)],
                         grid=[[0.5, 1, 2.5], [1, 2], [1.5, 3], [-3, -0.5, 0.01, 0.4, 0.8]], tolerance=256, second=256),
 }
 
+SPECIAL["erfi"] = unary(mp.erfi, lambda x: 2 / mp.sqrt(mp.pi) * mp.exp(x * x), lambda x: 4 * x / mp.sqrt(mp.pi) * mp.exp(x * x),
+                        lambda x: 1e-300 < abs(x) < 26)
+SPECIAL["shichi"] = unary(mp.shi, lambda x: mp.sinh(x) / x, lambda x: (mp.cosh(x) - mp.sinh(x) / x) / x, between(0.01, 600), second=1024)
+SPECIAL["betaincc"] = Reference(
+    lambda a, b, x: mp.betainc(a, b, x, 1, regularized=True), [None, None, lambda *x: -SPECIAL["betainc"].slopes[2](*x)],
+    grid=SPECIAL["betainc"].grid, tolerance=64, second=256)
+
+
+def inverse(name: str, of: str) -> Reference:
+    """The inverse of another function by its last argument, whose slope is one over that of the other."""
+    other = SPECIAL[of]
+
+    def f(*x: Any) -> Any:
+        start = getattr(special, name)(*map(float, x))
+        return mp.findroot(lambda t: other.f(*x[:-1], t) - x[-1], mpf(start), tol=mpf(10) ** -100, maxsteps=50)
+
+    def slope(*x: Any) -> Any:
+        return 1 / other.slopes[-1](*x[:-1], f(*x))
+
+    n = len(other.slopes) - 1
+    return Reference(f, [*[None] * n, slope], grid=[*[[0.7, 1.5, 4]] * n, [0.05, 0.4, 0.8]], tolerance=64, second=512, slow=True)
+
+
+for _name, _of in (("gammaincinv", "gammainc"), ("gammainccinv", "gammaincc"), ("betaincinv", "betainc"), ("betainccinv", "betaincc")):
+    SPECIAL[_name] = inverse(_name, _of)
+
 # ---- Comparison -----------------------------------------------------------------------------------------------------
 
 
 def function(name: str) -> Callable:
-    return getattr(np, name) if name in ELEMENTWISE else getattr(special, name)
+    """Return the function of that name. Of several results, it returns the first."""
+    fun = getattr(np, name) if name in ELEMENTWISE else getattr(special, name)
+    return fun if fun.nout == 1 else lambda *x: fun(*x)[0]
 
 
 def grids(reference: Reference, dtype: Any, more: int) -> list[np.ndarray]:

@@ -223,7 +223,8 @@ def _brief(value: Any) -> str:
         return f"{value.dtype}{list(value.shape)}".replace(" ", "")
     if isinstance(value, (list, tuple)):
         return ("[%s]" if isinstance(value, list) else "(%s)") % ", ".join(map(_brief, value))
-    return getattr(value, "__name__", None) or repr(value)
+    text = getattr(value, "__name__", None) or repr(value)
+    return type(value).__name__ if " at 0x" in text else text  # names of tests are the same in every process
 
 
 # ---- The checker ----------------------------------------------------------------------------------------------------

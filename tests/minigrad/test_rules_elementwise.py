@@ -402,6 +402,54 @@ def test_gradient_of_a_real_function_of_a_complex_number():
     assert type(grad(np.real)(1 + 2j)) is complex
 
 
+# JAX's own sign of a complex number has the derivative 0.
+SIGNS = [
+    Case(np.sign, (COMPLEX,), in_jax=lambda z: z / jnp.abs(z)),
+    Case(np.sign, (COMPLEX[0],), in_jax=lambda z: z / jnp.abs(z)),
+    program("sign of a product", lambda np, z, x: z * x / np.abs(z * x) if np is jnp else np.sign(z * x), COMPLEX, 1.5),
+]
+
+
+@each(SIGNS)
+def test_the_sign_of_a_complex_number(case):
+    check(case)
+    check_precision(case, np.float32, 1e-6)
+
+
+def test_signs_that_are_constant():
+    assert grad(lambda z: np.real(np.sign(z)))(0j) == 0
+    assert grad(grad(lambda x: np.sign(x) * x**3))(-2.0) == 12.0
+    signs = []
+    grad(lambda x: signs.append(np.sign(x)) or x)(-2.0)
+    assert signs == [-1.0] and type(signs[0]) is float, "the sign of a real number is no Tensor"
+
+
+@pytest.mark.parametrize("z, slope", [
+    (complex(inf, 0), 1), (complex(-inf, 3), -1), (complex(0, inf), -1j), (complex(2, -inf), 1j), (3e-320 + 4e-320j, 0.6 - 0.8j),
+    (1e308 + 1e308j, np.sqrt(0.5) * (1 - 1j)),
+])
+def test_absolute_values_at_the_ends_of_the_range(z, slope):
+    np.testing.assert_allclose(grad(np.abs)(z), slope, rtol=1e-3)
+    np.testing.assert_allclose(grad(lambda z: np.sum(np.abs(z)))(np.array([z])), [slope], rtol=1e-3)
+
+
+@pytest.mark.parametrize("fun, true", [
+    (np.tanh, lambda z: 4 * np.exp(-2 * np.abs(z.real)) * np.exp(-2j * np.sign(z.real) * z.imag)),
+    (np.tan, lambda z: 4 * np.exp(-2 * np.abs(z.imag)) * np.exp(2j * np.sign(z.imag) * z.real)),
+    (np.arctan, lambda z: 1 / z / z), (np.arctanh, lambda z: -1 / z / z),
+    (np.arcsinh, lambda z: np.where(z.real < 0, -1, 1) / z),
+])
+@pytest.mark.parametrize("kind, size", [(np.complex64, 1e25), (np.complex128, 1e200), (np.complex128, 1e10)])
+def test_large_complex_numbers(fun, true, kind, size):
+    if fun in (np.tanh, np.tan):  # they are nearly 1 or i at 12, already
+        size = 12
+    z = (size * np.array([3 + 2j, -1 + 3j, -2 - 1j, 1 - 2j])).astype(kind)
+    for part, unit in (np.real, 1), (np.imag, -1j):
+        slope = grad(lambda z: np.sum(part(fun(z))))(z)
+        assert slope.dtype == kind
+        np.testing.assert_allclose(slope, unit * true(z.astype(complex)), rtol=1e-5 if kind is np.complex64 else 1e-10, atol=1e-37)
+
+
 THROUGH_COMPLEX = [
     program("cos_of_exp", lambda np, x: np.real(np.exp(1j * x)), ANY),
     program("modulus", lambda np, x: np.abs(x + 2j * x * x), ANY),

@@ -109,3 +109,24 @@ def test_large_arguments():
     """Where the usual formulas cancel."""
     np.testing.assert_allclose(grad(special.erfcx)(1e6), -1e-12 / np.sqrt(np.pi), rtol=1e-11)
     np.testing.assert_allclose(grad(special.log_ndtr)(-1e6), 1e6, rtol=1e-11)
+
+
+def test_beta_where_one_over_gamma_is_zero():
+    """There beta is 0, and psi is infinite. The slope is the limit of those nearby."""
+    for a, b in [(-0.5, -0.5), (0.25, -1.25), (-2.5, 1.5)]:
+        near = [(special.beta(a + h, b) - special.beta(a - h, b)) / (2 * h) for h in (1e-4, 1e-3)]
+        np.testing.assert_allclose(grad(special.beta, (0, 1))(a, b), [near[0] + (near[0] - near[1]) / 99] * 2, rtol=1e-6)
+        np.testing.assert_allclose(grad(lambda a: np.sum(special.beta(a, b)))(np.array([a, a + 2])), [
+            grad(special.beta)(a, b), grad(special.beta)(a + 2, b)], rtol=1e-14)
+    assert grad(special.beta)(-3.0, 2.0) == pytest.approx(5 / 36, rel=1e-13)  # beta(a, 2) is 1 / (a (a + 1))
+
+
+def test_where_a_helper_of_scipy_fails():
+    for x in (1e9, 1e12, 1e15):
+        np.testing.assert_allclose(grad(special.i1e)(x), -0.5 / np.sqrt(2 * np.pi) * x**-1.5, rtol=1e-8)
+        np.testing.assert_allclose(grad(special.i0e)(-x), 0.5 / np.sqrt(2 * np.pi) * x**-1.5, rtol=1e-8)
+        np.testing.assert_allclose(grad(special.j1)(x), special.j0(x) - special.j1(x) / x, rtol=1e-14)
+    for x in (1e-16, 1e-300, 1e14, 1e300):
+        np.testing.assert_allclose(grad(special.spence)(x), np.log(x) / (1 - x), rtol=1e-14)
+    u = 2.0 * 1e20
+    np.testing.assert_allclose(grad(special.inv_boxcox)(1e20, 2.0), np.sqrt(u) / u, rtol=1e-13)
