@@ -180,7 +180,9 @@ def asked(program: Program, mode: str, seed: int) -> Question:
     alike = lambda vs: found["leaves"](*(np.asarray(v, np.asarray(x).dtype) for v, x in zip(vs, leaves)))  # noqa: E731
     weights = [random_like(y, seed + i + 100) for i, y in enumerate(plain)]
     slopes = [float(np.real(np.sum(t * flat(weights)))) for t in (tangents, bend)]
-    return Question(found["program"], leaves, alike(directions), alike(others), weights, plain, tangents, *slopes, tolerance, rounding)
+    return Question(
+        found["program"], leaves, alike(directions), alike(others), weights, plain, tangents, *slopes, tolerance, rounding
+    )
 
 
 @dataclass
