@@ -416,6 +416,7 @@ SPECIAL = {
     "owens_t": Reference(
         lambda h, a: mp.quad(lambda t: mp.exp(-h * h * (1 + t * t) / 2) / (1 + t * t), [0, a]) / (2 * mp.pi),
         [lambda h, a: -density(h) * mp.erf(a * h / mp.sqrt(2)) / 2, lambda h, a: mp.exp(-h * h * (1 + a * a) / 2) / (1 + a * a) / (2 * mp.pi)],
+        bends={order: lambda h, a: -h * mp.exp(-h * h * (1 + a * a) / 2) / (2 * mp.pi) for order in ((0, 1), (1, 0))},
         grid=[[0.01, 0.5, 1, 3, 6], [-2, -0.3, 0.1, 1, 4]], tolerance=64, second=128),
     "poch": Reference(mp.rf, [lambda a, m: mp.rf(a, m) * (psi(a + m) - psi(a)), lambda a, m: mp.rf(a, m) * psi(a + m)],
                       grid=[[0.3, 1, 2.5, 10, 40], [0.2, 1, 2.5, 8, 20]], tolerance=256, second=4096),
