@@ -186,8 +186,9 @@ OTHERWISE = {(np.unwrap, "period"), *((fun, "casting") for fun in (np.concatenat
 def test_the_keywords_of_rules_have_the_defaults_of_numpy():
     """If a call leaves a keyword out, the VJP takes its own default. So the two have to mean the same."""
     checked = 0
-    for fun in list(rules):
-        rule = rules[fun]
+    for fun, rule in list(rules.items()):
+        if rule.title.startswith("np.polynomial."):  # their rules are made of each other, and the checks of maxpower are NumPy's
+            continue
         for vjp in rule.vjps.values():
             for name, parameter in inspect.signature(vjp.fun).parameters.items() if vjp else ():
                 default = rule.defaults.get(name)
@@ -456,7 +457,7 @@ def test_the_variable_that_leaves_the_fast_way_out(given, way):
     environment |= {} if given is None else {"MINIGRAD_PLAIN": given}
     program = "import sys, minigrad; print(sys.modules['minigrad.graph'].backward.__module__)"
     run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
-    assert run.stdout.strip() == {"fast": "minigrad.fast", "plain": "minigrad.graph"}[way], run.stderr
+    assert run.stdout.strip() == {"fast": "minigrad.fast_backward", "plain": "minigrad.graph"}[way], run.stderr
 
 
 def test_the_remainder_of_a_number_stays_a_number():
