@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from .. import tree
 from .drawing import Graph
 from .layout import positions
 from .trace import Line, Trace, Value
@@ -56,6 +57,7 @@ def _steps(trace: Trace) -> list[dict[str, Any]]:
         rows = [[result.name, short(result.value)] for result in operation.results]
         sets = {name_of[result]: short(result.value, 4, 3) for result in operation.results}
         text = f"{', '.join(result.name for result in operation.results)} = {operation_text(operation)}"
+        text += " (in the backward pass of an inner derivative)" if operation.in_backward else ""
         steps.append(_step("forward", text, ["name", "value"], rows, names, edges, operation.line, sets))
     for visit in trace.visits:
         names = [name_of[result] for result in visit.operation.results]
@@ -68,7 +70,7 @@ def _steps(trace: Trace) -> list[dict[str, Any]]:
         text = f"the cotangent of {visit.operation.results[0].name if names else '?'} is g = {short(visit.cotangent)}"
         titles = ["rule", "hands", "to", "sum so far"]
         steps.append(_step("backward", text, titles, rows, names, edges, visit.operation.line, cotangent=cotangent))
-    leaves = [[value.name, short(trace.cotangents.get(value, 0.0))] for value in trace.inputs]
+    leaves = [[value.name, short(g)] for value, g in zip(trace.inputs, tree.leaves(trace.gradient))]
     steps.append(_step("gradient", "", ["by", "value"], leaves, [name_of[value] for value in trace.inputs]))
     if len(steps) > MOST_STEPS:
         steps = _folded(steps)

@@ -56,7 +56,7 @@ class Timer(Observer):
 
     def recorded(self, function: Callable, args: tuple, kwargs: dict[str, Any], result: Any, node: Node) -> None:
         elapsed = perf_counter() - self.now
-        frame = user_frame()
+        frame, _ = user_frame()
         line = Line(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
         title = rule_of(function).title
         kept = sum(array.nbytes for edge in node.edges for array in self._arrays(edge[2]))

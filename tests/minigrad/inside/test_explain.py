@@ -30,6 +30,12 @@ name        value
 theta['b']  0.5
 theta['w']  1.5
 
+Constants
+name  value
+----  ---------
+x     [1, 2, 3]
+y     [2, 3, 8]
+
 Forward
    line                                    name      operation        value
 -  --------------------------------------  --------  ---------------  -------------
