@@ -231,7 +231,8 @@ def _draw_edge(
     from matplotlib.path import Path
     from matplotlib.patches import FancyArrowPatch
 
-    knots = [(start[0] + width / 2, start[1] + offset), *((x, y + offset) for x, y in inner), (end[0] - width / 2, end[1] + offset)]
+    ends = (start[0] + width / 2, start[1] + offset), (end[0] - width / 2, end[1] + offset)
+    knots = [ends[0], *((x + side * width / 2, y + offset) for x, y in inner for side in (-1, 1)), ends[1]]  # straight past boxes
     if not forwards:
         knots.reverse()
     vertices, codes = [knots[0]], [Path.MOVETO]

@@ -144,7 +144,8 @@ def _svg(graph: Graph) -> str:
     parts = [f'<svg width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" role="img">']
     for (start, end), chain in points.items():
         (x0, y0), (x1, y1) = place(at[start]), place(at[end])
-        knots = [(x0 + WIDTH / 2, y0), *map(place, chain), (x1 - WIDTH / 2, y1)]
+        between = [(x + side * WIDTH / 2, y) for x, y in map(place, chain) for side in (-1, 1)]  # straight past boxes
+        knots = [(x0 + WIDTH / 2, y0), *between, (x1 - WIDTH / 2, y1)]
         path = f"M{knots[0][0]} {knots[0][1]}"
         for (a, b), (c, d) in zip(knots, knots[1:]):
             path += f"C{(a + c) / 2:.1f} {b} {(a + c) / 2:.1f} {d} {c} {d}"
