@@ -256,8 +256,10 @@ class _Exchange:
         self.undo: list[Callable[[], Any]] = []
         self.seen: dict[Any, Any] = {}
         self.new: dict[int, Any] = {}
-        special = sys.modules.get("scipy.special")
-        pairs = [(np, jax.numpy), (np.linalg, jax.numpy.linalg), (np.fft, jax.numpy.fft), (special, jax.scipy.special)]
+        ours = sys.modules.get("minigrad.scipy")
+        pairs = [(np, jax.numpy), (np.linalg, jax.numpy.linalg), (np.fft, jax.numpy.fft), (ours, jax.scipy)]
+        pairs += [(sys.modules.get("scipy"), jax.scipy), (sys.modules.get("scipy.special"), jax.scipy.special)]
+        pairs += [(getattr(ours, "special", None), jax.scipy.special)]
         for old, new in pairs:
             self.new[id(old)] = new
             for name in dir(new) if old else ():
