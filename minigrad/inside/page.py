@@ -18,7 +18,7 @@ from .layout import positions
 from .trace import Line, Trace, Value
 from .writing import formula, operation_text, short
 
-STEP_X, STEP_Y, WIDTH, HEIGHT = 220, 84, 180, 62  # of the picture, in pixels
+STEP_X, STEP_Y, WIDTH, HEIGHT = 240, 84, 200, 62  # of the picture, in pixels
 MOST_STEPS = 400  # of a longer computation, the middle is left out
 numbers = itertools.count()
 

@@ -17,7 +17,7 @@ from ..graph import Node, Observer
 from ..table import rule_of
 from ..views import innermost
 from .explanation import cut, table
-from .trace import Line, user_frame
+from .trace import Line, note_place, user_frame
 
 
 @dataclass
@@ -152,7 +152,12 @@ def profile(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = Fal
         found: list[list[Entry]] = []
         for _ in range(max(runs, 1)):
             timer = Timer()
-            differentiate(_started(fun, timer), arguments, Options("grad"), has_aux, args, kwargs, timer)
+            try:
+                differentiate(_started(fun, timer), arguments, Options("grad"), has_aux, args, kwargs, timer)
+            except Exception as error:
+                if timer.entry:
+                    note_place(error, timer.entry.line)
+                raise
             found.append(timer.entries)
         entries = found[0]
         for others in found[1:]:

@@ -302,7 +302,12 @@ class Trace(Observer):
             with self._watching_frames():
                 return fun(*new_args, **new_kwargs)
 
-        self.value, self.gradient = differentiate(watched, arguments, Options("grad"), has_aux, args, kwargs, self)
+        try:
+            self.value, self.gradient = differentiate(watched, arguments, Options("grad"), has_aux, args, kwargs, self)
+        except Exception as error:
+            if self.visits:
+                note_place(error, self.visits[-1].operation.line)
+            raise
         for value, g in zip(self.inputs, tree.leaves(self.gradient)):
             self.cotangents.setdefault(value, _copy(g))  # also of an input that no operation has used
         return self
@@ -311,6 +316,11 @@ class Trace(Observer):
 def trace(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Trace]:
     """Return the function that differentiates a call of `fun`, and returns the `Trace` of it."""
     return lambda *args, **kwargs: Trace().run(fun, args, kwargs, argnums, has_aux)
+
+
+def note_place(error: Exception, line: Line) -> None:
+    """Add a note to an error of the backward pass, as `grad` does."""
+    error.add_note(f"This is an error in the backward pass, at an operation that was recorded in {line}")
 
 
 # ---- Frames ---------------------------------------------------------------------------------------------------------
