@@ -16,7 +16,7 @@ from .boundary import float0, kind_of
 from .functions import check_callable, name_of, wraps
 from .graph import Edge, Level, Node
 from .inplace import only_new_values
-from .tensor import Tensor, record, top_level, unwrap
+from .tensor import Tensor, record, top_level
 from .transforms import vjp
 from .views import innermost, note_views, tensors
 
