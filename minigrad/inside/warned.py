@@ -78,7 +78,8 @@ def _identity(fun: Any, depth: int = 4) -> Any:
 
 def _line_in_second_run(call: Any, place: tuple[str, int], text: str) -> str | None:
     lines, names = Lines(), call.f_locals
-    is_rule = not place[0].endswith("fast.py") and place[0].startswith(FOLDER)  # the second run does not take the short ways
+    file = Path(place[0])
+    is_rule = FOLDER in map(str, file.parents) and not file.name.startswith("fast")  # the second run does not take the short ways
 
     def found(kind: str, flag: int) -> None:
         frame = sys._getframe(1)
