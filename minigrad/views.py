@@ -9,6 +9,7 @@ made the view. A write gives the root a new array, in which everything lies at t
 
 from __future__ import annotations
 
+from math import gcd
 from typing import Any
 from weakref import ref
 
@@ -65,7 +66,8 @@ class Place:
     def box(self) -> Any:
         """The smallest and the largest index along each axis of the root, and the first and the last element in memory.
 
-        The indices are known if a step along an axis of the view never goes beyond the end of an axis of the root.
+        The indices are known if a step along an axis of the view never goes beyond the end of an axis of the root. The third
+        row ends with the common divisor of the steps: the distance from one element of the view to another is a multiple of it.
         """
         sizes = sorted({abs(step) for n, step in zip(*self.root[1:]) if n > 1}, reverse=True)
 
@@ -74,13 +76,14 @@ class Place:
 
         first = self.start + sum(min(0, (n - 1) * step) for n, step in zip(self.shape, self.steps))
         last = self.start + sum(max(0, (n - 1) * step) for n, step in zip(self.shape, self.steps))
+        divisor = [0] * len(sizes) + [gcd(*[step for n, step in zip(self.shape, self.steps) if n > 1])]
         spans = [[(n - 1) * index for index in indices(abs(step))] for n, step in zip(self.shape, self.steps)]
         low, high = indices(first), indices(last)
         if 0 in self.shape:
-            return [[1] * (len(sizes) + 1), [-1] * (len(sizes) + 1)]  # a box that touches no other
+            return [[1] * (len(sizes) + 1), [-1] * (len(sizes) + 1), divisor]  # a box that touches no other
         if [sum(numbers) for numbers in zip(low, *spans)] != high:
             low, high = [0] * len(sizes), [last] * len(sizes)
-        return [[*low, first], [*high, last]]
+        return [[*low, first], [*high, last], divisor]
 
     def of(self, array: ndarray) -> ndarray:
         """The view that lies at this place in an array that has the layout of the root."""
@@ -200,8 +203,9 @@ class Views(list):
         if new:
             boxes = np.array([view.family.place.box() for view in new])
             self.boxes = boxes if n == 0 else np.concatenate([self.boxes, boxes])
-        low, high = place.box()
+        low, high, divisor = place.box()
         touch = ((self.boxes[:, 0] <= high) & (self.boxes[:, 1] >= low)).all(1)
+        touch &= (self.boxes[:, 0, -1] - low[-1]) % np.maximum(np.gcd(self.boxes[:, 2, -1], divisor[-1]), 1) == 0
         return [view for i in np.flatnonzero(touch) if (view := self[i]()) is not None and view is not t]
 
 
