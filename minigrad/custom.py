@@ -15,10 +15,11 @@ from .arguments import whole_numbers
 from .boundary import float0, kind_of, value_of
 from .functions import check_callable, name_of, wraps
 from .graph import Edge, Level, Node
+from .guards import innermost
 from .inplace import only_new_values
 from .tensor import Tensor, record, top_level
 from .transforms import vjp
-from .views import View, innermost, note_views, placed, taken, tensors
+from .views import View, note_views, placed, taken, tensors
 
 # ---- Rules of one's own ---------------------------------------------------------------------------------------------
 
@@ -161,7 +162,8 @@ def checkpoint(
         It must compute the same when it is called again. So it must use no random numbers, and no arrays from outside
         that change in between. (The values that it returns are compared. This does not find a change that has no effect on
         them.) It may use a value from outside that is being differentiated. Then the derivative is right, but no memory is
-        saved. It must not write into arguments that are being differentiated, nor into such values from outside.
+        saved. Nor is memory saved if it writes into an array among its arguments, or returns a view of one, that is not
+        being differentiated. It must not write into what is being differentiated: arguments, or values from outside.
     prevent_cse, policy, static_argnums
         They exist only because JAX has them. Arguments that are not numbers or arrays need not be declared.
 

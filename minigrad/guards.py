@@ -326,8 +326,8 @@ def was_used(constant: Any, before: Any, results: list) -> bool:
 
 def _origins(result: Any, args: Any) -> list:
     """Return those of the arguments of a call with which a result shares memory."""
-    array = _array_in(result)
-    return [leaf for leaf in _leaves(args) if _share_memory(array, _array_in(leaf))] if isinstance(array, ndarray) else []
+    array = innermost(result)
+    return [leaf for leaf in _leaves(args) if share_memory(array, innermost(leaf))] if isinstance(array, ndarray) else []
 
 
 def _has_variable(leaves: list, level: Any) -> bool:
@@ -345,13 +345,15 @@ def _with_leaves(value: Any, leaves: Iterator) -> Any:
     return within(value, lambda member: _with_leaves(member, leaves)) if is_container else next(leaves)
 
 
-def _array_in(value: Any) -> Any:
-    while isinstance(value, Guarded):
-        value = value.value
-    return value
+def innermost(t: Any) -> Any:
+    """Return the plain value in a Tensor. If there is another Tensor in it, go on to the value in that one."""
+    while isinstance(t, Guarded):
+        t = t.value
+    return t
 
 
-def _share_memory(array: ndarray, other: Any) -> bool:
+def share_memory(array: ndarray, other: Any) -> bool:
+    """Return whether a result shares memory with another value."""
     return array is other or isinstance(other, ndarray) and array.base is not None and np.shares_memory(array, other)
 
 

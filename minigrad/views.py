@@ -17,6 +17,7 @@ import numpy as np
 from numpy import ndarray
 
 from . import guards, operands
+from .guards import innermost
 from .table import defvjp, primitive
 
 
@@ -251,8 +252,7 @@ def note_views(result: Any, given: Any) -> None:
         if not isinstance(array, ndarray):
             continue
         for origin in origins:
-            other = innermost(origin)
-            if array is other or isinstance(other, ndarray) and array.base is not None and np.shares_memory(array, other):
+            if guards.share_memory(array, innermost(origin)):
                 note_view(t, origin)
                 break
         else:
@@ -268,10 +268,3 @@ def tensors(value: Any, kind: type = operands.Guarded) -> list:
         return [value]
     members = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
     return [tensor for member in members for tensor in tensors(member, kind)]
-
-
-def innermost(t: Any) -> Any:
-    """Return the plain value in a Tensor. If there is another Tensor in it, go on to the value in that one."""
-    while isinstance(t, operands.Guarded):
-        t = t.value
-    return t

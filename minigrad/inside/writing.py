@@ -11,10 +11,11 @@ from typing import Any, Callable
 
 import numpy as np
 
+from ..guards import innermost
 from ..rules.indexing import replace
 from ..rules.shaping import astype
 from ..table import rule_of
-from ..views import getitem, innermost
+from ..views import getitem
 from .trace import Operation, Share, Value
 
 INFIX = {

@@ -10,7 +10,7 @@ from minigrad import checkpoint, grad, value_and_grad
 from minigrad.arguments import Arguments
 from minigrad.boundary import Options
 from minigrad.graph import Observer
-from minigrad.views import innermost
+from minigrad.guards import innermost
 
 from .support import assert_close, differences
 
