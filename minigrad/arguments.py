@@ -17,9 +17,9 @@ from .functions import name_of, signature_of
 def whole_numbers(name: str, value: Any) -> tuple[int, ...]:
     """Return a sequence of whole numbers as a tuple. `name` is the name of the argument, for the error."""
     try:
-        return tuple(int(operator.index(i)) for i in value)
-    except TypeError:
-        raise TypeError(f"{name} must be a whole number, or a sequence of whole numbers, and is {value!r}") from None
+        return tuple(int(operator.index(i)) for i in (value if isinstance(value, Iterable) else [value]))
+    except TypeError as error:
+        raise TypeError(f"{name} must be a whole number, or a sequence of whole numbers, and is {value!r}: {error}") from None
 
 
 class Arguments:

@@ -24,7 +24,7 @@ from .boundary import one_like, show_cause, split_aux, value_of, zero_cotangent
 from .functions import check_callable, name_of, wraps
 from .grad import grad
 from .graph import NOBODY, Observer, describe
-from .tensor import Tensor, top_level
+from .tensor import top_level
 
 # ---- 1. The backward pass as a function -----------------------------------------------------------------------------
 

@@ -51,6 +51,8 @@ def check_grads(
     AssertionError
         If a derivative differs from the finite difference. The message names the leaf, the direction, both numbers, and
         the likely cause.
+    TypeError
+        If none of the arguments can be differentiated.
     ValueError
         If a mode is neither "fwd" nor "rev".
 
@@ -64,6 +66,8 @@ def check_grads(
         raise ValueError(f"modes are 'fwd' and 'rev', and not {modes}")
     args = tuple(args)
     kinds = [np.asarray(leaf).dtype for leaf in tree.leaves(args)]
+    if not any(kind.kind in "fc" for kind in kinds):
+        raise TypeError("none of the arguments can be differentiated: no leaf is a float or a complex number")
     least = min((np.finfo(kind).precision, np.empty(0, kind).real.dtype.name) for kind in kinds if kind.kind in "fc")[1]
     tolerance, step = TOLERANCE.get(least, 1e-6), eps or STEP.get(least, 1e-3)
     rng = np.random.default_rng(seed)
@@ -117,24 +121,40 @@ class Check:
         return bool(np.isclose(a, b, rtol=self.rtol, atol=self.atol, equal_nan=True))
 
     def difference(self, f: Callable, args: tuple, u: tuple, v: Any, h: float | None = None) -> float:
-        """Return v . (derivative of f along u) by central differences, extrapolated."""
-        h = h or self.step
-        central = [(dot(v, f(*moved(args, u, s))) - dot(v, f(*moved(args, u, -s)))) / (2 * s) for s in (h, h / 2)]
-        return (4 * central[1] - central[0]) / 3
+        """Return v . (derivative of f along u) by finite differences."""
+        return dot(v, differences(f, args, u, h or self.step))
 
     def cause(self, f: Callable, args: tuple, u: tuple, v: Any, ours: float, numerical: float) -> str:
         """Return why the two numbers may differ."""
         h, here = self.step, dot(v, f(*args))
-        right, left = ((dot(v, f(*moved(args, u, s))) - here) / s for s in (h / 100, -h / 100))
         if not np.isfinite(ours) or not np.isfinite(numerical):
             return "a number that is not finite; minigrad.find_nan says where it comes from"
-        if abs(right - left) > 100 * (h / 100) * (1 + abs(right) + abs(left)) and self.dtype == "float64":
-            return f"a kink nearby: the slope is {left:.6g} on the left and {right:.6g} on the right"
+        if here != dot(v, f(*args)):
+            return "the function does not return the same twice"
         if self.dtype != "float64":
             return f"{self.dtype}: differences of such numbers are not exact; check in float64, or set atol, rtol and eps"
+        if np.isclose(ours, self.difference(f, args, u, v, h / 100), rtol=100 * self.rtol, atol=100 * self.atol):
+            return f"a kink nearby, or a step that is too large: with eps={h / 100:g} the two agree"
+        (right, left), (closer_right, closer_left) = (
+            [(dot(v, f(*moved(args, u, s))) - here) / s for s in (h / n, -h / n)] for n in (100, 1000)
+        )
+        # Without a kink, the two slopes approach each other with the step, and neither grows.
+        gap, closer_gap, size = abs(right - left), abs(closer_right - closer_left), abs(right) + abs(left)
+        if closer_gap > max(gap / 3, 1e-6 * size) or abs(closer_right) + abs(closer_left) > 3 * size > 0:
+            return f"a kink nearby: the slope is {left:.6g} on the left and {right:.6g} on the right"
         if ours == 0:
             return "a constant branch: the function passes through something without a derivative (stop_gradient, item(), rounding)"
-        return "a wrong rule (a defvjp or custom_vjp of your own?), or a function that does not return the same twice"
+        return "a wrong rule (a defvjp or custom_vjp of your own?), or a part that is constant to grad (stop_gradient, item())"
+
+
+def differences(f: Callable, args: tuple, u: tuple, step: float) -> Any:
+    """Return the derivative of ``f(*args)`` along `u`: central differences with two steps, extrapolated (Richardson)."""
+    values = (f(*moved(args, u, s)) for s in (-step, -step / 2, step / 2, step))
+
+    def slope(a: Any, b: Any, c: Any, d: Any) -> Any:
+        return (8 * (c - b) - (d - a)) / (6 * step) if np.asarray(a).dtype.kind in "fc" else a  # an integer has none
+
+    return tree.map(slope, *values)
 
 
 # ---- Trees ----------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import inspect
 import runpy
 import sys
@@ -23,6 +24,7 @@ from .writing import short
 
 # By dtype: the relative tolerance against JAX, that against differences, and the step of the differences.
 TOLERANCES = {"float16": (2e-2, 2e-1, 3e-2), "float32": (1e-4, 2e-2, 1e-2), "float64": (1e-9, 1e-6, 1e-3)}
+MOST_ENTRIES = 1_000  # of a list or dict that may hold functions of NumPy
 MOST_DIFFERENCES = 2_000  # elements of a leaf; of a larger one, a random sample is compared
 
 
@@ -92,11 +94,12 @@ def crosscheck(
     ----------
     f : callable
         Returns a real number. It is run with NumPy, and with JAX: if it has a parameter ``xp``, this receives the
-        namespace. Else the names of its modules that mean NumPy (``np``) mean `jax.numpy` while JAX runs it.
+        namespace. Else the names that mean NumPy (``np``), or functions of it, mean `jax.numpy` while JAX runs it, in
+        the function and in all that it uses.
     *args
         Its arguments.
     argnums : int or sequence of int, optional
-        Which arguments to differentiate with respect to. By default, all whose leaves are floats.
+        Which arguments to differentiate with respect to. By default, all whose leaves are floats or complex numbers.
     rtol : float, optional
         The relative tolerance against JAX. By default 1e-9 for float64, 1e-4 for float32, 2e-2 for float16. Against
         differences it is 1000 times larger.
@@ -122,7 +125,7 @@ def crosscheck(
     if argnums is None:
         argnums = tuple(i for i, argument in enumerate(args) if _is_differentiable(argument))
         if not argnums:
-            raise TypeError("none of the arguments can be differentiated: their leaves are not all floats")
+            raise TypeError("none of the arguments can be differentiated: their leaves are not all floats or complex numbers")
     arguments = Arguments(f, argnums)
     with_numpy = _with_namespace(f, np)
     leaves, structure = tree.flatten(arguments.selected(args, {}))
@@ -130,7 +133,7 @@ def crosscheck(
     theirs, note = _by_jax(f, args, argnums)
     rows = []
     for i, (leaf, g) in enumerate(zip(leaves, ours)):
-        kind = np.asarray(leaf).dtype
+        kind = np.asarray(leaf).real.dtype
         against_jax, against_differences, step = TOLERANCES.get(kind.name, TOLERANCES["float64"])
         if rtol is not None:
             against_jax, against_differences = rtol, 1e3 * rtol
@@ -141,6 +144,8 @@ def crosscheck(
         found = [_largest(g, differences, against_differences)]
         if theirs is not None:
             found.append(_largest(g, theirs[i], against_jax))
+            if found[1][3] and not found[0][3]:
+                note += f"\nby {arguments.place(i, structure, args)}, minigrad and JAX agree, and the differences do not: perhaps a kink nearby"
         largest, relative, worst, _ = max(found, key=lambda entry: (not entry[3], entry[1]))
         jax_leaf = None if theirs is None else theirs[i]
         agrees = all(entry[3] for entry in found)
@@ -154,13 +159,14 @@ def crosscheck(
 def _is_differentiable(argument: Any) -> bool:
     leaves = tree.leaves(argument)
     return bool(leaves) and all(
-        isinstance(leaf, float) or (isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind == "f") for leaf in leaves
+        isinstance(leaf, (float, complex)) or (isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "fc") for leaf in leaves
     )
 
 
 def _largest(g: Any, other: Any, tolerance: float) -> tuple[float, float, tuple, bool]:
     """Return the largest difference, absolute and relative, where it is, and whether it is within the tolerance."""
-    a, b = np.asarray(g, float), np.asarray(other, float)
+    a, b = np.asarray(g), np.asarray(other)
+    a, b = a.astype(np.result_type(a, np.float64)), b.astype(np.result_type(b, np.float64))
     known = ~np.isnan(b) | np.isnan(a)  # of a sample, what was not computed is NaN
     with np.errstate(invalid="ignore"):
         distance = np.where((a == b) | ~known | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
@@ -193,16 +199,19 @@ def _differences(
         new_args, new_kwargs = arguments.replaced(args, {}, tree.unflatten(structure, new_leaves))
         return float(np.asarray(f(*new_args, **new_kwargs)))
 
-    gradient = np.full(np.size(leaves[i]), np.nan)
+    dtype = np.result_type(leaves[i], np.float64)
+    gradient = np.full(np.size(leaves[i]), np.nan, dtype)
     for place in chosen:
-        unit = np.zeros(np.size(leaves[i]))
-        unit[place] = 1
-        direction = unit.reshape(np.shape(leaves[i])) if np.ndim(leaves[i]) else float(unit[0])
-        size = abs(np.ravel(np.asarray(leaves[i], float))[place])
-        h = step * max(size, 1.0)
-        central = [(value(direction, s) - value(direction, -s)) / (2 * s) for s in (h, h / 2)]
-        gradient[place] = (4 * central[1] - central[0]) / 3
-    return gradient.reshape(np.shape(leaves[i])) if np.ndim(leaves[i]) else float(gradient[0])
+        h = step * max(abs(np.ravel(leaves[i])[place]), 1.0)
+        slopes = []
+        for one in (1, 1j) if dtype.kind == "c" else (1,):
+            unit = np.zeros(np.size(leaves[i]), dtype)
+            unit[place] = one
+            direction = unit.reshape(np.shape(leaves[i])) if np.ndim(leaves[i]) else unit[0].item()
+            central = [(value(direction, s) - value(direction, -s)) / (2 * s) for s in (h, h / 2)]
+            slopes.append((4 * central[1] - central[0]) / 3)
+        gradient[place] = slopes[0] - 1j * slopes[1] if len(slopes) == 2 else slopes[0]  # as grad defines it
+    return gradient.reshape(np.shape(leaves[i])) if np.ndim(leaves[i]) else gradient[0].item()
 
 
 # ---- JAX ------------------------------------------------------------------------------------------------------------
@@ -213,58 +222,125 @@ def _by_jax(f: Callable, args: tuple, argnums: Any) -> tuple[list | None, str]:
     try:
         import jax.experimental
         import jax.numpy as jnp
+        import jax.scipy.special
     except ImportError:
         return None, "JAX is not installed (pip install jax): no column of JAX"
     enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
     try:
-        with enable_x64(True):
-            gradient = jax.grad(_with_namespace(f, jnp), argnums)(*args)
-            return [np.asarray(leaf) if np.ndim(leaf) else float(leaf) for leaf in tree.leaves(gradient)], ""
+        with enable_x64(True), _Exchange(jax) as exchange:
+            g = exchange.counterpart(f) or _with_namespace(f, jnp)
+            exchange.visit(f)
+            gradient = jax.grad(g, argnums)(*args)
+            return [np.asarray(leaf) if np.ndim(leaf) else np.asarray(leaf).item() for leaf in tree.leaves(gradient)], ""
     except Exception as error:
-        return None, f"JAX cannot run the function: {type(error).__name__}: {str(error).splitlines()[0]}"
+        return None, f"JAX cannot run the function: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
 
 
 def _with_namespace(f: Callable, xp: Any) -> Callable:
-    """Return a function that computes with another namespace than NumPy."""
+    """Hand the namespace to a function that has a parameter for it."""
     try:
         takes_xp = "xp" in inspect.signature(f).parameters
     except (TypeError, ValueError):
         takes_xp = False
-    if takes_xp:
-        return lambda *args: f(*args, xp=xp)
-    if xp is np:
-        return f
-    if f in vars(np).values():
-        return getattr(xp, f.__name__)
-    return _rebound(f, xp, {})
+    return (lambda *args: f(*args, xp=xp)) if takes_xp else f
 
 
-def _rebound(f: Any, xp: Any, done: dict[int, Any]) -> Any:
-    """Return a function in whose modules and closures the names for NumPy, and for such functions, mean the new ones."""
-    if not isinstance(f, types.FunctionType) or (f.__module__ or "").partition(".")[0] in ("numpy", "jax", "minigrad"):
-        return f
-    if id(f) in done:
-        return done[id(f)]
-    names = {name for code in _codes(f.__code__) for name in code.co_names}
-    new_globals = dict(f.__globals__)
-    new = types.FunctionType(f.__code__, new_globals, f.__name__, f.__defaults__, None if not f.__closure__ else tuple(
-        types.CellType() for _ in f.__closure__
-    ))
-    new.__kwdefaults__ = f.__kwdefaults__
-    done[id(f)] = new  # before what it refers to, because it may refer to itself
-    for name in names & f.__globals__.keys():
-        new_globals[name] = _replaced(f.__globals__[name], xp, done)
-    for old_cell, cell in zip(f.__closure__ or (), new.__closure__ or ()):
-        cell.cell_contents = _replaced(old_cell.cell_contents, xp, done)
-    return new
+class _Exchange:
+    """While it lasts, the names for NumPy and for its functions mean those of JAX, in all that a function uses.
+
+    It goes through the variables of the function, and of the functions, classes, objects and modules that the function
+    uses. At its end, everything is as it was.
+    """
+
+    def __init__(self, jax: Any) -> None:
+        self.undo: list[Callable[[], Any]] = []
+        self.seen: dict[Any, Any] = {}
+        self.new: dict[int, Any] = {}
+        ours = sys.modules.get("minigrad.scipy")
+        pairs = [(np, jax.numpy), (np.linalg, jax.numpy.linalg), (np.fft, jax.numpy.fft), (ours, jax.scipy)]
+        pairs += [(sys.modules.get("scipy"), jax.scipy), (sys.modules.get("scipy.special"), jax.scipy.special)]
+        pairs += [(getattr(ours, "special", None), jax.scipy.special)]
+        for old, new in pairs:
+            self.new[id(old)] = new
+            for name in dir(new) if old else ():
+                if callable(getattr(old, name, None)) and not name.startswith("_"):
+                    self.new[id(getattr(old, name))] = getattr(new, name)
+        self.new.pop(id(None), None)
+
+    def __enter__(self) -> _Exchange:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for undo in reversed(self.undo):
+            undo()
+
+    def counterpart(self, value: Any) -> Any:
+        """Return what means the same in JAX, None if it is nothing of NumPy's."""
+        return self.new.get(id(value))
+
+    def visit(self, value: Any, names: Any = None) -> None:
+        """Exchange the names in all that a value uses. Of a module, only some names matter."""
+        key = (id(value), frozenset(names or ())) if isinstance(value, types.ModuleType) else id(value)
+        if key in self.seen or _is_foreign(value):
+            return
+        self.seen[key] = value
+        if isinstance(value, types.FunctionType):
+            names = {name for code in _codes(value.__code__) for name in code.co_names}
+            self.exchange(value.__globals__, value.__globals__.__setitem__, names)
+            for cell in value.__closure__ or ():
+                self.exchange(_contents(cell), lambda _, new, cell=cell: setattr(cell, "cell_contents", new), {*names, "cell"})
+            defaults = tuple(self.new.get(id(default), default) for default in value.__defaults__ or ())
+            self.exchange(value.__kwdefaults__ or {}, (value.__kwdefaults__ or {}).__setitem__, None)
+            if value.__defaults__:
+                self.undo.append(lambda before=value.__defaults__: setattr(value, "__defaults__", before))
+                value.__defaults__ = defaults
+            self.visit(getattr(value, "__wrapped__", None))
+        elif isinstance(value, types.ModuleType):
+            self.exchange(vars(value), vars(value).__setitem__, names)
+        elif isinstance(value, (list, dict)) and len(value) <= MOST_ENTRIES:
+            self.exchange(value if isinstance(value, dict) else dict(enumerate(value)), value.__setitem__, None)
+        elif isinstance(value, type):
+            self.exchange(vars(value), lambda name, new: setattr(value, name, new), None)
+            for base in value.__bases__:
+                self.visit(base)
+        elif isinstance(value, (types.MethodType, staticmethod, classmethod, functools.partial)):
+            for part in ("__func__", "__self__", "func"):
+                self.visit(getattr(value, part, None))
+        elif isinstance(getattr(value, "__dict__", None), dict):
+            self.exchange(vars(value), vars(value).__setitem__, None)
+            self.visit(type(value))
+
+    def exchange(self, old: Any, put: Callable, names: Any) -> None:
+        """Put the counterparts in the place of what NumPy has among named values, and visit the others."""
+        for name in [name for name in old if names is None or name in names]:
+            value = old[name]
+            plain = value.__func__ if isinstance(value, staticmethod) else value
+            new = self.counterpart(plain)
+            if new is None:
+                self.visit(value, names)
+                continue
+            self.undo.append(functools.partial(put, name, value))
+            put(name, staticmethod(new) if plain is not value else new)
 
 
-def _replaced(value: Any, xp: Any, done: dict[int, Any]) -> Any:
-    if value is np:
-        return xp
-    if value is np.linalg or value is np.fft:
-        return getattr(xp, value.__name__.rpartition(".")[2])
-    return _rebound(value, xp, done)
+def _is_foreign(value: Any) -> bool:
+    """Return whether a value is of a library, or holds no names."""
+    if value is None or isinstance(value, (str, int, float, complex, np.ndarray, np.generic)):
+        return True
+    module = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
+    root = (module if isinstance(module, str) else "").partition(".")[0]
+    is_tool = isinstance(value, (list, dict, types.MethodType, staticmethod, classmethod, functools.partial))
+    is_object = not isinstance(value, (type, types.ModuleType, types.FunctionType))
+    if root == "minigrad" and is_object:
+        return False  # such as a custom_vjp, which holds the user's functions
+    return not is_tool and (root in ("numpy", "scipy", "jax", "jaxlib", "minigrad", "builtins") or root in sys.stdlib_module_names)
+
+
+def _contents(cell: Any) -> dict[str, Any]:
+    try:
+        return {"cell": cell.cell_contents}
+    except ValueError:  # it is empty
+        return {}
 
 
 def _codes(code: types.CodeType) -> list[types.CodeType]:

@@ -15,6 +15,7 @@ from .writing import INFIX, operation_sign, short
 
 INPUT, OPERATION, CONSTANT = "#cfe3ff", "#ffffff", "#eeeeee"
 FORWARD, BACKWARD = "#555555", "#d6336c"
+MOST_NODES = 500  # of a picture
 MOST_ON_THE_LEFT = 40  # in a larger graph, the inputs stand where they are first used: else the picture is all edges
 
 
@@ -82,7 +83,14 @@ class Graph:
         ------
         ImportError
             If matplotlib is not installed.
+        ValueError
+            If the graph has no nodes, or more than 500.
         """
+        if not 0 < len(self.nodes) <= MOST_NODES:
+            raise ValueError(
+                f"a picture has 1 to {MOST_NODES} nodes, and this graph has {len(self.nodes)}; minigrad.explain folds long "
+                f"computations, and Graphviz can draw to_dot()"
+            )
         inputs = self.trace.inputs if len(self.nodes) <= MOST_ON_THE_LEFT else []
         at, points = positions(self.nodes, self.edges, inputs)
         labels = {value: self.label(value, grad) for value in self.nodes}
@@ -140,8 +148,10 @@ class Graph:
                 lines.append(f"    {names[end]} -.-> {names[start]}")
         return "\n".join(lines) + "\n"
 
-    def _repr_svg_(self) -> str:
-        """Show the graph in a notebook."""
+    def _repr_svg_(self) -> str | None:
+        """Show the graph in a notebook. A graph that is too large is shown as text."""
+        if not 0 < len(self.nodes) <= MOST_NODES:
+            return None
         buffer = io.StringIO()
         self.draw().figure.savefig(buffer, format="svg")
         return buffer.getvalue()
@@ -221,7 +231,8 @@ def _draw_edge(
     from matplotlib.path import Path
     from matplotlib.patches import FancyArrowPatch
 
-    knots = [(start[0] + width / 2, start[1] + offset), *((x, y + offset) for x, y in inner), (end[0] - width / 2, end[1] + offset)]
+    ends = (start[0] + width / 2, start[1] + offset), (end[0] - width / 2, end[1] + offset)
+    knots = [ends[0], *((x + side * width / 2, y + offset) for x, y in inner for side in (-1, 1)), ends[1]]  # straight past boxes
     if not forwards:
         knots.reverse()
     vertices, codes = [knots[0]], [Path.MOVETO]

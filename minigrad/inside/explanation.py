@@ -33,8 +33,10 @@ class Explanation:
     def __str__(self) -> str:
         inputs = [(value.name, short(value.value)) for value in self.trace.inputs]
         leaves = [(name, short(g)) for name, g in zip((name for name, _ in inputs), tree.leaves(self.gradient))]
+        constants = [(value.name, short(value.value)) for value in self.trace.named_constants]
         return "\n\n".join([
             "Inputs\n" + table(("name", "value"), inputs),
+            *(["Constants\n" + table(("name", "value"), constants)] if constants else []),
             "Forward\n" + table(("", "line", "name", "operation", "value"), self._forward_rows()),
             "Backward\n" + table(("", "of", "cotangent g", "rule", "hands", "to", "sum so far"), self._backward_rows()),
             "Gradient\n" + table(("of", "value"), leaves),
@@ -59,8 +61,9 @@ class Explanation:
         rows = []
         last = None
         for operation in self.trace.operations:
-            line = "" if operation.line == last else f"{operation.line.number}: {operation.line.text or '?'}"
-            last = operation.line
+            line = "" if (operation.line, operation.in_backward) == last else f"{operation.line.number}: {operation.line.text or '?'}"
+            line = f"(backward) {line}" if line and operation.in_backward else line
+            last = operation.line, operation.in_backward
             names = ", ".join(result.name for result in operation.results)
             values = ", ".join(short(result.value) for result in operation.results)
             rows.append((str(operation.number), cut(line, 48), names, cut(operation_text(operation), 48), values))

@@ -10,12 +10,15 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from .. import tree
 from .drawing import Graph
 from .layout import positions
 from .trace import Line, Trace, Value
-from .writing import formula, operation_sign, operation_text, short
+from .writing import formula, operation_text, short
 
-STEP_X, STEP_Y, WIDTH, HEIGHT = 220, 84, 180, 62  # of the picture, in pixels
+STEP_X, STEP_Y, WIDTH, HEIGHT = 240, 84, 200, 62  # of the picture, in pixels
 MOST_STEPS = 400  # of a longer computation, the middle is left out
 numbers = itertools.count()
 
@@ -47,28 +50,29 @@ def _template(name: str) -> str:
 def _steps(trace: Trace) -> list[dict[str, Any]]:
     """Return what the page shows at each step: the text, a table, and what is lit and set in the picture."""
     name_of = {value: f"n{i}" for i, value in enumerate(Graph(trace).nodes)}
-    given = {name_of[value]: short(value.value, 4, 3) for value in name_of if value.operation is None}
+    given = {name_of[value]: _in_box(value.value) for value in name_of if value.operation is None}
     rows = [[value.name, short(value.value)] for value in trace.inputs]
     steps = [_step("inputs", "", ["name", "value"], rows, list(given), sets=given)]
     for operation in trace.operations:
         names = [name_of[result] for result in operation.results]
         edges = [f"{name_of[value]}-{name}" for value in operation.operands for name in names]
         rows = [[result.name, short(result.value)] for result in operation.results]
-        sets = {name_of[result]: short(result.value, 4, 3) for result in operation.results}
+        sets = {name_of[result]: _in_box(result.value) for result in operation.results}
         text = f"{', '.join(result.name for result in operation.results)} = {operation_text(operation)}"
+        text += " (in the backward pass of an inner derivative)" if operation.in_backward else ""
         steps.append(_step("forward", text, ["name", "value"], rows, names, edges, operation.line, sets))
     for visit in trace.visits:
         names = [name_of[result] for result in visit.operation.results]
         rows = [
             [formula(visit.operation, share), short(share.value), share.parent.name, short(share.total)] for share in visit.shares
         ]
-        cotangent = {name_of[share.parent]: short(share.total, 4, 3) for share in visit.shares if share.parent in name_of}
-        cotangent |= {name: short(visit.cotangent, 4, 3) for name in names[:1]}
+        cotangent = {name_of[share.parent]: _in_box(share.total) for share in visit.shares if share.parent in name_of}
+        cotangent |= _cotangents(names, visit.cotangent)
         edges = [f"{name_of[share.parent]}-{name}" for share in visit.shares for name in names if share.parent in name_of]
         text = f"the cotangent of {visit.operation.results[0].name if names else '?'} is g = {short(visit.cotangent)}"
         titles = ["rule", "hands", "to", "sum so far"]
         steps.append(_step("backward", text, titles, rows, names, edges, visit.operation.line, cotangent=cotangent))
-    leaves = [[value.name, short(trace.cotangents.get(value, 0.0))] for value in trace.inputs]
+    leaves = [[value.name, short(g)] for value, g in zip(trace.inputs, tree.leaves(trace.gradient))]
     steps.append(_step("gradient", "", ["by", "value"], leaves, [name_of[value] for value in trace.inputs]))
     if len(steps) > MOST_STEPS:
         steps = _folded(steps)
@@ -142,7 +146,8 @@ def _svg(graph: Graph) -> str:
     parts = [f'<svg width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" role="img">']
     for (start, end), chain in points.items():
         (x0, y0), (x1, y1) = place(at[start]), place(at[end])
-        knots = [(x0 + WIDTH / 2, y0), *map(place, chain), (x1 - WIDTH / 2, y1)]
+        between = [(x + side * WIDTH / 2, y) for x, y in map(place, chain) for side in (-1, 1)]  # straight past boxes
+        knots = [(x0 + WIDTH / 2, y0), *between, (x1 - WIDTH / 2, y1)]
         path = f"M{knots[0][0]} {knots[0][1]}"
         for (a, b), (c, d) in zip(knots, knots[1:]):
             path += f"C{(a + c) / 2:.1f} {b} {(a + c) / 2:.1f} {d} {c} {d}"
@@ -154,17 +159,24 @@ def _svg(graph: Graph) -> str:
             f'<g class="node {kind}" data-node="{name_of[value]}" transform="translate({x} {y})">'
             f'<title>{html.escape(_title(value))}</title>'
             f'<rect x="{-WIDTH / 2}" y="{-HEIGHT / 2}" width="{WIDTH}" height="{HEIGHT}" rx="6"/>'
-            f'<text class="name" y="-14">{html.escape(_cut(_label(value)))}</text>'
+            f'<text class="name" y="-14">{html.escape(_cut(graph.label(value)[0]))}</text>'
             f'<text class="value" y="4"></text><text class="g" y="22"></text></g>'
         )
     return "".join(parts) + "</svg>"
 
 
-def _label(value: Value) -> str:
-    if value.operation is None:
-        return value.name
-    sign = operation_sign(value.operation)
-    return f"{value.name}: {sign}" if value.is_named else sign
+def _in_box(value: Any) -> str:
+    """Return a value as a text that fits in a box: whole if it is small, else its form and its mean."""
+    texts = [short(value, 4, 3), short(value, 3, 3)] if np.size(value) <= 3 else []
+    if isinstance(value, np.ndarray) and value.size:
+        form = f"{value.dtype}[{', '.join(map(str, value.shape))}]"
+        texts += [f"{form}, mean {short(np.mean(value), 3)}", form]
+    return next((text for text in texts if len(text) <= 25), "...")
+
+
+def _cotangents(names: list[str], g: Any) -> dict[str, str]:
+    """Return what to show as the cotangents of the results of an operation."""
+    return dict(zip(names, map(_in_box, g if isinstance(g, list) else [g])))
 
 
 def _title(value: Value) -> str:

@@ -17,7 +17,7 @@ from ..graph import Node, Observer
 from ..guards import innermost
 from ..table import rule_of
 from .explanation import cut, table
-from .trace import Line, user_frame
+from .trace import Line, note_place, user_frame
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Timer(Observer):
 
     def recorded(self, function: Callable, args: tuple, kwargs: dict[str, Any], result: Any, node: Node) -> None:
         elapsed = perf_counter() - self.now
-        frame = user_frame()
+        frame, _ = user_frame()
         line = Line(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
         title = rule_of(function).title
         kept = sum(array.nbytes for edge in node.edges for array in self._arrays(edge[2]))
@@ -152,7 +152,12 @@ def profile(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = Fal
         found: list[list[Entry]] = []
         for _ in range(max(runs, 1)):
             timer = Timer()
-            differentiate(_started(fun, timer), arguments, Options("grad"), has_aux, args, kwargs, timer)
+            try:
+                differentiate(_started(fun, timer), arguments, Options("grad"), has_aux, args, kwargs, timer)
+            except Exception as error:
+                if timer.entry:
+                    note_place(error, timer.entry.line)
+                raise
             found.append(timer.entries)
         entries = found[0]
         for others in found[1:]:

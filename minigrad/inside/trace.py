@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import linecache
 import sys
+import types
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,7 +51,7 @@ class Value:
     Attributes
     ----------
     name : str
-        The user's name for it, such as ``theta['w']`` or ``loss``. If it has none, ``v3``.
+        The user's name for it, such as ``theta['w']`` or ``loss``. If it has none, ``v3``, and for a constant ``c0`` or the number.
     value : number or numpy.ndarray
         A copy of what it was at that time.
     node : Node or None
@@ -81,6 +82,8 @@ class Operation:
         One, or several if the function returns several arrays.
     node : Node
     line : Line
+    in_backward : bool
+        It is a step of the backward pass of an inner derivative. Then `line` is the line that asked for this derivative.
     """
 
     number: int
@@ -89,12 +92,14 @@ class Operation:
     kwargs: dict[str, Any]
     node: Node
     line: Line
+    in_backward: bool = False
     results: list[Value] = field(default_factory=list)
 
     @property
     def title(self) -> str:
         """The function's name as users write it."""
-        return rule_of(self.function).title if not hasattr(self.function, "fwd") else self.function.__name__
+        title = self.function.__name__ if hasattr(self.function, "fwd") else rule_of(self.function).title
+        return title if title.startswith(("np.", "scipy.")) else title.rpartition(".")[2]
 
     @property
     def operands(self) -> list[Value]:
@@ -165,22 +170,23 @@ class Trace(Observer):
         self.values: dict[Node, Value] = {}  # by node
         self.constants: dict[int, tuple[Any, Value]] = {}  # by id; the object is kept, so that its id stays its own
         self.uses: dict[str, int] = {}  # how often a name was given
-        self.dealers: dict[Node, Visit] = {}  # nodes that only deal out the cotangents of a sequence
+        self.dealers: dict[Node, tuple[Visit, Callable]] = {}  # nodes that only deal out the cotangents of a sequence, and its VJP
+        self.unnamed = 0  # how many constants have no name
         self.visit: Visit | None = None
         self.edges: Iterator = iter(())
 
     # ---- The observer ----
 
     def recorded(self, function: Callable, args: tuple, kwargs: dict[str, Any], result: Any, node: Node) -> None:
-        frame = user_frame()
+        frame, in_backward = user_frame()
         self._find_names(frame)
         line = Line(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
         new_args, new_kwargs = self._referred(args, frame), self._referred(kwargs, frame)
-        operation = Operation(len(self.operations), function, new_args, new_kwargs, node, line)
+        operation = Operation(len(self.operations), function, new_args, new_kwargs, node, line, in_backward)
         name = f"v{operation.number}"
         found = tensors(result)
         for i, t in enumerate(found):
-            own_name = name if t.node is node else f"{name}[{i}]"
+            own_name = name if t.node is node or len(found) == 1 else f"{name}[{i}]"
             value = Value(own_name, _copy(t.value), t.node, operation)
             self.values[t.node] = value
             operation.results.append(value)
@@ -191,11 +197,11 @@ class Trace(Observer):
         value = self.values.get(node)
         self.edges = iter(node.edges)
         if node in self.dealers:
-            self.visit = self.dealers[node]
+            self.visit = self.dealers[node][0]
         elif value is None or value.operation is None or value.operation.node is not node:
             self.visit = None  # one of several results, which hands its cotangent to the node of all of them
         else:
-            self.visit = Visit(value.operation, _copy(g))
+            self.visit = Visit(value.operation, _copy(g[0] if isinstance(g, list) and len(g) == 1 else g))
             self.visits.append(self.visit)
         if value is not None and not isinstance(g, (list, dict)):
             self.cotangents[value] = _copy(g)
@@ -205,13 +211,13 @@ class Trace(Observer):
         if self.visit is None:
             return
         if parent not in self.values:
-            self.dealers[parent] = self.visit
+            self.dealers[parent] = self.visit, getattr(vjp, "func", vjp)
             return
         value = self.values[parent]
         if isinstance(total, dict):
             return
         if node in self.dealers:
-            vjp, residuals = self.visit.shares[-1].vjp if self.visit.shares else vjp, ()
+            vjp, residuals = self.dealers[node][1], ()
         self.visit.shares.append(Share(value, getattr(vjp, "func", vjp), residuals, _copy(share), _copy(total)))
         self.cotangents[value] = _copy(total)
 
@@ -232,10 +238,18 @@ class Trace(Observer):
         return value
 
     def _name_of_constant(self, value: Any, frame: Any) -> str:
+        """Return the name of the variable, attribute or entry that holds a constant. A number without one is its own name."""
+        for names in (frame.f_locals, frame.f_globals):
+            for name, other in _places(names):
+                if other is value:
+                    return name
         for name, other in frame.f_locals.items():
-            if other is value or _are_equal(other, value):
+            if _are_equal(other, value):
                 return name
-        return ""
+        if np.ndim(value) == 0 and not isinstance(value, Tensor):
+            return f"{np.real_if_close(value).item():.4g}"
+        self.unnamed += 1
+        return f"c{self.unnamed - 1}"
 
     def _find_names(self, frame: Any) -> None:
         """Give the values that the variables of a frame hold the names of these variables."""
@@ -248,7 +262,9 @@ class Trace(Observer):
     @contextmanager
     def _watching_frames(self) -> Iterator[None]:
         """Look for names whenever a function of the user's returns."""
-        before = sys.getprofile()
+        if sys.getprofile() is not None:  # a profiler is at work, and is left alone
+            yield
+            return
 
         def profile(frame: Any, event: str, argument: Any) -> None:
             if event == "return" and not _is_library(frame):
@@ -258,9 +274,14 @@ class Trace(Observer):
         try:
             yield
         finally:
-            sys.setprofile(before)
+            sys.setprofile(None)
 
     # ---- The run ----
+
+    @property
+    def named_constants(self) -> list[Value]:
+        """The constants that are not numbers of the source."""
+        return [value for _, value in self.constants.values() if np.ndim(value.value) or value.name[0].isalpha()]
 
     def final_values(self) -> list:
         """The leaves of the value and of the gradient."""
@@ -282,7 +303,14 @@ class Trace(Observer):
             with self._watching_frames():
                 return fun(*new_args, **new_kwargs)
 
-        self.value, self.gradient = differentiate(watched, arguments, Options("grad"), has_aux, args, kwargs, self)
+        try:
+            self.value, self.gradient = differentiate(watched, arguments, Options("grad"), has_aux, args, kwargs, self)
+        except Exception as error:
+            if self.visits:
+                note_place(error, self.visits[-1].operation.line)
+            raise
+        for value, g in zip(self.inputs, tree.leaves(self.gradient)):
+            self.cotangents.setdefault(value, _copy(g))  # also of an input that no operation has used
         return self
 
 
@@ -291,20 +319,40 @@ def trace(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False
     return lambda *args, **kwargs: Trace().run(fun, args, kwargs, argnums, has_aux)
 
 
+def note_place(error: Exception, line: Line) -> None:
+    """Add a note to an error of the backward pass, as `grad` does."""
+    error.add_note(f"This is an error in the backward pass, at an operation that was recorded in {line}")
+
+
 # ---- Frames ---------------------------------------------------------------------------------------------------------
 
 
 def _is_library(frame: Any) -> bool:
     module = frame.f_globals.get("__name__", "").partition(".")[0]
-    return module in ("minigrad", "numpy") or module in sys.stdlib_module_names
+    return module in ("minigrad", "numpy", "scipy") or module in sys.stdlib_module_names
 
 
-def user_frame() -> Any:
-    """Return the frame of the user's line that is running."""
+def user_frame() -> tuple[Any, bool]:
+    """Return the frame of the user's line that is running, and whether it runs the backward pass of an inner derivative."""
     frame: Any = sys._getframe(1)
+    in_backward = False
     while frame.f_back and _is_library(frame):
+        in_backward |= frame.f_code.co_name == "backward"
         frame = frame.f_back
-    return frame
+    return frame, in_backward
+
+
+def _places(names: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Go through the variables, then through the entries and attributes of what they hold."""
+    holders = [(name, holder) for name, holder in names.items() if name.isidentifier() and not name.startswith("__")]
+    yield from holders
+    for name, holder in holders:
+        if isinstance(holder, (list, tuple, dict)) and len(holder) <= 100:
+            entries = holder.items() if isinstance(holder, dict) else enumerate(holder)
+            yield from ((f"{name}[{key!r}]", member) for key, member in entries)
+        elif not isinstance(holder, (types.ModuleType, Tensor)):
+            for attributes in (getattr(holder, "__dict__", {}), type(holder).__dict__):
+                yield from ((f"{name}.{key}", member) for key, member in list(attributes.items()))
 
 
 # ---- Values ---------------------------------------------------------------------------------------------------------

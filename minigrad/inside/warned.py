@@ -2,14 +2,21 @@
 
 When NumPy warns of a division by zero, the line that it names is the one that called NumPy. Within minigrad, this is a line of
 a rule or of the engine, which says nothing to the user. So `show` replaces the place with the user's line: the one that is
-running, or, in the backward pass, the one that recorded the operation.
+running, or, in the backward pass of `grad`, the one that recorded the operation.
 
-To find this line, the function runs once more, with the lines noted, as after an error. Python shows a warning of one place
-only once, so this happens rarely.
+To find this line, the function runs once more, with the lines noted, as after an error. This happens once for each place of a
+rule and function, and the random generators that the function uses are put back to where they were.
+
+`show` takes the place of the function of the module `warnings` to which Python hands every warning that no filter has dropped.
+It then hands the warning on. So recorded warnings (``catch_warnings(record=True)``, ``pytest.warns``) have the user's line
+too, and `warnings.showwarning` stays the program's own. Filters act before it: they see the place within minigrad, and a
+filter "error" raises there.
 """
 
 from __future__ import annotations
 
+import inspect
+import random
 import sys
 import warnings
 from pathlib import Path
@@ -20,6 +27,7 @@ import numpy as np
 from ..guards import Lines
 
 FOLDER = str(Path(__file__).parents[1])
+known: dict[tuple, str | None] = {}  # the lines that were found, by rule, function, and kind of warning
 
 
 class _Found(Exception):
@@ -37,53 +45,89 @@ def _line_of_call(frame: Any) -> tuple[str, int]:
     return frame.f_code.co_filename, frame.f_lineno
 
 
-def _line_of_operation(frame: Any) -> str | None:
-    """Return the line that recorded the operation whose VJP is running. Return None outside of the backward pass of `grad`."""
+def _call_in_backward(frame: Any) -> Any:
+    """Return the frame of the `differentiate` whose backward pass is running, if there is one."""
     in_backward = False
     while frame and _is_ours(frame):
         in_backward |= frame.f_code.co_name == "backward"
         if in_backward and frame.f_code.co_name == "differentiate":
-            return _line_in_second_run(frame)
+            return frame
         frame = frame.f_back
     return None
 
 
-def _line_in_second_run(frame: Any) -> str | None:
-    lines, call = Lines(), frame.f_locals
-    call_again = frame.f_globals["differentiate"]
+def _line_of_operation(call: Any, place: tuple[str, int], text: str) -> str | None:
+    """Return the line that recorded the operation whose VJP gave a warning at a place of a rule, from a second run."""
+    fun = call.f_locals["fun"]
+    key = *place, text, getattr(fun, "__code__", fun)
+    try:
+        if key not in known:
+            known[key] = None  # if the second run warns too
+            known[key] = _line_in_second_run(call, place, text)
+        return known[key]
+    except TypeError:  # the function is not hashable
+        return None
+
+
+def _line_in_second_run(call: Any, place: tuple[str, int], text: str) -> str | None:
+    lines, names = Lines(), call.f_locals
+    is_rule = not place[0].endswith("fast.py") and place[0].startswith(FOLDER)  # the second run does not take the short ways
 
     def found(kind: str, flag: int) -> None:
-        if lines.line is not None:  # in the backward pass
+        frame = sys._getframe(1)
+        is_same = text.startswith(kind) and (not is_rule or (frame.f_code.co_filename, frame.f_lineno) == place)
+        if lines.line is not None and is_same:  # in the backward pass
             raise _Found
 
+    generators = _generators(names["fun"], [*names["args"], *names["kwargs"].values()])
+    states = [generator.state for generator in generators]
+    state, state_of_numpy = random.getstate(), np.random.get_state()
     try:
         with np.errstate(all="call", call=found):
-            call_again(*(call[name] for name in ("fun", "arguments", "options", "has_aux", "args", "kwargs")), lines)
+            call.f_globals["differentiate"](*(names[name] for name in ("fun", "arguments", "options", "has_aux", "args", "kwargs")), lines)
     except _Found:
         return lines.line
     except Exception:
         return None
     finally:
         lines.lines.clear()
+        random.setstate(state)
+        np.random.set_state(state_of_numpy)
+        for generator, state in zip(generators, states):
+            generator.state = state
     return None
 
 
-def show(message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
+def _generators(fun: Any, values: list) -> list:
+    """Return the random generators of NumPy among the arguments of a function and the variables that it uses."""
+    try:
+        variables = inspect.getclosurevars(inspect.unwrap(fun))
+        values = [*values, *variables.nonlocals.values(), *variables.globals.values()]
+    except (TypeError, ValueError):
+        pass
+    found = [value.bit_generator if isinstance(value, np.random.Generator) else value._bit_generator
+             for value in values if isinstance(value, (np.random.Generator, np.random.RandomState))]
+    return list({id(generator): generator for generator in found}.values())
+
+
+def show(message: Any) -> None:
     """Show a warning as Python does. If it comes from within minigrad, name the user's line."""
-    if issubclass(category, RuntimeWarning) and filename.startswith((FOLDER, "<a short way")):
-        frame = sys._getframe(1)
-        recorded = _line_of_operation(frame)
-        filename, lineno = _line_of_call(frame)
+    if issubclass(message.category, RuntimeWarning) and message.filename.startswith((FOLDER, "<a short way")):
+        frame, place, text = sys._getframe(1), (message.filename, message.lineno), str(message.message)
+        message.filename, message.lineno = _line_of_call(frame)
+        call = _call_in_backward(frame)
+        recorded = _line_of_operation(call, place, text) if call else None
         if recorded:
-            filename, _, rest = recorded.rpartition(", line ")
-            lineno = int(rest.partition(",")[0])
-            message = f"{message}, in the backward pass of this operation"
-    shown(message, category, filename, lineno, file, line)
+            message.filename, _, rest = recorded.rpartition(", line ")
+            message.lineno = int(rest.partition(",")[0])
+            message.message = message.category(f"{text}, in the backward pass of this operation")
+    shown(message)
 
 
-shown = warnings.showwarning
+shown: Any = getattr(warnings, "_showwarnmsg", None)
 
 
 def install() -> None:
-    """Let `show` show warnings from now on."""
-    warnings.showwarning = show
+    """Let all warnings come to `show` from now on."""
+    if shown is not None:
+        warnings._showwarnmsg = show  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ from ..guards import innermost
 from ..rules.indexing import replace
 from ..rules.shaping import astype
 from ..table import rule_of
-from ..views import getitem
+from ..views import getitem, put, replaced, taken
 from .trace import Operation, Share, Value
 
 INFIX = {
@@ -108,6 +108,23 @@ FORMULAS: dict[tuple[Any, str], str] = {
     (getitem, "a"): "zeros of {a}'s shape, with g at [{index}]",
     (replace, "a"): "g, with zeros at [{index}]",
     (replace, "value"): "g[index]",
+    (taken, "a"): "zeros of {a}'s shape, with g at the place of the view",
+    (put, "g"): "g, at the place of the view",
+    (replaced, "a"): "g, with zeros at the place of the view",
+    (replaced, "value"): "g, at the place of the view",
+    (np.hstack, "tup"): "g, split into the parts that were joined",
+    (np.vstack, "tup"): "g, split into the parts that were joined",
+    (np.dstack, "tup"): "g, split into the parts that were joined",
+    (np.column_stack, "tup"): "g, split into the parts that were joined",
+    (np.split, "ary"): "the parts of g, joined",
+    (np.array_split, "ary"): "the parts of g, joined",
+}
+# For complex numbers, where their formulas are others.
+OF_COMPLEX = {
+    (np.absolute, "x"): "g * np.conj(np.sign(x))",
+    (np.linalg.norm, "x"): "g * np.conj(x) / y",
+    (np.var, "a"): "g * 2 * np.conj(a - a.mean()) / a.size",
+    (np.std, "a"): "g * np.conj(a - a.mean()) / (a.size * y)",
 }
 
 # ---- Values ---------------------------------------------------------------------------------------------------------
@@ -118,10 +135,11 @@ def short(value: Any, digits: int = 4, whole: int = 6) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(short(member, digits, whole) for member in value) + "]"
     value = innermost(value)
-    if isinstance(value, (float, np.floating)):
+    if isinstance(value, (float, complex, np.inexact)):
         return f"{value:.{digits}g}"
     if isinstance(value, np.ndarray) and value.size <= whole:
-        text = np.array2string(value, separator=", ", formatter={"float_kind": lambda x: f"{x:.{digits}g}"})
+        in_digits = {kind: lambda x: f"{x:.{digits}g}" for kind in ("float_kind", "complex_kind")}
+        text = np.array2string(value, separator=", ", formatter=in_digits)
         return re.sub(r"\s+", " ", text)
     if isinstance(value, np.ndarray):
         form = f"{value.dtype}[{', '.join(map(str, value.shape))}]"
@@ -169,6 +187,10 @@ def operation_text(operation: Operation) -> str:
         return f"{texts[0]}[{_index_text(args[1])}]"
     if function is replace and len(args) == 3:
         return f"{texts[0]}[{_index_text(args[1])}] = {argument_text(args[2])}"
+    if function is taken:
+        return f"{texts[0]}[a view]"
+    if function is replaced:
+        return f"{texts[0]}[a view] = {argument_text(args[2])}"
     if function is astype:
         return f"{texts[0]}.astype({', '.join([*map(argument_text, args[1:]), *_keywords(kwargs)])})"
     return f"{operation.title}({', '.join([*map(argument_text, args), *_keywords(kwargs)])})"
@@ -197,9 +219,12 @@ def formula(operation: Operation, share: Share) -> str:
     """Return the rule that a share came from: ``d/db (a * b) = g * a``, in the names of the operation's operands."""
     rule = rule_of(operation.function)
     name = next((name for name, vjp in rule.vjps.items() if vjp and vjp.fun is share.vjp), None)
-    if name is None:
-        return f"d/d{share.parent.name} ({operation_text(operation)}): {getattr(share.vjp, '__qualname__', share.vjp)}"
-    text = FORMULAS.get((operation.function, name)) or source_of(share.vjp)
+    if name is None:  # of custom_vjp, or of checkpoint
+        bwd = getattr(operation.function, "bwd", None)
+        text = f"{getattr(bwd, '__name__', 'bwd')}(residuals, g)" if bwd else f"by the backward pass of {operation.title}"
+        return f"d/d{share.parent.name} ({operation_text(operation)}) = {text}"
+    of_complex = OF_COMPLEX.get((operation.function, name)) if np.iscomplexobj(share.parent.value) else None
+    text = of_complex or FORMULAS.get((operation.function, name)) or source_of(share.vjp)
     texts = {argument: _in_formula(value) for argument, value in rule.bind(operation.args, operation.kwargs).items()}
     texts = {f"{argument}_shape": f"{value}.shape" for argument, value in texts.items()} | texts
     texts = {name: repr(default) for name, default in rule.defaults.items()} | texts

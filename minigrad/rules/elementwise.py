@@ -138,6 +138,8 @@ def share(a, b, base=np.e):
     if np.count_nonzero(infinite):
         b = np.where(infinite, 0, b)
     difference = a - b
+    if getattr(difference, "dtype", None) == np.float64 and np.min(difference, initial=0) > -700:  # the usual case
+        return 1 / (1 + (np.exp if base == np.e else np.exp2)(-difference))
     small = (np.exp if base == np.e else np.exp2)(-np.abs(difference))
     return np.where(difference < 0, small, 1) / (1 + small)
 
@@ -198,6 +200,8 @@ def sech_squared(x):
         slope = 1 / np.cosh(min(abs(x), 700.0))
         return slope * slope
     limit = _LIMITS_OF_COSH.get(getattr(x, "dtype", None))
+    if limit == 700.0 and np.vdot(x, x) < 1e5:  # the usual case: no element is so large that cosh overflows
+        return 1 / np.square(np.cosh(x))
     if limit is None:  # complex numbers, and long double
         e = np.exp(np.where(np.real(x) < 0, x, -x))
         return np.square(2 * e / (1 + e * e))

@@ -15,7 +15,9 @@ def main() -> int:
     parser.add_argument("--programs", type=int, default=1000, help="how many (default 1000)")
     parser.add_argument("--seed", type=int, default=0, help="the first seed; each 500 programs have one of their own")
     parser.add_argument("--length", type=int, default=8, help="the most statements in a program (default 8)")
-    parser.add_argument("--jax", type=int, default=0, metavar="N", help="hold each N-th program against JAX too (default: none)")
+    parser.add_argument(
+        "--jax", type=int, default=0, metavar="N", help="hold each N-th program against JAX too (default: none)"
+    )
     parser.add_argument("--without", default="", help="kinds of statements to leave out, with commas between: write,change")
     parser.add_argument("--stop", action="store_true", help="stop at the first failure, which Hypothesis makes small")
     options = parser.parse_args()

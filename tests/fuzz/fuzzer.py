@@ -17,7 +17,17 @@ START = st.integers(0, 2**24 - 1)  # Hypothesis draws larger ones less evenly
 
 
 class Fuzzer:
-    """Makes programs, holds them against the references, and counts."""
+    """Makes programs, holds them against the references, and counts.
+
+    Parameters
+    ----------
+    in_jax : int
+        Each program with a number that this divides is held against JAX too. 0 means none.
+    without : frozenset of str
+        Kinds of statements (see `statements.KINDS`) to leave out.
+    length : int
+        The most statements that a program has.
+    """
 
     def __init__(self, in_jax: int = 0, without: frozenset[str] = frozenset(), length: int = 8) -> None:
         self.in_jax, self.without, self.length = in_jax, without, length

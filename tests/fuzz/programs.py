@@ -70,7 +70,17 @@ FUNCTIONS: dict[str, Any] = {}
 exec(HELPERS, FUNCTIONS)
 
 # The dtypes that the arrays of a program have. The first is the usual one.
-PALETTES = [["F64"], ["F64", "C128"], ["F32"], ["F64", "F32"], ["C128", "F64"], ["F16"], ["C64", "F32"], ["F16", "F32"], ["F64"]]
+PALETTES = [
+    ["F64"],
+    ["F64", "C128"],
+    ["F32"],
+    ["F64", "F32"],
+    ["C128", "F64"],
+    ["F16"],
+    ["C64", "F32"],
+    ["F16", "F32"],
+    ["F64"],
+]
 SHAPES = [(3,), (2, 3), (3, 3), (), (4,), (2, 2), (3, 1), (2, 2, 2), (1,), (3, 2)]
 LAYOUTS = {
     "plain": "{0}",
@@ -125,8 +135,7 @@ class Program:
         layouts = ", ".join(leaf.layout.format(array) for leaf, array in zip(self.leaves, arrays))
         body = textwrap.indent("\n".join([*self.statements, f"return [{', '.join(self.outputs)}]"]), "    ")
         return (
-            f"def leaves({', '.join(arrays)}):\n    return [{layouts}]\n\n\n"
-            f"def program({', '.join(names)}):\n{body}\n"
+            f"def leaves({', '.join(arrays)}):\n    return [{layouts}]\n\n\n" f"def program({', '.join(names)}):\n{body}\n"
         )
 
     @property
@@ -135,7 +144,7 @@ class Program:
 
 
 class Writer:
-    """Writes a program.
+    """Writes a program. ``pick(n)`` decides, `length` is the number of tries, and `without` names kinds to leave out.
 
     Attributes
     ----------
@@ -166,12 +175,9 @@ class Writer:
             number = pick(sum(weights))
             kind = next(kind for i, kind in enumerate(kinds) if number < sum(weights[: i + 1]))
             pending = self.lines[:], self.traced[:], self.constants[:], self.used[:]
-            self.failed = False
             try:
                 kind(self)
-            except statements.Impossible:
-                self.failed = True
-            if self.failed:
+            except statements.Impossible:  # what it has done is undone: the lines before it run again
                 self.lines, self.traced, self.constants, self.used = pending
                 self.env = self.start()
                 for line in self.lines:
@@ -189,7 +195,9 @@ class Writer:
     def leaf(self) -> Leaf:
         shape, dtype = self.one_of(SHAPES), self.one_of(self.palette)
         # A Python number among narrow arrays is left out: there, np.sin(x) is narrow in minigrad, and float64 in NumPy.
-        layouts = LAYOUTS if shape else NUMBERS if self.is_wide else {k: v for k, v in NUMBERS.items() if k != "Python number"}
+        layouts = (
+            LAYOUTS if shape else NUMBERS if self.is_wide else {k: v for k, v in NUMBERS.items() if k != "Python number"}
+        )
         layout = layouts[self.one_of(list(layouts))]
         return Leaf(numbers(shape, self.pick(1000), dtype.startswith("C")), dtype, layout)
 

@@ -416,6 +416,7 @@ SPECIAL = {
     "owens_t": Reference(
         lambda h, a: mp.quad(lambda t: mp.exp(-h * h * (1 + t * t) / 2) / (1 + t * t), [0, a]) / (2 * mp.pi),
         [lambda h, a: -density(h) * mp.erf(a * h / mp.sqrt(2)) / 2, lambda h, a: mp.exp(-h * h * (1 + a * a) / 2) / (1 + a * a) / (2 * mp.pi)],
+        bends={order: lambda h, a: -h * mp.exp(-h * h * (1 + a * a) / 2) / (2 * mp.pi) for order in ((0, 1), (1, 0))},
         grid=[[0.01, 0.5, 1, 3, 6], [-2, -0.3, 0.1, 1, 4]], tolerance=64, second=128),
     "poch": Reference(mp.rf, [lambda a, m: mp.rf(a, m) * (psi(a + m) - psi(a)), lambda a, m: mp.rf(a, m) * psi(a + m)],
                       grid=[[0.3, 1, 2.5, 10, 40], [0.2, 1, 2.5, 8, 20]], tolerance=256, second=4096),
@@ -427,6 +428,32 @@ SPECIAL = {
     "hyp2f1": Reference(mp.hyp2f1, [None, None, None, lambda a, b, c, z: a * b / c * mp.hyp2f1(a + 1, b + 1, c + 1, z)],
                         grid=[[0.5, 1, 2.5], [1, 2], [1.5, 3], [-3, -0.5, 0.01, 0.4, 0.8]], tolerance=256, second=256),
 }
+
+SPECIAL["erfi"] = unary(mp.erfi, lambda x: 2 / mp.sqrt(mp.pi) * mp.exp(x * x), lambda x: 4 * x / mp.sqrt(mp.pi) * mp.exp(x * x),
+                        lambda x: 1e-300 < abs(x) < 26)
+SPECIAL["shichi"] = unary(mp.shi, lambda x: mp.sinh(x) / x, lambda x: (mp.cosh(x) - mp.sinh(x) / x) / x, between(0.01, 600), second=1024)
+SPECIAL["betaincc"] = Reference(
+    lambda a, b, x: mp.betainc(a, b, x, 1, regularized=True), [None, None, lambda *x: -SPECIAL["betainc"].slopes[2](*x)],
+    grid=SPECIAL["betainc"].grid, tolerance=64, second=256)
+
+
+def inverse(name: str, of: str) -> Reference:
+    """The inverse of another function by its last argument, whose slope is one over that of the other."""
+    other = SPECIAL[of]
+
+    def f(*x: Any) -> Any:
+        start = getattr(special, name)(*map(float, x))
+        return mp.findroot(lambda t: other.f(*x[:-1], t) - x[-1], mpf(start), tol=mpf(10) ** -100, maxsteps=50)
+
+    def slope(*x: Any) -> Any:
+        return 1 / other.slopes[-1](*x[:-1], f(*x))
+
+    n = len(other.slopes) - 1
+    return Reference(f, [*[None] * n, slope], grid=[*[[0.7, 1.5, 4]] * n, [0.05, 0.4, 0.8]], tolerance=64, second=512, slow=True)
+
+
+for _name, _of in (("gammaincinv", "gammainc"), ("gammainccinv", "gammaincc"), ("betaincinv", "betainc"), ("betainccinv", "betaincc")):
+    SPECIAL[_name] = inverse(_name, _of)
 
 # ---- Comparison -----------------------------------------------------------------------------------------------------
 

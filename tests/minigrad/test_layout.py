@@ -37,6 +37,7 @@ LAYERS = [
     "grad",
     "transforms",
     "custom",
+    "fast_backward",
     "fast",
     "polynomial",
     "numpy",
@@ -45,7 +46,7 @@ LAYERS = [
     "inside",
     "crosscheck",
 ]
-OPTIONAL = {"fast"}  # the core does without it
+OPTIONAL = {"fast", "fast_backward"}  # the core does without it
 CORE = ("graph", "table", "tensor", "grad")
 
 # The imports inside of functions, and why they are there.
@@ -57,6 +58,7 @@ LATE_IMPORTS = {
     ("minigrad.inside.drawing", "matplotlib.path"): "only drawing needs matplotlib",
     ("minigrad.inside.crosscheck", "jax.experimental"): "it is optional: without it, the table has no column of JAX",
     ("minigrad.inside.crosscheck", "jax.numpy"): "it is optional",
+    ("minigrad.inside.crosscheck", "jax.scipy.special"): "it is optional",
     ("linear.report", "jax"): "it is optional: the report compares gradients with it, where it is installed",
     ("linear.__main__", "linear.pictures"): "it needs matplotlib, which --no-pictures does without",
 }
@@ -179,7 +181,7 @@ def test_imports_run_down():
 
 def test_nobody_but_the_package_imports_fast():
     def is_part_of_it(module):
-        return f"{module}.".startswith("minigrad.fast.")
+        return f"{module}.".startswith(("minigrad.fast.", "minigrad.fast_backward."))
 
     knowing = [module for module in GRAPH if any(map(is_part_of_it, GRAPH[module])) and not is_part_of_it(module)]
     assert set(knowing) <= {"minigrad"}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from minigrad import grad, value_and_grad
-from minigrad.methods import astype
-from minigrad.rules.shaping import in_memory
+from minigrad.methods import as_python_number, astype
 from minigrad.operands import TensorConversionError
+from minigrad.rules.shaping import in_memory
 
 from .support import *
 
@@ -255,6 +255,9 @@ MORE += [
     case(np.pad, COMPLEX, 2, mode="linear_ramp"),
 ]
 IN_NUMPY = [
+    case(np.lib.stride_tricks.sliding_window_view, TABLE, 2, axis=1),
+    case(np.lib.stride_tricks.sliding_window_view, TABLE, (2, 2)),
+    case(as_python_number, np.array(1.5)),
     case(np.logspace, 0.5, 1.5, 4, base=2.5, dtype=np.float64),
     case(np.logspace, 0.5, 1.5, 4, base=np.array([2.5, 1.5, 0.5])),
     case(np.logspace, ROW / 4, 1.5, 4, base=np.array([[2.5], [1.5]]), axis=-1),

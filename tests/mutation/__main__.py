@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from .mutants import Mutant, by_hand, chosen, mutants_of, read_list, shares
-from .reach import LEFT_OUT, Map, Sandbox, prepare, tried
+from .reach import LEFT_OUT, Map, Outcome, Sandbox, prepare, tried, wrongly_killed
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -64,20 +64,21 @@ def main() -> int:
         if options.map:
             return 0
         sandbox.collect(ways()["fast"])
-        outcomes = {}
-        for number, mutant in enumerate(mutants, 1):
-            if mutant.key in explained:
-                outcomes[mutant] = "explained"
-                continue
-            start = time.monotonic()
-            outcome = tried(mutant, sources[mutant.file], sandbox, reach, options.seconds)
-            outcomes[mutant] = outcome.verdict
-            by = f" by {outcome.by}" if outcome.by else f", {outcome.ran} of {outcome.of} tests"
-            seconds = time.monotonic() - start
-            say(f"{number}/{len(mutants)} {mutant.file}:{mutant.first} {outcome.verdict}{by} ({seconds:.1f} s)")
-            if outcome.verdict != "killed":
-                print(textwrap.indent(f"{mutant.kind}\n{mutant.diff}", "    "), flush=True)
-    return report(outcomes)
+        outcomes: dict[Mutant, Outcome] = {}
+        left = [mutant for mutant in mutants if mutant.key not in explained]
+        while left:
+            for number, mutant in enumerate(left, 1):
+                start = time.monotonic()
+                outcome = outcomes[mutant] = tried(mutant, sources[mutant.file], sandbox, reach, options.seconds)
+                by = f" by {outcome.by} ({outcome.way})" if outcome.by else f", {outcome.ran} of {outcome.of} tests"
+                seconds = time.monotonic() - start
+                say(f"{number}/{len(left)} {mutant.file}:{mutant.first} {outcome.verdict}{by} ({seconds:.1f} s)")
+                if outcome.verdict != "killed":
+                    print(textwrap.indent(f"{mutant.kind}\n{mutant.diff}", "    "), flush=True)
+            left = wrongly_killed(outcomes, sandbox, reach)
+            if left:
+                say(f"{len(left)} mutants were killed by tests that fail in any case")
+    return report({mutant: "explained" if mutant.key in explained else outcomes[mutant].verdict for mutant in mutants})
 
 
 def listed(path: Path, sources: dict[str, str]) -> list[Mutant]:

@@ -117,8 +117,8 @@ def test_dtypes(row: Any) -> None:
 @rows(
     same("A21.24", lambda m: m.grad(lambda x: m.np.dot(x, x))(np.arange(3.0))),
     same("A21.25", lambda m: m.grad(lambda x: x[0, 0])(np.ones((2, 2)))),
-    same("A21.26", lambda m: m.value_and_grad(lambda x: (x * x).item())(3.0)),
-    same("A21.27", lambda m: m.value_and_grad(lambda x: int(x) * 1.0)(3.5)),
+    differs("A21.26", lambda m: m.value_and_grad(lambda x: (x * x).item())(3.0), TensorConversionError, "item() was called in"),
+    differs("A21.27", lambda m: m.value_and_grad(lambda x: int(x) * 1.0)(3.5), TensorConversionError, "int() was called in"),
     same("A21.30", lambda m: m.grad(lambda x: m.np.arange(3.0)[x.astype(int)] * 1.0)(1.0)),
 )
 def test_results(row: Any) -> None:
@@ -126,5 +126,5 @@ def test_results(row: Any) -> None:
 
 
 def test_a21_26_kinds_of_results() -> None:
-    value, g = minigrad.value_and_grad(lambda x: (x * x).item())(3.0)
+    value, g = minigrad.value_and_grad(lambda x: 9.0)(3.0)
     assert (type(value), value) == (float, 9.0) and (type(g), g) == (float, 0.0)

@@ -478,8 +478,11 @@ def test_a20_6_the_function_runs_again_on_the_way_back_and_only_then() -> None:
     layer(1.0)
     assert seen == [float]
     seen.clear()
-    minigrad.grad(layer)(1.0)
+    minigrad.grad(layer)(np.float64(1.0))
     assert len(seen) == 2 and minigrad.Tensor not in seen[:1]  # first forwards, where nothing is recorded
+    seen.clear()
+    minigrad.grad(layer)(1.0)
+    assert len(seen) == 2  # a Python number is a Tensor the first time too, because it is weak then
     seen.clear()
     minigrad.grad(lambda x: x * layer(2.0))(1.0)  # not reached
     assert len(seen) == 1

@@ -1,5 +1,7 @@
 """check_grads: what passes, what fails, and what the error says."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -68,10 +70,18 @@ def test_a_wrong_second_derivative_is_found_by_order_2_only():
         check_grads(lambda x: np.sum(bent(x)), (np.array([0.4, 1.0]),), order=2)
 
 
+NOISE = itertools.count(1.0)
+
+
 @cases({
     "a kink": (lambda x: np.sum(np.abs(x)), (np.array([0.0, 1.0]),), "a kink nearby: the slope is -0.* on the left and"),
     "a constant branch": (lambda x: np.sum(minigrad.stop_gradient(x) ** 2), (np.array([0.5, 1.0]),), "a constant branch"),
     "float32": (lambda x: np.sum(cube(x)), (np.array([0.5, 1.0], np.float32),), "float32: differences"),
+    "beside a kink": (lambda x: np.sum(np.abs(x)), (np.array([1e-5, 1.0]),), "a kink nearby, or a step that is too large: with eps=1e-05"),
+    "a jump": (lambda x: np.sum(np.where(x > 0.5, 1.0, 0.0) * x), (np.array([0.5, 1.0]),), "a kink nearby"),
+    "a constant part": (lambda x: np.sum(minigrad.stop_gradient(x) * x), (np.array([0.5, 1.0]),), "constant to grad"),
+    "a steep function": (lambda x: np.sin(3000 * x), (0.3,), "a step that is too large"),
+    "noise": (lambda x: x * next(NOISE), (0.3,), "does not return the same twice"),
     "an infinite slope": (lambda x: np.sqrt(x), (np.float64(0.0),), "find_nan"),
 })
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -92,15 +102,33 @@ def test_tolerances_and_step_are_honoured():
         check_grads(np.sin, (0.3,), modes=("forward",))
 
 
+SQUARE, KINKED = np.array([[2.0, 0.3], [0.1, 1.5]]), np.array([0.0, 1.0])
+
+
 @cases({
-    "right": (lambda x, np: np.sum(np.sin(x) ** 2), True),
-    "a kink": (lambda x, np: np.sum(np.abs(x)), False),
+    "a smooth function": (lambda x, np: np.sum(np.sin(x) ** 2), KINKED, True),
+    "a kink": (lambda x, np: np.sum(np.abs(x)), KINKED, False),
+    "beside a kink": (lambda x, np: np.abs(x), KINKED + 1e-5, False),
+    "far from a kink": (lambda x, np: np.maximum(x, 0.5), KINKED, True),
+    "steps": (lambda x, np: np.floor(x), KINKED + 0.3, True),
+    "a jump": (lambda x, np: np.where(x > 0, 1.0, 0.0) * x + np.where(x > 0, 1.0, 0.0), KINKED, False),
+    "an infinite slope": (lambda x, np: np.sqrt(x), KINKED, False),
+    "NaN": (lambda x, np: np.log(x - 0.5), KINKED, False),
+    "a matrix": (lambda x, np: np.linalg.inv(x), SQUARE, True),
+    "eigenvalues": (lambda x, np: np.linalg.eigh(x @ x.T)[0], SQUARE, True),
+    "complex numbers": (lambda z, np: z * np.exp(z), SQUARE + 1j, True),
+    "conj": (lambda z, np: np.conj(z) * z, SQUARE + 1j, True),
+    "large numbers": (lambda x, np: 1e6 * np.sin(x), SQUARE, True),
+    "small numbers": (lambda x, np: 1e-9 * np.sin(x), SQUARE, True),
+    "a constant": (lambda x, np: np.ones(3), SQUARE, True),
+    "a transform": (lambda x, np: np.fft.fft(x), SQUARE, True),
+    "float32": (lambda x, np: np.sin(x) * x, SQUARE.astype(np.float32), True),
 })
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_jax_comes_to_the_same_verdict(case):
-    f, expected = case
-    x = np.array([0.0, 1.0])
+    f, x, expected = case
     verdicts = []
-    for check, xp, stop in ((check_grads, np, None), (check_grads_of_jax, jnp, None)):
+    for check, xp in ((check_grads, np), (check_grads_of_jax, jnp)):
         try:
             with jax.enable_x64(True):
                 check(lambda x: f(x, xp), (xp.asarray(x),), order=1)
@@ -108,3 +136,10 @@ def test_jax_comes_to_the_same_verdict(case):
         except AssertionError:
             verdicts.append(False)
     assert verdicts == [expected, expected]
+
+
+def test_what_cannot_be_checked():
+    with pytest.raises(TypeError, match="none of the arguments"):
+        check_grads(lambda n: n * 2, (3,))
+    with pytest.raises(IndexError):
+        check_grads(lambda x: x[9], (KINKED,))

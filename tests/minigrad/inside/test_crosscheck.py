@@ -1,10 +1,16 @@
 """crosscheck: ten functions, planted errors that must be found, and the command."""
 
+import functools
 import subprocess
 import sys
 
 import numpy as np
+import numpy as numpy_itself
+import numpy.fft as fourier
 import pytest
+import scipy.special
+from numpy import sin as sine
+from numpy.linalg import norm
 
 import minigrad
 from minigrad import crosscheck
@@ -80,6 +86,76 @@ def test_planted_errors_are_found(function, argument, wrong, f, monkeypatch):
     distance = np.abs(np.asarray(row.minigrad) - row.jax)
     assert row.largest == pytest.approx(distance.max(), rel=1e-6) and row.worst == (int(np.argmax(distance)),)
     assert crosscheck(f, V, show=False).agrees
+
+
+class Model:
+    scale = V * 2
+    activation = staticmethod(np.tanh)
+
+    def loss(self, x):
+        return np.sum(np.sin(x * self.scale)) + np.sum(self.activation(x))
+
+    def __call__(self, x):
+        return self.loss(x) + np.sum(np.cos(x))
+
+
+def in_logarithm(f):
+    @functools.wraps(f)
+    def wrapped(*args):
+        return np.log(f(*args))
+
+    return wrapped
+
+
+@in_logarithm
+def decorated(x):
+    return numpy_itself.sum(sine(x) ** 2) + norm(x)
+
+
+@minigrad.custom_vjp
+def with_own_vjp(x):
+    return np.sin(x)
+
+
+with_own_vjp.defvjp(lambda x: (np.sin(x), x), lambda x, g: (g * np.cos(x),))
+BY_NAME = {"sine": np.sin, "others": [np.cos]}
+
+
+@cases({
+    "a method": Model().loss,
+    "an object": Model(),
+    "names from NumPy, decorated": decorated,
+    "a function in a dict": lambda x: np.sum(BY_NAME["sine"](x) * BY_NAME["others"][0](x)),
+    "a default": lambda x, f=np.exp: np.sum(f(x)),
+    "a partial function": functools.partial(lambda a, x: np.sum(np.sin(a * x)), 2.0),
+    "Fourier": lambda x: np.sum(np.abs(fourier.rfft(x)) ** 2),
+    "SciPy": lambda x: np.sum(scipy.special.expit(x)),
+    "custom_vjp": lambda x: np.sum(with_own_vjp(x)),
+    "checkpoint": lambda x: np.sum(minigrad.checkpoint(lambda y: np.sin(y))(x)),
+    "complex numbers": lambda x: np.sum(np.abs(np.exp(1j * x) * x) ** 2),
+})
+def test_jax_runs_what_uses_numpy_anywhere(case):
+    names = dict(globals())
+    comparison = crosscheck(case, V, show=False)
+    assert comparison.agrees and comparison.rows[0].jax is not None, comparison
+    assert globals() == names and Model.activation is np.tanh and BY_NAME == {"sine": np.sin, "others": [np.cos]}
+
+
+def test_complex_leaves():
+    comparison = crosscheck(lambda z: np.sum(np.abs(z) ** 2) + np.real(np.sum(z ** 3)), V + 1j * V[::-1], show=False)
+    assert comparison.agrees and comparison.rows[0].jax is not None
+
+
+def test_without_jax(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jax", None)
+    monkeypatch.setitem(sys.modules, "jax.numpy", None)
+    comparison = crosscheck(lambda x: np.sum(np.sin(x)), V, show=False)
+    assert comparison.agrees and comparison.rows[0].jax is None and comparison.note.startswith("JAX is not installed")
+
+
+def test_a_kink_is_said_to_be_one():
+    comparison = crosscheck(lambda x: np.sum(np.abs(x)), np.array([0.0, 1.0]), show=False)
+    assert not comparison.agrees and "minigrad and JAX agree" in comparison.note
 
 
 def test_the_table_is_printed(capsys):

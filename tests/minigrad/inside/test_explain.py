@@ -30,6 +30,12 @@ name        value
 theta['b']  0.5
 theta['w']  1.5
 
+Constants
+name  value
+----  ---------
+x     [1, 2, 3]
+y     [2, 3, 8]
+
 Forward
    line                                    name      operation        value
 -  --------------------------------------  --------  ---------------  -------------
@@ -174,3 +180,113 @@ def test_formulas_say_what_the_rules_compute():
                 np.testing.assert_allclose(value, share.value, rtol=1e-12, err_msg=text)
                 evaluated += 1
     assert evaluated > 110
+
+
+TABLE = np.array([0.5, 0.25])
+
+
+class Holder:
+    shared = np.array([3.0, 4.0])
+
+    def __init__(self):
+        self.own = {"rate": np.array([5.0, 6.0])}
+
+
+def test_constants_have_the_names_of_what_holds_them():
+    holder, entries = Holder(), {"k": np.array([7.0, 8.0]), "all": 1}
+    rate = holder.own["rate"]
+    del rate
+
+    def f(x):
+        return np.sum(x * TABLE + x * holder.shared + x * entries["k"] - x * np.array([9.0, 1.0]) + x * np.float64(2.5))
+
+    trace = explain(f)(np.ones(2)).trace
+    products = [operation.operands[1].name for operation in trace.operations if operation.title == "np.multiply"]
+    assert products == ["TABLE", "holder.shared", "entries['k']", "c0", "2.5"]
+    assert [value.name for value in trace.named_constants] == products[:-1]
+    text = str(explain(f)(np.ones(2)))
+    assert re.search(r"holder.shared +\[3, 4\]", text) and re.search(r"c0 +\[9, 1\]", text)
+
+
+def test_sequences_have_the_formula_of_their_rule():
+    text = str(explain(lambda x: np.sum(np.stack([x, 2 * x])) + np.einsum("i,i->", x, TABLE) + np.sum(np.hstack([x, x])))(np.ones(2)))
+    for words in ("= g, taken apart", "= the einsum of g", "= g, split into the parts"):
+        assert words in text
+    assert "itemgetter" not in text
+
+
+def test_functions_with_a_vjp_of_their_own_and_checkpoints():
+    @minigrad.custom_vjp
+    def sine(x):
+        return np.sin(x)
+
+    def backwards(x, g):
+        return (g * np.cos(x),)
+
+    sine.defvjp(lambda x: (np.sin(x), x), backwards)
+    text = str(explain(lambda x: np.sum(minigrad.checkpoint(lambda y: y * y)(sine(x))))(np.ones(2)))
+    assert "d/dx (sine(x)) = backwards(residuals, g)" in text and "by the backward pass of <lambda>" in text and "v0[0]" not in text
+
+
+def test_formulas_for_complex_numbers():
+    from minigrad.inside.writing import formula
+
+    z = np.array([1.0 + 2.0j, -0.5 + 0.25j, 3.0 - 1.0j])
+    for fun in (np.abs, np.linalg.norm, np.var, np.std):
+        trace = explain(lambda z, fun=fun: np.sum(fun(z)))(z).trace
+        visit = trace.visits[-1]
+        known = {value.name: np.asarray(value.value) for value in (*visit.operation.operands, *visit.operation.results)}
+        value = eval(formula(visit.operation, visit.shares[0]).split(" = ", 1)[1], known | {"g": visit.cotangent, "np": np})
+        np.testing.assert_allclose(value, visit.shares[0].value, rtol=1e-13)
+    assert "[1+2j, -0.5+0.25j, 3-1j]" in str(explain(lambda z: np.sum(np.abs(z)))(z))
+
+
+def test_the_inner_backward_pass_is_marked():
+    def outer(x):
+        inner = grad(lambda y: y * y * y)(x)
+        return inner * 2.0
+
+    operations = explain(outer)(2.0).trace.operations
+    assert [operation.in_backward for operation in operations[:2]] == [False, False] and not operations[-1].in_backward
+    assert any(operation.in_backward for operation in operations) and "(backward) " in str(explain(outer)(2.0))
+
+
+@pytest.mark.parametrize("tool", [minigrad.explain, minigrad.graph, minigrad.find_nan, minigrad.profile])
+def test_errors_come_through_with_the_users_line(tool):
+    @minigrad.primitive
+    def broken(x):
+        return x * 1.0
+
+    def vjp(g, x):
+        raise KeyError("rule")
+
+    minigrad.defvjp(broken, x=vjp)
+
+    def in_backward(x):
+        return np.sum(broken(x))
+
+    def in_forward(x):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine") as caught:
+        tool(in_forward)(np.ones(2))
+    assert caught.traceback[-1].name == "in_forward" and not hasattr(caught.value, "__notes__")
+    with pytest.raises(KeyError, match="rule") as caught:
+        tool(in_backward)(np.ones(2))
+    line = in_backward.__code__.co_firstlineno + 1
+    assert caught.value.__notes__ == [
+        f"This is an error in the backward pass, at an operation that was recorded in {__file__}, line {line}, in in_backward"
+    ]
+
+
+def test_a_profiler_that_is_at_work_stays_so():
+    import cProfile
+
+    profiler = cProfile.Profile()
+    assert profiler.runcall(explain(lambda x: x * x), 3.0).gradient == 6.0
+    assert any("explain" in str(entry.code) for entry in profiler.getstats())
+
+
+def test_the_result_is_the_input():
+    explanation = explain(lambda x: x)(2.0)
+    assert explanation.gradient == 1.0 and explanation.trace.cotangents[explanation.trace.inputs[0]] == 1.0

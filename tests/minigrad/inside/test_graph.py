@@ -112,3 +112,15 @@ def test_mermaid():
 def test_a_notebook_shows_svg():
     root = ElementTree.fromstring(re.sub(r"^.*?(<svg)", r"\1", LINEAR._repr_svg_(), flags=re.S))
     assert root.tag.endswith("svg")
+
+
+def test_a_graph_that_is_too_large_or_empty_has_no_picture():
+    def long(x):
+        for _ in range(600):
+            x = x * 1.5
+        return x
+
+    for too_much in (graph(long)(0.5), graph(lambda p: 1.0)({})):
+        with pytest.raises(ValueError, match="to_dot"):
+            too_much.draw()
+        assert too_much._repr_svg_() is None and too_much.to_dot().startswith("digraph")

@@ -186,3 +186,20 @@ def test_two_explanations_in_a_notebook_do_not_disturb_each_other(tmp_path):
         assert first.find_element("css selector", ".count").text == "0 of 11"
         assert second.find_element("css selector", ".count").text == "3 of 3"
         assert numbers_in(second.find_element("css selector", ".now tr:last-child").text) == [6.0]
+
+
+def test_texts_are_within_their_boxes(tmp_path):
+    def network(p, x):
+        hidden_units_of_the_first_layer = np.tanh(x @ p["the weights"] + p["b"])
+        return np.mean(np.abs(hidden_units_of_the_first_layer * (1e-17 + 1.23456j)) ** 2)
+
+    file = tmp_path / "network.html"
+    explain(network)({"the weights": np.arange(12.0).reshape(4, 3) / -12345.678, "b": np.array([1e-7, 2e-8, -3.4567e-9])}, np.ones((5, 4))).save(file)
+    with browser() as driver:
+        driver.get(file.as_uri())
+        driver.find_element("css selector", ".last").click()
+        boxes = driver.execute_script(
+            "return [...document.querySelectorAll('svg .node')].map(node => [node.querySelector('rect').getBBox().width, "
+            "...[...node.querySelectorAll('text')].map(text => text.getBBox().width)])"
+        )
+        assert len(boxes) > 8 and all(max(texts) <= box for box, *texts in boxes)

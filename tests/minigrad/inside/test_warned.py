@@ -1,7 +1,15 @@
 """NumPy's warnings point at the user's line: in the forward pass, and in the backward pass."""
 
+import linecache
+import random
 import subprocess
 import sys
+import warnings
+
+import numpy as np
+import pytest
+
+import minigrad
 
 from ..support import cases
 
@@ -50,3 +58,79 @@ def test_other_warnings_are_as_they_were():
 def test_the_users_settings_count():
     assert shown("np.log(x)", "np.seterr(all='ignore'); minigrad.grad(f)(x)") == []
     assert shown("np.log(x)", "import warnings; warnings.simplefilter('ignore'); minigrad.grad(f)(x)") == []
+
+
+# ---- In this process: what records warnings ----------------------------------------------------------------------------------
+
+ZERO = np.array([0.0, 2.0])
+RNG = np.random.default_rng(0)
+
+
+def two_lines(x):
+    a = np.sqrt(x)  # the root
+    b = np.abs(x) ** 0.5  # the power
+    return np.sum(a) + np.sum(b)
+
+
+def line_of(mark):
+    return next(i for i, text in enumerate(linecache.getlines(__file__), 1) if text.rstrip().endswith(f"# {mark}"))
+
+
+def recorded(call):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        call()
+    return [(warning.filename, warning.lineno) for warning in caught]
+
+
+def test_recorded_warnings_have_the_line_of_their_own_operation():
+    with pytest.warns(RuntimeWarning, match="divide by zero encountered in (divide|power), in the backward pass") as caught:
+        minigrad.grad(two_lines)(ZERO)
+    assert {(warning.filename, warning.lineno) for warning in caught} == {(__file__, line_of("the root")), (__file__, line_of("the power"))}
+    assert recorded(lambda: minigrad.grad(lambda x: np.sum(np.log(x)))(ZERO))[0] == (__file__, sys._getframe().f_lineno)
+
+
+@pytest.mark.parametrize("call", [
+    lambda: minigrad.vjp(two_lines, ZERO)[1](1.0), lambda: minigrad.jvp(two_lines, (ZERO,), (ZERO,)), lambda: minigrad.hessian(two_lines)(ZERO),
+], ids=["vjp", "jvp", "hessian"])
+def test_other_transforms_name_a_line_of_the_program(call):
+    found = recorded(call)
+    assert found and {file for file, _ in found} == {__file__}
+
+
+def test_random_numbers_are_those_that_would_come_without_a_warning():
+    def noisy(x):
+        return np.sum(np.sqrt(x) * RNG.normal(size=2) * np.random.normal(size=2) * random.random())
+
+    numbers = []
+    for action in ("always", "ignore"):
+        RNG.bit_generator.state = np.random.default_rng(1).bit_generator.state
+        np.random.seed(1)
+        random.seed(1)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter(action)
+            minigrad.grad(noisy)(ZERO)
+        assert bool(caught) == (action == "always")
+        numbers.append((RNG.normal(), np.random.normal(), random.random()))
+    assert numbers[0] == numbers[1]
+
+
+def test_the_function_runs_again_once_only():
+    calls = []
+
+    def counted(x):
+        calls.append(1)
+        return np.sum(np.sqrt(x))
+
+    for expected in (2, 3, 4):
+        recorded(lambda: minigrad.grad(counted)(ZERO))
+        assert len(calls) == expected
+
+
+def test_showwarning_stays_the_programs_own(monkeypatch):
+    shown = []
+    monkeypatch.setattr(warnings, "showwarning", lambda message, category, filename, lineno, file=None, line=None: shown.append((filename, lineno)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        minigrad.grad(two_lines)(ZERO)
+    assert (__file__, line_of("the root")) in shown
