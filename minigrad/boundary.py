@@ -16,10 +16,10 @@ from numpy import ndarray
 from . import guards, operands, tree
 from .arguments import Arguments
 from .graph import Level, Node, describe
+from .guards import innermost
 from .libraries import advice, called_in
 from .methods import as_python_number
 from .tensor import Tensor
-from .views import innermost
 
 # An integer has no derivative. Its gradient is an array of this dtype, whose elements have no bytes. (The dtype is JAX's.)
 float0 = np.dtype([("float0", "V")])

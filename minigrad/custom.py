@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from . import guards, operands, table, tree
+from . import guards, operands, table, tensor, tree
 from .arguments import whole_numbers
-from .boundary import float0, kind_of
+from .boundary import float0, kind_of, value_of
 from .functions import check_callable, name_of, wraps
 from .graph import Edge, Level, Node
+from .guards import innermost
 from .inplace import only_new_values
 from .tensor import Tensor, record, top_level
 from .transforms import vjp
-from .views import innermost, note_views, tensors
+from .views import View, note_views, placed, taken, tensors
 
 # ---- Rules of one's own ---------------------------------------------------------------------------------------------
 
@@ -114,7 +115,7 @@ def primitive(fun: Callable) -> Callable:
 
         def compute(*values: Any, **options: Any) -> Any:
             y = operation(*guards.locked(values), **guards.locked(options))
-            return guards.apart(y, [args, kwargs], level)
+            return _unlocked(guards.apart(y, [args, kwargs], level, isinstance(y, (list, tuple))), [values, options])
 
         return record(table.rule_of(operation), args, kwargs, compute)
 
@@ -161,7 +162,8 @@ def checkpoint(
         It must compute the same when it is called again. So it must use no random numbers, and no arrays from outside
         that change in between. (The values that it returns are compared. This does not find a change that has no effect on
         them.) It may use a value from outside that is being differentiated. Then the derivative is right, but no memory is
-        saved. It must not write into arguments that are being differentiated, nor into such values from outside.
+        saved. Nor is memory saved if it writes into an array among its arguments, or returns a view of one, that is not
+        being differentiated. It must not write into what is being differentiated: arguments, or values from outside.
     prevent_cse, policy, static_argnums
         They exist only because JAX has them. Arguments that are not numbers or arrays need not be declared.
 
@@ -192,47 +194,49 @@ def checkpoint(
         level = top_level(leaves)
         if level is None:
             return fun(*args, **kwargs)
-        lowered = [_lowered(leaf, level) for leaf in leaves]
-        traced = [i for i, leaf in enumerate(leaves) if type(leaf) is Tensor and leaf.level is level]
+        lowered = _lowered(leaves, level)
+        traced = [i for i, leaf in enumerate(leaves) if _is_of(leaf, level)]
+        primals = [lowered[i] for i in traced]
 
-        def again(*primals: Any) -> Any:
-            out = call([guards.own(leaf) for leaf in lowered], primals)
-            _check_numbers(fun, tree.leaves(out))
-            return tree.map(guards.own, out)
-
-        def call(new_leaves: list, primals: tuple) -> Any:
+        def call(new_leaves: list, primals: Sequence) -> Any:
             for i, primal in zip(traced, primals):
                 new_leaves[i] = primal
             new_args, new_kwargs = tree.unflatten(structure, new_leaves)
-            return fun(*new_args, **new_kwargs)
+            out = fun(*new_args, **new_kwargs)
+            _check_numbers(fun, tree.leaves(out))
+            return out
 
-        taken = [guards.own(leaf) for leaf in lowered]
+        def again(*primals: Any) -> Any:
+            return tree.map(guards.own, call(guards.own_all(lowered), primals))
+
+        used = guards.own_all(lowered)
         with only_new_values(level):
-            if any(type(lowered[i]) in operands.PYTHON_NUMBERS for i in traced):  # as Tensors, they are weak
-                out = vjp(again, *(lowered[i] for i in traced))[0]
+            if any(type(primal) in operands.PYTHON_NUMBERS for primal in primals):
+                out = _with_weak_numbers(lambda primals: call(used, primals), primals)
             else:
-                out = call(taken, tuple(lowered[i] for i in traced))
-        out_leaves, out_structure = tree.flatten(out)
-        if _reaches(out_leaves, level):
-            return fun(*args, **kwargs)
-        for leaf, before, after in zip(leaves, lowered, taken):
-            if type(leaf) is ndarray and before.tobytes() != after.tobytes():
-                if any(np.shares_memory(innermost(other), leaf) for other in leaves if other is not leaf):
-                    raise NotImplementedError(f"{name_of(fun)} writes into an argument that shares memory with another one")
-                leaf[...] = after
-        out_leaves = [guards.apart(y, leaves, level) for y in out_leaves]
+                out = call(used, primals)
+        out_leaves, out_structure = tree.flatten(tree.map(_in_root, out))
+        constants = {id(used[i]): i for i in range(len(leaves)) if i not in traced}
+        numbers = [constants.get(id(y)) for y in out_leaves]  # of the constants that are results
+        others = [y for y, i in zip(out_leaves, numbers) if i is None]
+        if _reaches(others, level) or any(guards.was_used(used[i], lowered[i], others) for i in constants.values()):
+            return fun(*args, **kwargs)  # without a checkpoint, which could not change what NumPy changes
+        out_leaves = [y if i is None else leaves[i] for y, i in zip(out_leaves, numbers)]
+        out_leaves = guards.apart(out_leaves, leaves, level, constants_stay=True)
+        expected = [y if i is None else lowered[i] for y, i in zip(out_leaves, numbers)]
 
         def back(g: list) -> list:
-            out, pullback = vjp(again, *(lowered[i] for i in traced))
+            out, pullback = vjp(again, *primals)
             # Small differences are rounding errors: with Tensors, some sums are taken in another order.
-            if not _are_alike(tree.leaves(out), out_leaves) and not _are_alike(tree.leaves(again()), out_leaves):
+            if not _are_alike(tree.leaves(out), expected) and not _are_alike(tree.leaves(again()), expected):
                 raise RuntimeError(
                     f"{name_of(fun)}, a function of minigrad.checkpoint, returned something else when the backward pass called "
                     f"it again. It uses random numbers, or an array from outside that has changed: pass them as arguments"
                 )
             return list(pullback(tree.unflatten(out_structure, g)))
 
-        return tree.unflatten(out_structure, _recorded(fun, args, kwargs, out_leaves, [leaves[i] for i in traced], level, back))
+        outputs = _recorded(fun, args, kwargs, out_leaves, [leaves[i] for i in traced], level, back, leaves)
+        return tree.unflatten(out_structure, outputs)
 
     return checkpointed
 
@@ -322,13 +326,15 @@ class custom_vjp:
         if level is None:
             return self.fun(*args)
 
-        new = iter(tree.unflatten(structure, [_lowered(leaf, level) for leaf in leaves]))
+        lowered = _lowered(leaves, level)
+        new = iter(tree.unflatten(structure, lowered))
         result = fwd(*(argument if i in static else next(new) for i, argument in enumerate(args)))
         if not isinstance(result, (tuple, list)) or len(result) != 2:
             raise TypeError(f"the forward function of {name} must return a pair, of the value and the residuals, not {result!r}")
         out, residuals = result
-        out_leaves, out_structure = tree.flatten(out)
-        out_leaves = [guards.apart(y, leaves, level) for y in out_leaves]
+        out_leaves, out_structure = tree.flatten(tree.map(_in_root, out))
+        given = [leaf if _is_of(leaf, level) else value for leaf, value in zip(leaves, lowered)]
+        out_leaves = guards.apart(out_leaves, given, level)
         residuals, nondiff = tree.map(guards.to_keep, (residuals, [args[i] for i in static]))
         if _reaches([*out_leaves, *tree.leaves(residuals)], level):
             raise TypeError(_OUTSIDE.format(name))
@@ -358,10 +364,10 @@ class custom_vjp:
             return [
                 np.zeros(leaf.shape, leaf.dtype) if share is None else share
                 for leaf, share in zip(leaves, shares)
-                if type(leaf) is Tensor and leaf.level is level
+                if _is_of(leaf, level)
             ]
 
-        traced = [leaf for leaf in leaves if type(leaf) is Tensor and leaf.level is level]
+        traced = [leaf for leaf in leaves if _is_of(leaf, level)]
         return tree.unflatten(out_structure, _recorded(self, args, kwargs, out_leaves, traced, level, back))
 
 
@@ -380,17 +386,17 @@ def _check_numbers(fun: Callable, results: list) -> None:
 
 
 def _recorded(
-    fun: Callable, args: tuple, kwargs: dict[str, Any], results: list, arguments: list[Tensor], level: Any, vjp: Callable
+    fun: Callable, args: tuple, kwargs: dict[str, Any], results: list, arguments: list[Tensor], level: Any, vjp: Callable,
+    given: Sequence = (),
 ) -> list:
     """Record a call as one operation, and return Tensors for its results.
 
-    `vjp` takes a list of the results' cotangents, and returns a list of the arguments' cotangents.
+    `vjp` takes a list of the results' cotangents, and returns a list of the arguments' cotangents. Results that are views of
+    constants among the values in `given` stay as they are.
     """
     _check_numbers(fun, results)
     node = Node(results, [Edge(level.node_of(arguments), vjp, ())])
-    outputs = level.wrapped(results, node)
-    for output in tensors(outputs):
-        _unlock(output, [innermost(argument) for argument in arguments])
+    outputs = level.wrapped(_unlocked(results, list(map(innermost, arguments))), node, given)
     note_views(outputs, arguments)
     level.observer.recorded(fun, args, kwargs, outputs, node)
     return outputs
@@ -410,29 +416,50 @@ def _is_alike(a: Any, b: Any) -> bool:
     return np.allclose(a, b, rtol=0, atol=size * np.sqrt(np.finfo(np.result_type(b)).eps), equal_nan=True)
 
 
-def _lowered(leaf: Any, level: Level) -> Any:
-    """Return an argument for a function that is recorded as one operation.
+def _is_of(leaf: Any, level: Level) -> bool:
+    return type(leaf) is Tensor and leaf.level is level
+
+
+def _lowered(leaves: list, level: Level) -> list:
+    """Return arguments for a function that is recorded as one operation.
 
     A Tensor of the level becomes its value, which is read-only. So the results that are views of it are found by their
     memory, and a write into it raises. Anything else is copied.
     """
-    if type(leaf) is not Tensor:
-        return guards.own(leaf)
-    return _read_only(leaf.value if leaf.level is level else leaf)
+    return [guards.read_only(leaf.value) if _is_of(leaf, level) else own for leaf, own in zip(leaves, guards.own_all(leaves))]
 
 
-def _read_only(value: Any) -> Any:
-    return Tensor(_read_only(value.value), value.node, value.level) if type(value) is Tensor else guards.locked(value)
+def _with_weak_numbers(fun: Callable, primals: list) -> Any:
+    """Call a function on values, among which there are Python numbers. What is computed of them is a Python number too.
+
+    NumPy's functions return strong numbers. Those of a level of their own do not.
+    """
+    level = tensor.GradLevel()
+    try:
+        out = fun([Tensor(primal, Node(primal), level) for primal in primals])
+        return tree.map(lambda leaf: value_of(_in_root(leaf), level), out)
+    finally:
+        level.close()
 
 
-def _unlock(t: Tensor, arrays: list) -> None:
-    """Undo `_read_only` for the array of a result if it is a view of one of these arrays, and that one is not read-only."""
-    while type(t.value) is Tensor:
-        t = t.value
-    arrays = [array for array in arrays if isinstance(array, ndarray) and isinstance(t.value, ndarray)]
-    if any(array.flags.writeable and np.shares_memory(array, t.value) for array in arrays):
-        t.value = t.value.view()
-        t.value.flags.writeable = True
+def _in_root(leaf: Any) -> Any:
+    """Return a view with its array in the memory of its root. After a write into the view, it has an array of its own."""
+    if type(leaf) is not Tensor or type(leaf.family) is not View or np.shares_memory(innermost(leaf), innermost(leaf.family.root)):
+        return leaf
+    return taken(*placed(leaf))
+
+
+def _unlocked(result: Any, args: Any) -> Any:
+    """Undo `guards.locked` in a result that is a view of one of these arrays, if that one is not read-only."""
+    if isinstance(result, (list, tuple)):
+        return operands.within(result, lambda member: _unlocked(member, args))
+    if isinstance(result, Tensor):
+        return Tensor(_unlocked(result.value, args), result.node, result.level)
+    if isinstance(result, ndarray) and not result.flags.writeable:
+        if any(array.flags.writeable and np.shares_memory(array, result) for array in tensors(args, ndarray)):
+            result = result.view()
+            result.flags.writeable = True
+    return result
 
 
 def _reaches(leaves: list, level: Level) -> bool:

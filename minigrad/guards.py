@@ -12,10 +12,11 @@ from array import array as buffer
 from collections import UserList, deque
 from copy import deepcopy
 from threading import RLock, get_ident
-from typing import Any, Callable, NoReturn
+from typing import Any, Callable, Iterator, NoReturn
 
 import numpy as np
 from numpy import ndarray
+from numpy.lib.array_utils import byte_bounds
 
 from . import libraries
 from .operands import PYTHON_NUMBERS, Guarded, TensorConversionError, refuse_foreign, within
@@ -233,6 +234,30 @@ def own(value: Any) -> Any:
 COPIED_WHOLE = (set, bytearray, buffer, deque, UserList)
 
 
+def own_all(values: list) -> list:
+    """Return copies of values, as `own` does. Where arrays share memory, their copies share memory in the same way."""
+    arrays = {i: v for i, v in enumerate(values) if isinstance(v, ndarray) and v.size and not v.dtype.hasobject}
+    groups: list[list[int]] = []  # the numbers of arrays between whose first and last bytes others lie
+    end = 0
+    for low, high, i in sorted((*byte_bounds(array), i) for i, array in arrays.items()):
+        if not groups or low >= end:
+            groups.append([])
+        groups[-1].append(i)
+        end = max(end, high)
+    copies = {}
+    for group in groups:
+        if len(group) > 1:
+            low, high = (f(byte_bounds(arrays[i])[end] for i in group) for end, f in enumerate((min, max)))
+            block = np.empty(high - low, np.uint8)
+            for i in group:
+                array = arrays[i]
+                copy = ndarray(array.shape, array.dtype, block, array.__array_interface__["data"][0] - low, array.strides)
+                copy[...] = array
+                copy.flags.writeable = not _overlaps_itself(copy)
+                copies[i] = copy
+    return [copies[i] if i in copies else own(value) for i, value in enumerate(values)]
+
+
 def copied(array: ndarray) -> ndarray:
     """Return a copy that lies in memory as the array does: in the same order, backwards or with gaps where the array does so.
 
@@ -271,21 +296,38 @@ def result_to_keep(result: Any, args: Any, level: Any) -> Any:
     return within(result, lambda member: to_keep(member) if is_of_constant(member, args, level) else member)
 
 
-def apart(result: Any, args: Any, level: Any, is_only: bool = True) -> Any:
+def apart(result: Any, args: Any, level: Any, constants_stay: bool = False) -> Any:
     """Return the result of a function of the user. It is copied, because the function may keep it and write into it later.
 
-    A view of a Tensor stays one, and so does a view of a constant if there are other results.
+    A view of a Tensor of the level stays one. So does a view of a constant, if `constants_stay`. Otherwise its copy is
+    read-only, because NumPy would write into the constant too.
     """
-    if isinstance(result, (list, tuple)):
-        return within(result, lambda member: apart(member, args, level, False))
-    origins = _origins(result, args)
-    return result if _has_variable(origins, level) or (origins and not is_only) else own(result)
+    leaves = _leaves(result)
+    origins = [_origins(leaf, args) for leaf in leaves]
+    stays = [_has_variable(found, level) or (constants_stay and bool(found)) for found in origins]
+    copies = own_all([None if is_kept else leaf for leaf, is_kept in zip(leaves, stays)])
+    parts = iter([
+        leaf if is_kept else read_only(copy) if found else copy
+        for leaf, is_kept, found, copy in zip(leaves, stays, origins, copies)
+    ])
+    return _with_leaves(result, parts)
+
+
+def was_used(constant: Any, before: Any, results: list) -> bool:
+    """Return whether a function wrote into a constant, or returned a view of it. `before` is a copy of the constant."""
+    if isinstance(constant, Guarded):
+        has_changed = constant.node is not before.node  # type: ignore[attr-defined]
+    else:
+        has_changed = constant.tobytes() != before.tobytes() if isinstance(constant, ndarray) else (
+            isinstance(constant, COPIED_WHOLE) and constant != before
+        )
+    return has_changed or any(_origins(result, [constant]) for result in results)
 
 
 def _origins(result: Any, args: Any) -> list:
     """Return those of the arguments of a call with which a result shares memory."""
-    array = _array_in(result)
-    return [leaf for leaf in _leaves(args) if _share_memory(array, _array_in(leaf))] if isinstance(array, ndarray) else []
+    array = innermost(result)
+    return [leaf for leaf in _leaves(args) if share_memory(array, innermost(leaf))] if isinstance(array, ndarray) else []
 
 
 def _has_variable(leaves: list, level: Any) -> bool:
@@ -297,13 +339,21 @@ def _leaves(value: Any) -> list:
     return [value] if members is None else [leaf for member in members for leaf in _leaves(member)]
 
 
-def _array_in(value: Any) -> Any:
-    while isinstance(value, Guarded):
-        value = value.value
-    return value
+def _with_leaves(value: Any, leaves: Iterator) -> Any:
+    """Return a value with other leaves, in the order of `_leaves`."""
+    is_container = isinstance(value, (list, tuple, dict))
+    return within(value, lambda member: _with_leaves(member, leaves)) if is_container else next(leaves)
 
 
-def _share_memory(array: ndarray, other: Any) -> bool:
+def innermost(t: Any) -> Any:
+    """Return the plain value in a Tensor. If there is another Tensor in it, go on to the value in that one."""
+    while isinstance(t, Guarded):
+        t = t.value
+    return t
+
+
+def share_memory(array: ndarray, other: Any) -> bool:
+    """Return whether a result shares memory with another value."""
     return array is other or isinstance(other, ndarray) and array.base is not None and np.shares_memory(array, other)
 
 
@@ -360,6 +410,11 @@ def locked(value: Any) -> Any:
         value.flags.writeable = False
         return value
     return within(value, locked)
+
+
+def read_only(value: Any) -> Any:
+    """Do the same as `locked` for a number, an array, or a Tensor."""
+    return type(value)(read_only(value.value), value.node, value.level) if isinstance(value, Guarded) else locked(value)
 
 
 # ---- Python's numbers -----------------------------------------------------------------------------------------------

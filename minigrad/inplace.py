@@ -21,10 +21,11 @@ from numpy import ndarray
 
 from . import guards, operands
 from .graph import Level, describe, node_numbers
+from .guards import innermost
 from .rules.indexing import replace, scatter
 from .table import rule_of, ufunc_methods
 from .tensor import Tensor, record
-from .views import View, innermost, placed, replaced, taken
+from .views import View, placed, replaced, taken
 
 # ---- Writing --------------------------------------------------------------------------------------------------------
 

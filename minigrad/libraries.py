@@ -31,19 +31,31 @@ def called_in(frames: Iterable) -> str:
     frames
         Python's frames, from the innermost outwards. Those of the library come before any frame of the user.
     """
-    calls = []
+    calls: list = []
+    values: list = []
     for frame in frames:
         module = frame.f_globals.get("__name__", "")
         library = module.partition(".")[0]
         if library in LIBRARIES:
             calls.append((library, module, frame.f_code.co_qualname))
+            values = [*frame.f_locals.values(), *values] if library == "scipy" else values
             owner, name = type(frame.f_locals.get("self")), frame.f_code.co_name
             if "." in frame.f_code.co_qualname and owner.__module__.partition(".")[0] == library:
                 calls.append((library, owner.__module__, f"{owner.__name__}.{name}"))  # it may be a subclass
         elif library != "minigrad":
             break
     names = (_public_name(*call) for call in reversed(calls))  # the outermost may be a decorator's
-    return next(filter(None, names), "").replace("numpy", "np", 1)
+    return next(filter(None, names), "").replace("numpy", "np", 1) or next(filter(None, map(_name_in_scipy, values)), "")
+
+
+def _name_in_scipy(value: Any) -> str:
+    """Return the public name of an object that can be called, or of a function with a decorator."""
+    for place in sorted(sys.modules, key=lambda name: name.count(".")):
+        if callable(value) and not isinstance(value, type) and f"{place}.".startswith("scipy.") and "._" not in place:
+            for name, member in vars(sys.modules[place]).items():
+                if name[0] != "_" and (member is value or getattr(member, "__wrapped__", None) is value):
+                    return f"{place}.{name}"
+    return ""
 
 
 def _public_name(library: str, module: str, qualname: str) -> str:

@@ -7,9 +7,9 @@ from typing import Any, Callable, NoReturn
 import numpy as np
 
 from . import guards
-from .guards import is_writable
+from .guards import innermost, is_writable
 from .table import primitive
-from .views import innermost, placed
+from .views import placed
 
 FLOAT16 = np.dtype(np.float16)
 

@@ -9,6 +9,7 @@ made the view. A write gives the root a new array, in which everything lies at t
 
 from __future__ import annotations
 
+from math import gcd
 from typing import Any
 from weakref import ref
 
@@ -16,6 +17,7 @@ import numpy as np
 from numpy import ndarray
 
 from . import guards, operands
+from .guards import innermost
 from .table import defvjp, primitive
 
 
@@ -65,7 +67,8 @@ class Place:
     def box(self) -> Any:
         """The smallest and the largest index along each axis of the root, and the first and the last element in memory.
 
-        The indices are known if a step along an axis of the view never goes beyond the end of an axis of the root.
+        The indices are known if a step along an axis of the view never goes beyond the end of an axis of the root. The third
+        row ends with the common divisor of the steps: the distance from one element of the view to another is a multiple of it.
         """
         sizes = sorted({abs(step) for n, step in zip(*self.root[1:]) if n > 1}, reverse=True)
 
@@ -74,13 +77,14 @@ class Place:
 
         first = self.start + sum(min(0, (n - 1) * step) for n, step in zip(self.shape, self.steps))
         last = self.start + sum(max(0, (n - 1) * step) for n, step in zip(self.shape, self.steps))
+        divisor = [0] * len(sizes) + [gcd(*[step for n, step in zip(self.shape, self.steps) if n > 1])]
         spans = [[(n - 1) * index for index in indices(abs(step))] for n, step in zip(self.shape, self.steps)]
         low, high = indices(first), indices(last)
         if 0 in self.shape:
-            return [[1] * (len(sizes) + 1), [-1] * (len(sizes) + 1)]  # a box that touches no other
+            return [[1] * (len(sizes) + 1), [-1] * (len(sizes) + 1), divisor]  # a box that touches no other
         if [sum(numbers) for numbers in zip(low, *spans)] != high:
             low, high = [0] * len(sizes), [last] * len(sizes)
-        return [[*low, first], [*high, last]]
+        return [[*low, first], [*high, last], divisor]
 
     def of(self, array: ndarray) -> ndarray:
         """The view that lies at this place in an array that has the layout of the root."""
@@ -200,8 +204,9 @@ class Views(list):
         if new:
             boxes = np.array([view.family.place.box() for view in new])
             self.boxes = boxes if n == 0 else np.concatenate([self.boxes, boxes])
-        low, high = place.box()
+        low, high, divisor = place.box()
         touch = ((self.boxes[:, 0] <= high) & (self.boxes[:, 1] >= low)).all(1)
+        touch &= (self.boxes[:, 0, -1] - low[-1]) % np.maximum(np.gcd(self.boxes[:, 2, -1], divisor[-1]), 1) == 0
         return [view for i in np.flatnonzero(touch) if (view := self[i]()) is not None and view is not t]
 
 
@@ -247,8 +252,7 @@ def note_views(result: Any, given: Any) -> None:
         if not isinstance(array, ndarray):
             continue
         for origin in origins:
-            other = innermost(origin)
-            if array is other or isinstance(other, ndarray) and array.base is not None and np.shares_memory(array, other):
+            if guards.share_memory(array, innermost(origin)):
                 note_view(t, origin)
                 break
         else:
@@ -264,10 +268,3 @@ def tensors(value: Any, kind: type = operands.Guarded) -> list:
         return [value]
     members = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
     return [tensor for member in members for tensor in tensors(member, kind)]
-
-
-def innermost(t: Any) -> Any:
-    """Return the plain value in a Tensor. If there is another Tensor in it, go on to the value in that one."""
-    while isinstance(t, operands.Guarded):
-        t = t.value
-    return t

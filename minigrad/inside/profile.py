@@ -14,8 +14,8 @@ from ..boundary import Options
 from ..functions import check_callable
 from ..grad import differentiate
 from ..graph import Node, Observer
+from ..guards import innermost
 from ..table import rule_of
-from ..views import innermost
 from .explanation import cut, table
 from .trace import Line, note_place, user_frame
 

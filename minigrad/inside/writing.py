@@ -11,10 +11,11 @@ from typing import Any, Callable
 
 import numpy as np
 
+from ..guards import innermost
 from ..rules.indexing import replace
 from ..rules.shaping import astype
 from ..table import rule_of
-from ..views import getitem, innermost, put, replaced, taken
+from ..views import getitem, put, replaced, taken
 from .trace import Operation, Share, Value
 
 INFIX = {

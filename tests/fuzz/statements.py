@@ -176,7 +176,7 @@ def reduction(w: Any) -> None:
     options = f", where={mask(w, x)}" if w.chance(8) else axis(w, x) + w.one_of(["", ", keepdims=True"])
     w.used.append(name)
     made = w.define(f"np.{name}({x}{options})")
-    if name in ("std", "linalg.norm") and np.min(np.abs(w.env[made])) < 1e-3:
+    if name in ("std", "linalg.norm") and np.min(np.abs(w.env[made]), initial=1.0) < 1e-3:
         raise Impossible  # a kink that has no neighbours on one side: the reference sees 0, and the derivative is NaN
 
 

@@ -124,6 +124,8 @@ SCIPY = [
     of_scipy("special.factorial", lambda t: scipy.special.factorial(t)),
     of_scipy("special.comb", lambda t: scipy.special.comb(t, 2)),
     of_scipy("special.diric", lambda t: scipy.special.diric(t, 2)),
+    of_scipy("special.spherical_jn", lambda t: scipy.special.spherical_jn(1, t)),
+    *([of_scipy("special.sph_harm_y", lambda t: scipy.special.sph_harm_y(2, 1, t, t).real)] * hasattr(scipy.special, "sph_harm_y")),
     of_scipy("linalg.expm", lambda t: scipy.linalg.expm(np.outer(t, t))),
     of_scipy("linalg.solve", lambda t: scipy.linalg.solve(np.eye(3), t)),
     of_scipy("fft.fft", lambda t: scipy.fft.fft(t)),
