@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import inplace, rules, tree
 from .boundary import float0
-from .custom import checkpoint, custom_vjp, defvjp, primitive, stop_gradient
+from .checkpoints import checkpoint
+from .custom import custom_vjp, defvjp, primitive, stop_gradient
 from .grad import grad, value_and_grad
 from .inside import warned
 from .tensor import Tensor

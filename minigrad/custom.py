@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from . import guards, memory, operands, table, tensor, tree
+from . import guards, memory, operands, table, tree
 from .arguments import whole_numbers
-from .boundary import float0, kind_of, value_of
-from .functions import check_callable, name_of, wraps
+from .boundary import float0, kind_of
+from .functions import check_callable, name_of
 from .graph import Edge, Level, Node
 from .memory import innermost
-from .inplace import only_new_values
 from .tensor import Tensor, record, top_level
-from .transforms import vjp
 from .views import View, note_views, placed, taken, tensors
 
 # ---- Rules of one's own ---------------------------------------------------------------------------------------------
@@ -145,102 +143,6 @@ def _plain(t: Tensor) -> Any:
     return memory.copied(value) if isinstance(value, ndarray) else value  # a copy, because a rule may need the array
 
 
-# ---- Checkpoints ----------------------------------------------------------------------------------------------------
-
-
-def checkpoint(
-    fun: Callable, *, prevent_cse: bool = True, policy: None = None, static_argnums: int | Sequence[int] = ()
-) -> Callable:
-    """Return a function that computes `fun`, and keeps nothing for the backward pass. Same as `jax.checkpoint`.
-
-    The backward pass calls `fun` again to compute what it needs. This saves memory and costs time
-    (A. Griewank and A. Walther, "Algorithm 799: Revolve", ACM Transactions on Mathematical Software 26, 2000).
-
-    Parameters
-    ----------
-    fun : callable
-        It must compute the same when it is called again. So it must use no random numbers, and no arrays from outside
-        that change in between. (The values that it returns are compared. This does not find a change that has no effect on
-        them.) It may use a value from outside that is being differentiated. Then the derivative is right, but no memory is
-        saved. Nor is memory saved if it writes into an array among its arguments, or returns a view of one, that is not
-        being differentiated. It must not write into what is being differentiated: arguments, or values from outside.
-    prevent_cse, policy, static_argnums
-        They exist only because JAX has them. Arguments that are not numbers or arrays need not be declared.
-
-    Raises
-    ------
-    NotImplementedError
-        If a `policy` is given. In a call, if `fun` writes into a value from outside that is being differentiated.
-    ValueError
-        In a call, if `fun` writes into an argument that is being differentiated.
-    RuntimeError
-        In the backward pass, if `fun` returns something else when it is called again.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from minigrad import checkpoint, grad
-    >>> layer = checkpoint(lambda x: np.tanh(np.sin(x)))
-    >>> round(grad(lambda x: layer(layer(x)))(0.5), 6)
-    0.529732
-    """
-    check_callable(fun)
-    if policy is not None:
-        raise NotImplementedError("checkpoint keeps nothing: a policy is not supported")
-
-    @wraps(fun, "Compute {fun}, keeping nothing for the backward pass.")
-    def checkpointed(*args: Any, **kwargs: Any) -> Any:
-        leaves, structure = tree.flatten((args, kwargs))
-        level = top_level(leaves)
-        if level is None:
-            return fun(*args, **kwargs)
-        lowered = _lowered(leaves, level)
-        traced = [i for i, leaf in enumerate(leaves) if _is_of(leaf, level)]
-        primals = [lowered[i] for i in traced]
-
-        def call(new_leaves: list, primals: Sequence) -> Any:
-            for i, primal in zip(traced, primals):
-                new_leaves[i] = primal
-            new_args, new_kwargs = tree.unflatten(structure, new_leaves)
-            out = fun(*new_args, **new_kwargs)
-            _check_numbers(fun, tree.leaves(out))
-            return out
-
-        def again(*primals: Any) -> Any:
-            return tree.map(memory.own, call(memory.own_all(lowered), primals))
-
-        used = memory.own_all(lowered)
-        with only_new_values(level):
-            if any(type(primal) in operands.PYTHON_NUMBERS for primal in primals):
-                out = _with_weak_numbers(lambda primals: call(used, primals), primals)
-            else:
-                out = call(used, primals)
-        out_leaves, out_structure = tree.flatten(tree.map(_in_root, out))
-        constants = {id(used[i]): i for i in range(len(leaves)) if i not in traced}
-        numbers = [constants.get(id(y)) for y in out_leaves]  # of the constants that are results
-        others = [y for y, i in zip(out_leaves, numbers) if i is None]
-        if _reaches(others, level) or any(memory.was_used(used[i], lowered[i], others) for i in constants.values()):
-            return fun(*args, **kwargs)  # without a checkpoint, which could not change what NumPy changes
-        out_leaves = [y if i is None else leaves[i] for y, i in zip(out_leaves, numbers)]
-        out_leaves = memory.apart(out_leaves, leaves, level, constants_stay=True)
-        expected = [y if i is None else lowered[i] for y, i in zip(out_leaves, numbers)]
-
-        def back(g: list) -> list:
-            out, pullback = vjp(again, *primals)
-            # Small differences are rounding errors: with Tensors, some sums are taken in another order.
-            if not _are_alike(tree.leaves(out), expected) and not _are_alike(tree.leaves(again()), expected):
-                raise RuntimeError(
-                    f"{name_of(fun)}, a function of minigrad.checkpoint, returned something else when the backward pass called "
-                    f"it again. It uses random numbers, or an array from outside that has changed: pass them as arguments"
-                )
-            return list(pullback(tree.unflatten(out_structure, g)))
-
-        outputs = _recorded(fun, args, kwargs, out_leaves, [leaves[i] for i in traced], level, back, leaves)
-        return tree.unflatten(out_structure, outputs)
-
-    return checkpointed
-
-
 # ---- Derivatives of one's own ----------------------------------------------------------------------------------------
 
 
@@ -326,17 +228,17 @@ class custom_vjp:
         if level is None:
             return self.fun(*args)
 
-        lowered = _lowered(leaves, level)
-        new = iter(tree.unflatten(structure, lowered))
+        values = lowered(leaves, level)
+        new = iter(tree.unflatten(structure, values))
         result = fwd(*(argument if i in static else next(new) for i, argument in enumerate(args)))
         if not isinstance(result, (tuple, list)) or len(result) != 2:
             raise TypeError(f"the forward function of {name} must return a pair, of the value and the residuals, not {result!r}")
         out, residuals = result
-        out_leaves, out_structure = tree.flatten(tree.map(_in_root, out))
-        given = [leaf if _is_of(leaf, level) else value for leaf, value in zip(leaves, lowered)]
+        out_leaves, out_structure = tree.flatten(tree.map(in_root, out))
+        given = [leaf if is_of(leaf, level) else value for leaf, value in zip(leaves, values)]
         out_leaves = memory.apart(out_leaves, given, level)
         residuals, nondiff = tree.map(memory.to_keep, (residuals, [args[i] for i in static]))
-        if _reaches([*out_leaves, *tree.leaves(residuals)], level):
+        if reaches([*out_leaves, *tree.leaves(residuals)], level):
             raise TypeError(_OUTSIDE.format(name))
 
         def back(g: list) -> list:
@@ -364,17 +266,17 @@ class custom_vjp:
             return [
                 np.zeros(leaf.shape, leaf.dtype) if share is None else share
                 for leaf, share in zip(leaves, shares)
-                if _is_of(leaf, level)
+                if is_of(leaf, level)
             ]
 
-        traced = [leaf for leaf in leaves if _is_of(leaf, level)]
-        return tree.unflatten(out_structure, _recorded(self, args, kwargs, out_leaves, traced, level, back))
+        traced = [leaf for leaf in leaves if is_of(leaf, level)]
+        return tree.unflatten(out_structure, recorded(self, args, kwargs, out_leaves, traced, level, back))
 
 
 _OUTSIDE = "{} uses a value from outside that is being differentiated: pass it as an argument"
 
 
-def _check_numbers(fun: Callable, results: list) -> None:
+def check_numbers(fun: Callable, results: list) -> None:
     """Raise if a function returned anything but numbers and arrays."""
     for result in results:
         operands.refuse_foreign(result)
@@ -385,7 +287,7 @@ def _check_numbers(fun: Callable, results: list) -> None:
             )
 
 
-def _recorded(
+def recorded(
     fun: Callable, args: tuple, kwargs: dict[str, Any], results: list, arguments: list[Tensor], level: Any, vjp: Callable,
     given: Sequence = (),
 ) -> list:
@@ -394,7 +296,7 @@ def _recorded(
     `vjp` takes a list of the results' cotangents, and returns a list of the arguments' cotangents. Results that are views of
     constants among the values in `given` stay as they are.
     """
-    _check_numbers(fun, results)
+    check_numbers(fun, results)
     node = Node(results, [Edge(level.node_of(arguments), vjp, ())])
     outputs = level.wrapped(_unlocked(results, list(map(innermost, arguments))), node, given)
     note_views(outputs, arguments)
@@ -402,47 +304,20 @@ def _recorded(
     return outputs
 
 
-def _are_alike(leaves: list, others: list) -> bool:
-    """Return whether numbers are the same, except for rounding errors."""
-    return len(leaves) == len(others) and all(map(_is_alike, map(innermost, leaves), map(innermost, others)))
-
-
-def _is_alike(a: Any, b: Any) -> bool:
-    if kind_of(a) == "O" or np.array_equal(a, b):
-        return True
-    if kind_of(a) not in "fc" or kind_of(b) not in "fc" or np.shape(a) != np.shape(b):
-        return False
-    size = np.max(np.abs(b), initial=0, where=np.isfinite(b))
-    return np.allclose(a, b, rtol=0, atol=size * np.sqrt(np.finfo(np.result_type(b)).eps), equal_nan=True)
-
-
-def _is_of(leaf: Any, level: Level) -> bool:
+def is_of(leaf: Any, level: Level) -> bool:
     return type(leaf) is Tensor and leaf.level is level
 
 
-def _lowered(leaves: list, level: Level) -> list:
+def lowered(leaves: list, level: Level) -> list:
     """Return arguments for a function that is recorded as one operation.
 
     A Tensor of the level becomes its value, which is read-only. So the results that are views of it are found by their
     memory, and a write into it raises. Anything else is copied.
     """
-    return [memory.read_only(leaf.value) if _is_of(leaf, level) else own for leaf, own in zip(leaves, memory.own_all(leaves))]
+    return [memory.read_only(leaf.value) if is_of(leaf, level) else own for leaf, own in zip(leaves, memory.own_all(leaves))]
 
 
-def _with_weak_numbers(fun: Callable, primals: list) -> Any:
-    """Call a function on values, among which there are Python numbers. What is computed of them is a Python number too.
-
-    NumPy's functions return strong numbers. Those of a level of their own do not.
-    """
-    level = tensor.GradLevel()
-    try:
-        out = fun([Tensor(primal, Node(primal), level) for primal in primals])
-        return tree.map(lambda leaf: value_of(_in_root(leaf), level), out)
-    finally:
-        level.close()
-
-
-def _in_root(leaf: Any) -> Any:
+def in_root(leaf: Any) -> Any:
     """Return a view with its array in the memory of its root. After a write into the view, it has an array of its own."""
     if type(leaf) is not Tensor or type(leaf.family) is not View or np.shares_memory(innermost(leaf), innermost(leaf.family.root)):
         return leaf
@@ -462,6 +337,6 @@ def _unlocked(result: Any, args: Any) -> Any:
     return result
 
 
-def _reaches(leaves: list, level: Level) -> bool:
+def reaches(leaves: list, level: Level) -> bool:
     """Return whether a result depends on a Tensor of this level or a higher one. The arguments had no such Tensor."""
     return any(type(leaf) is Tensor and leaf.level.number >= level.number for leaf in leaves)

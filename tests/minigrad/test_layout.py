@@ -38,6 +38,7 @@ LAYERS = [
     "grad",
     "transforms",
     "custom",
+    "checkpoints",
     "fast_backward",
     "fast",
     "polynomial",
