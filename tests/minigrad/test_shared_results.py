@@ -152,3 +152,13 @@ def test_views_of_the_argument_and_of_results_of_a_primitive():
     value, gradient = value_and_grad(f)(X)
     assert value == pytest.approx(f(X), rel=1e-13)
     assert_close((gradient * V).sum(), differences(f, X, V), 1e-8)
+
+
+def test_a_view_of_a_number_is_a_number():
+    def f(x):
+        y = x.view()
+        y[None][...] = 3.0
+        return y * y
+
+    assert f(np.float64(0.5)) == 0.25
+    assert value_and_grad(f)(np.float64(0.5)) == (0.25, 1.0)
