@@ -347,7 +347,9 @@ def _places(names: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     holders = [(name, holder) for name, holder in names.items() if name.isidentifier() and not name.startswith("__")]
     yield from holders
     for name, holder in holders:
-        if isinstance(holder, (list, tuple, dict)) and len(holder) <= 100:
+        if hasattr(holder, "_fields") and isinstance(holder, tuple):
+            yield from ((f"{name}.{key}", member) for key, member in zip(holder._fields, holder))
+        elif isinstance(holder, (list, tuple, dict)) and len(holder) <= 100:
             entries = holder.items() if isinstance(holder, dict) else enumerate(holder)
             yield from ((f"{name}[{key!r}]", member) for key, member in entries)
         elif not isinstance(holder, (types.ModuleType, Tensor)):

@@ -2,7 +2,7 @@
 
 When NumPy warns of a division by zero, the line that it names is the one that called NumPy. Within minigrad, this is a line of
 a rule or of the engine, which says nothing to the user. So `show` replaces the place with the user's line: the one that is
-running, or, in the backward pass of `grad`, the one that recorded the operation.
+running, or, in the backward pass of `grad` or `vjp`, the one that recorded the operation.
 
 To find this line, the function runs once more, with the lines noted, as after an error. This happens once for each place of a
 rule and function, and the random generators that the function uses are put back to where they were.
@@ -20,6 +20,7 @@ import random
 import sys
 import warnings
 from pathlib import Path
+from types import CellType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -46,32 +47,39 @@ def _line_of_call(frame: Any) -> tuple[str, int]:
 
 
 def _call_in_backward(frame: Any) -> Any:
-    """Return the frame of the `differentiate` whose backward pass is running, if there is one."""
+    """Return the frame of the call of `grad` or of a `vjp_fun` whose backward pass is running, if there is one."""
     in_backward = False
     while frame and _is_ours(frame):
         in_backward |= frame.f_code.co_name == "backward"
-        if in_backward and frame.f_code.co_name == "differentiate":
-            return frame
+        if in_backward and frame.f_code.co_name in ("differentiate", "vjp_fun"):
+            is_own = getattr(frame.f_locals["fun"], "__name__", None) == "vjp_fun"  # as in the second pass of jvp
+            return None if is_own else frame
         frame = frame.f_back
     return None
 
 
 def _line_of_operation(call: Any, place: tuple[str, int], text: str) -> str | None:
     """Return the line that recorded the operation whose VJP gave a warning at a place of a rule, from a second run."""
-    fun = call.f_locals["fun"]
-    key = *place, text, getattr(fun, "__code__", fun)
-    try:
-        if key not in known:
-            known[key] = None  # if the second run warns too
-            known[key] = _line_in_second_run(call, place, text)
-        return known[key]
-    except TypeError:  # the function is not hashable
-        return None
+    key = *place, text, _identity(call.f_locals["fun"])
+    if key not in known:
+        known[key] = None  # if the second run warns too
+        known[key] = _line_in_second_run(call, place, text)
+    return known[key]
+
+
+def _identity(fun: Any, depth: int = 4) -> Any:
+    """Return what tells one function from another, without keeping it alive: its code, and that of the functions in its closure."""
+    code = getattr(fun, "__code__", None)
+    if code is None:
+        return getattr(fun, "__name__", type(fun))
+    inner = [cell.cell_contents for cell in fun.__closure__ or () if cell != CellType()]
+    return code, *(_identity(other, depth - 1) for other in inner if depth and isinstance(other, FunctionType))
 
 
 def _line_in_second_run(call: Any, place: tuple[str, int], text: str) -> str | None:
     lines, names = Lines(), call.f_locals
-    is_rule = not place[0].endswith("fast.py") and place[0].startswith(FOLDER)  # the second run does not take the short ways
+    file = Path(place[0])
+    is_rule = FOLDER in map(str, file.parents) and not file.name.startswith("fast")  # the second run does not take the short ways
 
     def found(kind: str, flag: int) -> None:
         frame = sys._getframe(1)
@@ -79,12 +87,12 @@ def _line_in_second_run(call: Any, place: tuple[str, int], text: str) -> str | N
         if lines.line is not None and is_same:  # in the backward pass
             raise _Found
 
-    generators = _generators(names["fun"], [*names["args"], *names["kwargs"].values()])
+    generators = _generators(names["fun"], [*names.get("args", names.get("primals", ())), *names.get("kwargs", {}).values()])
     states = [generator.state for generator in generators]
     state, state_of_numpy = random.getstate(), np.random.get_state()
     try:
         with np.errstate(all="call", call=found):
-            call.f_globals["differentiate"](*(names[name] for name in ("fun", "arguments", "options", "has_aux", "args", "kwargs")), lines)
+            _run_again(call.f_code.co_name, names, call.f_globals, lines)
     except _Found:
         return lines.line
     except Exception:
@@ -96,6 +104,15 @@ def _line_in_second_run(call: Any, place: tuple[str, int], text: str) -> str | N
         for generator, state in zip(generators, states):
             generator.state = state
     return None
+
+
+def _run_again(name: str, names: dict[str, Any], module: dict[str, Any], lines: Lines) -> None:
+    """Do what the call did, forwards and backwards."""
+    if name == "differentiate":
+        module["differentiate"](*(names[name] for name in ("fun", "arguments", "options", "has_aux", "args", "kwargs")), lines)
+    else:
+        root = module["_forward"](names["fun"], names["primals"], names["has_aux"], lines)[2]
+        module["graph"].backward(root, names["given"], lines)
 
 
 def _generators(fun: Any, values: list) -> list:
@@ -117,7 +134,7 @@ def show(message: Any) -> None:
         message.filename, message.lineno = _line_of_call(frame)
         call = _call_in_backward(frame)
         recorded = _line_of_operation(call, place, text) if call else None
-        if recorded:
+        if recorded and not recorded.startswith(f"{message.filename}, line {message.lineno}, "):
             message.filename, _, rest = recorded.rpartition(", line ")
             message.lineno = int(rest.partition(",")[0])
             message.message = message.category(f"{text}, in the backward pass of this operation")

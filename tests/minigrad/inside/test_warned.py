@@ -43,7 +43,7 @@ def shown(body, call):
     "backward, a power": ("np.abs(x) ** 0.5", "minigrad.value_and_grad(f)(x)",
                           "program.py:6: RuntimeWarning: divide by zero encountered in power, in the backward pass of this operation"),
     "backward, in vjp": ("np.sqrt(np.abs(x))", "minigrad.vjp(f, x)[1](1.0)",
-                         "program.py:10: RuntimeWarning: divide by zero encountered in divide"),
+                         "program.py:6: RuntimeWarning: divide by zero encountered in divide, in the backward pass of this operation"),
 })
 def test_the_line(case):
     body, call, expected = case
@@ -90,12 +90,29 @@ def test_recorded_warnings_have_the_line_of_their_own_operation():
     assert recorded(lambda: minigrad.grad(lambda x: np.sum(np.log(x)))(ZERO))[0] == (__file__, sys._getframe().f_lineno)
 
 
-@pytest.mark.parametrize("call", [
-    lambda: minigrad.vjp(two_lines, ZERO)[1](1.0), lambda: minigrad.jvp(two_lines, (ZERO,), (ZERO,)), lambda: minigrad.hessian(two_lines)(ZERO),
-], ids=["vjp", "jvp", "hessian"])
-def test_other_transforms_name_a_line_of_the_program(call):
+@pytest.mark.parametrize("call, has_line", [
+    (lambda: minigrad.vjp(two_lines, ZERO)[1](1.0), True), (lambda: minigrad.jacrev(two_lines)(ZERO), True),
+    (lambda: minigrad.jvp(two_lines, (ZERO,), (ZERO,)), False), (lambda: minigrad.hessian(two_lines)(ZERO), False),
+], ids=["vjp", "jacrev", "jvp", "hessian"])
+def test_other_transforms_name_a_line_of_the_program(call, has_line):
+    """The second backward pass, of jvp and hessian, has only the line of the call."""
     found = recorded(call)
-    assert found and {file for file, _ in found} == {__file__}
+    assert {file for file, _ in found} == {__file__} and {number for _, number in found} <= {
+        line_of("the root"), line_of("the power"), call.__code__.co_firstlineno
+    }
+    assert not has_line or (__file__, line_of("the root")) in found
+
+
+def test_functions_of_one_decorator_are_told_apart():
+    def decorated(f):
+        return lambda x: np.sum(f(x))
+
+    first = decorated(lambda x: np.sqrt(x))  # one
+    second = decorated(lambda x: np.sqrt(x))  # another
+    for f, mark in ((first, "one"), (second, "another"), (minigrad.grad(first), "one"), (minigrad.grad(second), "another")):
+        x = ZERO if f in (first, second) else ZERO * 1.0
+        call = (lambda: minigrad.grad(f)(x)) if f in (first, second) else (lambda: f(x))
+        assert recorded(call) == [(__file__, line_of(mark))]
 
 
 def test_random_numbers_are_those_that_would_come_without_a_warning():
