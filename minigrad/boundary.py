@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 from numpy import ndarray
 
-from . import guards, operands, tree
+from . import guards, memory, operands, tree
 from .arguments import Arguments
 from .graph import Level, Node, describe
-from .guards import innermost
+from .memory import innermost
 from .libraries import advice, called_in
 from .methods import as_python_number
 from .tensor import Tensor
@@ -65,7 +65,7 @@ def tensor_for(leaf: Any, level: Level, options: Options, place: Callable[[], st
     """
     if check_leaf(leaf, options, place) not in "fc":
         return leaf
-    value = guards.to_keep(as_array(leaf))
+    value = memory.to_keep(as_array(leaf))
     if not isinstance(value, (np.generic, ndarray, Tensor)):  # a Python number; its type may be a subclass
         value = float(value) if isinstance(value, float) else complex(value)
     return Tensor(value, Node(value), level)

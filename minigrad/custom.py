@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from . import guards, operands, table, tensor, tree
+from . import guards, memory, operands, table, tensor, tree
 from .arguments import whole_numbers
 from .boundary import float0, kind_of, value_of
 from .functions import check_callable, name_of, wraps
 from .graph import Edge, Level, Node
-from .guards import innermost
+from .memory import innermost
 from .inplace import only_new_values
 from .tensor import Tensor, record, top_level
 from .transforms import vjp
@@ -75,14 +75,14 @@ def _kept_apart(vjp: Callable) -> Callable:
 
     @functools.wraps(vjp)
     def apart(g: Any, *residuals: Any, **keywords: Any) -> Any:
-        return guards.own(vjp(_writable(g), *guards.locked(residuals), **guards.locked(keywords)))
+        return memory.own(vjp(_writable(g), *memory.locked(residuals), **memory.locked(keywords)))
 
     return apart
 
 
 def _writable(g: Any) -> Any:
     """Return copies of cotangents, for a function that may write into them, or keep them."""
-    return [_writable(member) for member in g] if isinstance(g, list) else g.copy() if isinstance(g, ndarray) else guards.own(g)
+    return [_writable(member) for member in g] if isinstance(g, list) else g.copy() if isinstance(g, ndarray) else memory.own(g)
 
 
 def primitive(fun: Callable) -> Callable:
@@ -114,8 +114,8 @@ def primitive(fun: Callable) -> Callable:
         args, kwargs = operands.admitted(args), operands.admitted(kwargs)
 
         def compute(*values: Any, **options: Any) -> Any:
-            y = operation(*guards.locked(values), **guards.locked(options))
-            return _unlocked(guards.apart(y, [args, kwargs], level, isinstance(y, (list, tuple))), [values, options])
+            y = operation(*memory.locked(values), **memory.locked(options))
+            return _unlocked(memory.apart(y, [args, kwargs], level, isinstance(y, (list, tuple))), [values, options])
 
         return record(table.rule_of(operation), args, kwargs, compute)
 
@@ -142,7 +142,7 @@ def stop_gradient(x: Any) -> Any:
 
 def _plain(t: Tensor) -> Any:
     value = innermost(t)
-    return guards.copied(value) if isinstance(value, ndarray) else value  # a copy, because a rule may need the array
+    return memory.copied(value) if isinstance(value, ndarray) else value  # a copy, because a rule may need the array
 
 
 # ---- Checkpoints ----------------------------------------------------------------------------------------------------
@@ -207,9 +207,9 @@ def checkpoint(
             return out
 
         def again(*primals: Any) -> Any:
-            return tree.map(guards.own, call(guards.own_all(lowered), primals))
+            return tree.map(memory.own, call(memory.own_all(lowered), primals))
 
-        used = guards.own_all(lowered)
+        used = memory.own_all(lowered)
         with only_new_values(level):
             if any(type(primal) in operands.PYTHON_NUMBERS for primal in primals):
                 out = _with_weak_numbers(lambda primals: call(used, primals), primals)
@@ -219,10 +219,10 @@ def checkpoint(
         constants = {id(used[i]): i for i in range(len(leaves)) if i not in traced}
         numbers = [constants.get(id(y)) for y in out_leaves]  # of the constants that are results
         others = [y for y, i in zip(out_leaves, numbers) if i is None]
-        if _reaches(others, level) or any(guards.was_used(used[i], lowered[i], others) for i in constants.values()):
+        if _reaches(others, level) or any(memory.was_used(used[i], lowered[i], others) for i in constants.values()):
             return fun(*args, **kwargs)  # without a checkpoint, which could not change what NumPy changes
         out_leaves = [y if i is None else leaves[i] for y, i in zip(out_leaves, numbers)]
-        out_leaves = guards.apart(out_leaves, leaves, level, constants_stay=True)
+        out_leaves = memory.apart(out_leaves, leaves, level, constants_stay=True)
         expected = [y if i is None else lowered[i] for y, i in zip(out_leaves, numbers)]
 
         def back(g: list) -> list:
@@ -334,8 +334,8 @@ class custom_vjp:
         out, residuals = result
         out_leaves, out_structure = tree.flatten(tree.map(_in_root, out))
         given = [leaf if _is_of(leaf, level) else value for leaf, value in zip(leaves, lowered)]
-        out_leaves = guards.apart(out_leaves, given, level)
-        residuals, nondiff = tree.map(guards.to_keep, (residuals, [args[i] for i in static]))
+        out_leaves = memory.apart(out_leaves, given, level)
+        residuals, nondiff = tree.map(memory.to_keep, (residuals, [args[i] for i in static]))
         if _reaches([*out_leaves, *tree.leaves(residuals)], level):
             raise TypeError(_OUTSIDE.format(name))
 
@@ -343,14 +343,14 @@ class custom_vjp:
             for i, y in enumerate(out_leaves):
                 if kind_of(y) not in "fc":
                     g[i] = np.zeros(np.shape(y), float0)
-            cotangents = bwd(*tree.map(guards.locked, [*nondiff, residuals]), tree.unflatten(out_structure, _writable(g)))
+            cotangents = bwd(*tree.map(memory.locked, [*nondiff, residuals]), tree.unflatten(out_structure, _writable(g)))
             if not isinstance(cotangents, tuple) or len(cotangents) != len(dynamic):
                 raise TypeError(
                     f"the backward function of {name} must return a tuple of {len(dynamic)}, a cotangent for each "
                     f"argument, not {cotangents!r}"
                 )
             try:
-                shares = guards.own(tree.match(structure, list(cotangents)))
+                shares = memory.own(tree.match(structure, list(cotangents)))
             except ValueError as error:
                 raise TypeError(f"the backward function of {name} returned cotangents unlike the arguments: {error}") from None
             for share, leaf in zip(shares, leaves):
@@ -426,7 +426,7 @@ def _lowered(leaves: list, level: Level) -> list:
     A Tensor of the level becomes its value, which is read-only. So the results that are views of it are found by their
     memory, and a write into it raises. Anything else is copied.
     """
-    return [guards.read_only(leaf.value) if _is_of(leaf, level) else own for leaf, own in zip(leaves, guards.own_all(leaves))]
+    return [memory.read_only(leaf.value) if _is_of(leaf, level) else own for leaf, own in zip(leaves, memory.own_all(leaves))]
 
 
 def _with_weak_numbers(fun: Callable, primals: list) -> Any:
@@ -450,7 +450,7 @@ def _in_root(leaf: Any) -> Any:
 
 
 def _unlocked(result: Any, args: Any) -> Any:
-    """Undo `guards.locked` in a result that is a view of one of these arrays, if that one is not read-only."""
+    """Undo `memory.locked` in a result that is a view of one of these arrays, if that one is not read-only."""
     if isinstance(result, (list, tuple)):
         return operands.within(result, lambda member: _unlocked(member, args))
     if isinstance(result, Tensor):

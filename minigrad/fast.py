@@ -23,11 +23,12 @@ from weakref import ref
 import numpy as np
 from numpy import float64, ndarray
 
-from . import boundary, custom, guards, operands, table, tensor
+from . import boundary, custom, guards, memory, operands, table, tensor
 from .fast_backward import FASTER, FLOAT64, OF_A_NUMBER, Edge, FastNode, Parts, add_reduce, backward, matmul, node_for
 from .fast_backward import node_numbers, spread, twice_times, vjp_of  # the templates below use some of these names
 from .graph import NOBODY
-from .guards import copied, of_python_numbers, weak
+from .guards import of_python_numbers, weak
+from .memory import copied
 from .operands import PYTHON_NUMBERS
 from .rules import reductions
 from .table import Rule, rule_of, rules, shape_of
@@ -59,7 +60,7 @@ class FastLevel(tensor.GradLevel):
     def to_keep(self, value: Any) -> Any:
         """Do the same as the core, but copy a large array only once for all its uses, as long as it does not change."""
         if type(value) is not ndarray or (value.dtype is not FLOAT64 and value.dtype.hasobject):
-            return operands.within(value, self.to_keep) if type(value) in CONTAINERS else guards.to_keep(value)
+            return operands.within(value, self.to_keep) if type(value) in CONTAINERS else memory.to_keep(value)
         flags = value.flags
         if value.base is None and not flags.writeable:
             return value

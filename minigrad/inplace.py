@@ -19,9 +19,9 @@ from typing import Any, Callable, Iterator
 import numpy as np
 from numpy import ndarray
 
-from . import guards, operands
+from . import guards, memory, operands
 from .graph import Level, describe, node_numbers
-from .guards import innermost
+from .memory import innermost
 from .rules.indexing import replace, scatter
 from .table import rule_of, ufunc_methods
 from .tensor import Tensor, record
@@ -158,7 +158,7 @@ def _writable(t: Any) -> ndarray:
     array = innermost(t)
     if not isinstance(array, ndarray):
         raise TypeError("a number does not support item assignment, only an array does")
-    if not guards.is_writable(array):
+    if not memory.is_writable(array):
         raise ValueError("assignment destination is read-only; write into a copy of it: t = t + 0")
     return array
 

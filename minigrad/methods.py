@@ -7,7 +7,7 @@ from typing import Any, Callable, NoReturn
 import numpy as np
 
 from . import guards
-from .guards import innermost, is_writable
+from .memory import innermost, is_writable
 from .table import primitive
 from .views import placed
 

@@ -29,7 +29,7 @@ from typing import Any, Callable, Iterator
 
 import numpy as np
 
-from . import guards, operands
+from . import guards, memory, operands
 from .graph import Edge, Level, Node, of_result
 from .methods import ArrayMethods
 from .table import Rule, rule_of, ufunc_methods
@@ -50,7 +50,7 @@ def record(rule: Rule, args: tuple, kwargs: dict[str, Any], compute: Callable | 
 class GradLevel(Level):
     """A level that records in order to differentiate."""
 
-    to_keep = staticmethod(guards.to_keep)  # what a rule can keep of a value
+    to_keep = staticmethod(memory.to_keep)  # what a rule can keep of a value
 
     def record(self, rule: Rule, args: tuple, kwargs: dict[str, Any], compute: Callable) -> Any:
         """Compute a value, and record how, unless the derivative is zero."""
@@ -58,7 +58,7 @@ class GradLevel(Level):
             return rule.composition(*args, **kwargs)
         if rule.constant:
             guards.check_out(rule, kwargs)
-            args, kwargs = guards.locked(unwrap(args, self)), guards.locked(unwrap(kwargs, self))
+            args, kwargs = memory.locked(unwrap(args, self)), memory.locked(unwrap(kwargs, self))
             return guards.weak(compute(*args, **kwargs), args)
         given = operands.as_arrays(rule, rule.bind(args, kwargs))  # the arguments by name
         differentiated = [name for name, value in given.items() if top_level(value) is self]
@@ -76,7 +76,7 @@ class GradLevel(Level):
         guards.check_result(rule, y)
 
         # An edge for each argument whose derivative is not zero.
-        known = {"y": guards.result_to_keep(y, [args, kwargs], self), **rule.defaults, **values}
+        known = {"y": memory.result_to_keep(y, [args, kwargs], self), **rule.defaults, **values}
         edges = [Edge(self.node_of(given[name]), *vjp.prepared(values, known)) for name, vjp in vjps.items()]
 
         node = Node(y, edges)
@@ -97,13 +97,13 @@ class GradLevel(Level):
         """The Tensor for a result, or a Tensor for each of several results. Integers and constants among them stay plain."""
         if isinstance(y, (list, tuple)):
             members = [
-                member if guards.is_of_constant(member, args, self)
+                member if memory.is_of_constant(member, args, self)
                 else self.wrapped(member, Node(member, [Edge(node, of_result(i), ())]))
                 for i, member in enumerate(y)
             ]
             return type(y)(*members) if hasattr(y, "_fields") else type(y)(members)
         if np.dtype(node.dtype).kind in "biu":
-            return guards.own(y)  # a rule may keep them, and the caller may write into them
+            return memory.own(y)  # a rule may keep them, and the caller may write into them
         return Tensor(y.snapshot() if isinstance(y, Tensor) else y, node, self)
 
 

@@ -16,8 +16,8 @@ from weakref import ref
 import numpy as np
 from numpy import ndarray
 
-from . import guards, operands
-from .guards import innermost
+from . import guards, memory, operands
+from .memory import innermost
 from .table import defvjp, primitive
 
 
@@ -49,7 +49,7 @@ class Place:
 
     def __init__(self, root: tuple, start: int, array: ndarray, part: str = "") -> None:
         self.root, self.start, self.shape, self.part = root, start, array.shape, part
-        self.steps, self.is_writable = _steps(array, root[0].itemsize), guards.is_writable(array)
+        self.steps, self.is_writable = _steps(array, root[0].itemsize), memory.is_writable(array)
 
     def inside(self, outer: ndarray, array: ndarray) -> Place:
         """The place of an array that lies in the memory of `outer`, where `outer` is the array at this place."""
@@ -89,13 +89,13 @@ class Place:
     def of(self, array: ndarray) -> ndarray:
         """The view that lies at this place in an array that has the layout of the root."""
         size = array.itemsize
-        view = ndarray(self.shape, array.dtype, guards.memory(array), self.start * size, [step * size for step in self.steps])
+        view = ndarray(self.shape, array.dtype, memory.span(array), self.start * size, [step * size for step in self.steps])
         return getattr(view, self.part) if self.part else view
 
     def laid_out(self, a: Any, dtype: Any = None) -> ndarray:
         """A copy of an array (or a number) that has the shape and the layout of the root."""
         dtype = dtype or np.result_type(a)
-        copy = guards.with_strides(self.root[1], [step * dtype.itemsize for step in self.root[2]], dtype)
+        copy = memory.with_strides(self.root[1], [step * dtype.itemsize for step in self.root[2]], dtype)
         copy[...] = a
         return copy
 
@@ -252,14 +252,14 @@ def note_views(result: Any, given: Any) -> None:
         if not isinstance(array, ndarray):
             continue
         for origin in origins:
-            if guards.share_memory(array, innermost(origin)):
+            if memory.share_memory(array, innermost(origin)):
                 note_view(t, origin)
                 break
         else:
             if t is not result:
                 origins.append(t)
                 if any(np.shares_memory(array, constant) for constant in tensors(given, ndarray)):
-                    t.value = guards.locked(t.value)
+                    t.value = memory.locked(t.value)
 
 
 def tensors(value: Any, kind: type = operands.Guarded) -> list:

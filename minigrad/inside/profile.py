@@ -14,7 +14,7 @@ from ..boundary import Options
 from ..functions import check_callable
 from ..grad import differentiate
 from ..graph import Node, Observer
-from ..guards import innermost
+from ..memory import innermost
 from ..table import rule_of
 from .explanation import cut, table
 from .trace import Line, note_place, user_frame

@@ -21,7 +21,7 @@ from ..boundary import Options
 from ..functions import check_callable, name_of
 from ..grad import differentiate
 from ..graph import Node, Observer
-from ..guards import innermost
+from ..memory import innermost
 from ..table import rule_of
 from ..tensor import Tensor
 from ..views import tensors

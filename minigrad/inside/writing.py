@@ -11,7 +11,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-from ..guards import innermost
+from ..memory import innermost
 from ..rules.indexing import replace
 from ..rules.shaping import astype
 from ..table import rule_of

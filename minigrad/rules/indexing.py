@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..graph import adding_dtype
-from ..guards import copied
+from ..memory import copied
 from ..table import defconstant, defvjp, primitive, sequence
 from ..views import getitem
 

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS = [
     "libraries",
     "operands",
+    "memory",
     "guards",
     "graph",
     "table",

@@ -8,7 +8,7 @@ import pytest
 from minigrad import Tensor, grad, hessian, value_and_grad
 from minigrad.graph import Level, Node, Observer, backward
 from minigrad.tensor import GradLevel, unwrap
-from minigrad.guards import innermost
+from minigrad.memory import innermost
 
 grad_module = import_module("minigrad.grad")  # which the function of that name hides
 

@@ -18,7 +18,7 @@ import scipy.stats
 import minigrad.numpy as mnp
 from minigrad import checkpoint, custom_vjp, defvjp, grad, jacrev, libraries, primitive, vjp
 from minigrad import scipy as minigrad_scipy
-from minigrad.guards import TensorConversionError
+from minigrad.operands import TensorConversionError
 from minigrad.scipy import special
 
 from .support import *

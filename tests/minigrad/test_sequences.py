@@ -7,7 +7,7 @@ import pytest
 
 import minigrad.numpy as mnp
 from minigrad import Tensor, grad
-from minigrad.guards import TensorConversionError
+from minigrad.operands import TensorConversionError
 
 from .support import cases
 from .test_surface import CALLS, NOT_DISPATCHED, D, find

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minigrad import checkpoint, custom_vjp, defvjp, grad, primitive, value_and_grad
-from minigrad.guards import own_all
+from minigrad.memory import own_all
 from minigrad.operands import TensorConversionError
 
 from .support import assert_close, cases, differences

@@ -16,7 +16,7 @@ import minigrad.numpy
 from minigrad import defvjp, grad, primitive, tree, value_and_grad
 from minigrad.operands import ForeignArrayError
 from minigrad.table import rules
-from minigrad.guards import innermost
+from minigrad.memory import innermost
 
 from .support import array, assert_close, differences, notes, positive
 

@@ -10,7 +10,7 @@ from minigrad import checkpoint, grad, value_and_grad
 from minigrad.arguments import Arguments
 from minigrad.boundary import Options
 from minigrad.graph import Observer
-from minigrad.guards import innermost
+from minigrad.memory import innermost
 
 from .support import assert_close, differences
 
