@@ -59,8 +59,8 @@ def own_all(values: list) -> list:
     copies = {}
     for group in groups:
         if len(group) > 1:
-            low, high = (f(byte_bounds(arrays[i])[end] for i in group) for end, f in enumerate((min, max)))
-            block = np.empty(high - low, np.uint8)
+            low = min(byte_bounds(arrays[i])[0] for i in group)
+            block = np.empty(max(byte_bounds(arrays[i])[1] for i in group) - low, np.uint8)
             for i in group:
                 array = arrays[i]
                 copy = ndarray(array.shape, array.dtype, block, array.__array_interface__["data"][0] - low, array.strides)

@@ -123,7 +123,7 @@ class ArrayMethods:
         """A view of the whole Tensor."""
         if type is not None or (dtype is not None and dtype != self.dtype):
             raise TypeError("the bytes of a Tensor cannot be seen as another dtype or class; for other numbers, write t.astype(dtype)")
-        return self[...]
+        return self[...] if isinstance(innermost(self), np.ndarray) else self[()]  # of a number, a number
 
     def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
         """The Tensor itself. NumPy has only the device "cpu"."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from minigrad import checkpoint, custom_vjp, defvjp, grad, primitive, value_and_grad
+from minigrad.memory import own_all
 from minigrad.operands import TensorConversionError
 
 from .support import assert_close, cases, differences
@@ -152,3 +153,34 @@ def test_views_of_the_argument_and_of_results_of_a_primitive():
     value, gradient = value_and_grad(f)(X)
     assert value == pytest.approx(f(X), rel=1e-13)
     assert_close((gradient * V).sum(), differences(f, X, V), 1e-8)
+
+
+def test_a_view_of_a_number_is_a_number():
+    def f(x):
+        y = x.view()
+        y[None][...] = 3.0
+        return y * y
+
+    assert f(np.float64(0.5)) == 0.25
+    assert value_and_grad(f)(np.float64(0.5)) == (0.25, 1.0)
+
+
+def test_copies_of_arrays_that_share_memory_share_it_in_the_same_way():
+    z = np.arange(24.0).reshape(2, 3, 4) * (1 + 2j)
+    b = np.asfortranarray(np.arange(12.0).reshape(3, 4))
+    arrays = [
+        z[1, ::-1], b, z.real, b[::2, ::-1], z[:, 1, 1:2].imag, np.ones(2), b.T, np.broadcast_to(b[0], (2, 4)), b[:0], z[0, 0, 0],
+        np.lib.stride_tricks.sliding_window_view(b[:, 0], 2), np.array(["a"], object), 3.0, z.view(float)[0, ::2],
+    ]
+    copies = own_all(arrays)
+    for i, (array, copy) in enumerate(zip(arrays, copies)):
+        np.testing.assert_array_equal(array, copy)
+        if isinstance(array, np.ndarray):
+            assert array.dtype == copy.dtype and (array.strides == copy.strides or not array.size) and not np.shares_memory(array, copy)
+            for other, its_copy in zip(arrays[:i], copies):
+                if isinstance(other, np.ndarray):
+                    assert np.shares_memory(array, other) == np.shares_memory(copy, its_copy)
+    copies[0][0, 1] = 50.0
+    copies[1][0, 0] = 70.0
+    assert copies[2][1, 2, 1] == 50.0 and copies[3][0, 3] == copies[6][0, 0] == copies[10][0, 0] == 70.0
+    assert not copies[7].flags.writeable

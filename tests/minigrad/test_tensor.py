@@ -634,7 +634,7 @@ CONVERSIONS = {
     "np.sin of a list": (lambda t: np.sin([t, t]), "np.stack"),
     "t + [t]": (lambda t: t + [t], "np.stack"),
     "np.float64": (np.float64, "np.stack"),
-    "np.full": (lambda t: np.full(3, t), "np.stack"),
+    "np.full": (lambda t: np.full(3, t), "minigrad.numpy"),
     "np.full_like": (lambda t: np.full_like(np.ones(3), t), "np.stack|np.full_like"),
     "np.copyto": (lambda t: np.copyto(np.zeros(3), t), "np.where"),
     "np.put": (lambda t: np.put(np.zeros(3), 0, t), "np.where"),
