@@ -16,10 +16,9 @@ filter "error" raises there.
 from __future__ import annotations
 
 import inspect
-import random
+import os.path
 import sys
 import warnings
-from pathlib import Path
 from types import CellType, FunctionType
 from typing import Any
 
@@ -27,7 +26,7 @@ import numpy as np
 
 from ..guards import Lines
 
-FOLDER = str(Path(__file__).parents[1])
+FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 known: dict[tuple, str | None] = {}  # the lines that were found, by rule, function, and kind of warning
 
 
@@ -78,8 +77,7 @@ def _identity(fun: Any, depth: int = 4) -> Any:
 
 def _line_in_second_run(call: Any, place: tuple[str, int], text: str) -> str | None:
     lines, names = Lines(), call.f_locals
-    file = Path(place[0])
-    is_rule = FOLDER in map(str, file.parents) and not file.name.startswith("fast")  # the second run does not take the short ways
+    is_rule = place[0].startswith(FOLDER) and not os.path.basename(place[0]).startswith("fast")  # the second run does not take the short ways
 
     def found(kind: str, flag: int) -> None:
         frame = sys._getframe(1)
@@ -89,7 +87,8 @@ def _line_in_second_run(call: Any, place: tuple[str, int], text: str) -> str | N
 
     generators = _generators(names["fun"], [*names.get("args", names.get("primals", ())), *names.get("kwargs", {}).values()])
     states = [generator.state for generator in generators]
-    state, state_of_numpy = random.getstate(), np.random.get_state()
+    random = sys.modules.get("random")  # if it is not loaded, nobody uses it
+    state, state_of_numpy = random and random.getstate(), np.random.get_state()
     try:
         with np.errstate(all="call", call=found):
             _run_again(call.f_code.co_name, names, call.f_globals, lines)
@@ -99,7 +98,8 @@ def _line_in_second_run(call: Any, place: tuple[str, int], text: str) -> str | N
         return None
     finally:
         lines.lines.clear()
-        random.setstate(state)
+        if random:
+            random.setstate(state)
         np.random.set_state(state_of_numpy)
         for generator, state in zip(generators, states):
             generator.state = state
