@@ -184,3 +184,18 @@ def test_copies_of_arrays_that_share_memory_share_it_in_the_same_way():
     copies[1][0, 0] = 70.0
     assert copies[2][1, 2, 1] == 50.0 and copies[3][0, 3] == copies[6][0, 0] == copies[10][0, 0] == 70.0
     assert not copies[7].flags.writeable
+
+
+def test_a_value_of_an_outer_level_among_the_results_of_a_checkpoint():
+    def f(x):
+        def inner(s):
+            w = x * 1.0
+            y, v = checkpoint(lambda p, q: (p * q, q))(s, w)
+            w[0] = w[1] * 5
+            return bent(y * v)
+
+        return bent(grad(inner)(x * 2))
+
+    value, gradient = value_and_grad(f)(X)
+    assert value == pytest.approx(f(X), rel=1e-13)
+    assert_close((gradient * V).sum(), differences(f, X, V), 1e-8)
