@@ -494,3 +494,18 @@ def test_an_error_gets_no_note_if_the_second_run_fails_in_another_way():
     assert not errors  # so there was a second run
     errors += [ValueError("first"), ValueError("second")]
     assert len(notes(grad(same), 2.0, error=ValueError)) == 1
+
+
+# ---- Other libraries ------------------------------------------------------------------------------------------------
+
+
+def test_a_tracer_of_jax_is_refused_by_name():
+    with pytest.raises(ForeignArrayError, match="JAX's operations are not NumPy's"):
+        jax.make_jaxpr(lambda x: grad(lambda t: t * x)(1.0))(1.0)
+
+
+def test_the_namespace_of_scipy_has_public_names_only():
+    from minigrad.scipy import special
+
+    assert [name for name in vars(special) if name.startswith("_")] == []
+    assert {"logsumexp", "softmax", "gammaln"} <= vars(special).keys()
