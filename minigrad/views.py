@@ -239,11 +239,7 @@ def placed(t: Any) -> tuple:
 
 
 def note_views(result: Any, given: Any) -> None:
-    """Remember which results of a call share memory with which of its arguments, or with another result.
-
-    If a result shares memory with an array that is not a Tensor, a write into it would have to change that array. So it
-    becomes read-only.
-    """
+    """Remember which results of a call share memory with which of its arguments, or with another result."""
     results, origins = tensors(result), tensors(given)
     if len(results) > 1:
         results.sort(key=lambda t: -np.size(innermost(t)))  # an array comes before its parts
@@ -256,10 +252,7 @@ def note_views(result: Any, given: Any) -> None:
                 note_view(t, origin)
                 break
         else:
-            if t is not result:
-                origins.append(t)
-                if any(np.shares_memory(array, constant) for constant in tensors(given, ndarray)):
-                    t.value = memory.locked(t.value)
+            origins.append(t)
 
 
 def tensors(value: Any, kind: type = operands.Guarded) -> list:
