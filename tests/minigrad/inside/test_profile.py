@@ -13,7 +13,7 @@ def test_sizes_calls_and_lines():
     measured = profile(f, runs=2)(np.ones((100, 50)), np.ones((200, 100)))
     assert [entry.title for entry in measured.entries] == ["np.matmul", "np.exp", "np.multiply", "np.sum"]
     assert [entry.result for entry in measured.entries] == [80_000, 80_000, 80_000, 8]
-    assert [entry.kept for entry in measured.entries] == [160_000, 80_000, 80_000, 0]  # x; x @ w; h, once
+    assert [entry.kept for entry in measured.entries] == [160_000, 80_000, 0, 0]  # x; h, which the product keeps too
     line = f.__code__.co_firstlineno
     assert [entry.line.number - line for entry in measured.entries] == [1, 1, 2, 2]
     assert all(entry.forward > 0 and entry.backward > 0 for entry in measured.entries)
