@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import minigrad
-from minigrad import guards, inplace
+from minigrad import inplace, memory
 from minigrad.views import Views
 
 from . import checks, reference, statements
@@ -117,7 +117,7 @@ def patched(owner, name, value):
 
 FAULTS = {
     "wrong sine": wrong_sine,
-    "constants are not copied": lambda: patched(guards, "copied", lambda array: array),
+    "constants are not copied": lambda: patched(memory, "copied", lambda array: array),
     "views keep their values": lambda: patched(Views, "others", lambda views, t, place: []),
     "a write drops the derivative": lambda: patched(
         inplace, "_fitting", lambda t, target, value: minigrad.stop_gradient(value)

@@ -41,11 +41,18 @@ OURS = {
 }
 RULES = {fun: rule for fun, rule in OURS.items() if not rule.composition}
 COMPOSITIONS = {fun: rule for fun, rule in OURS.items() if rule.composition}
-# The methods of ufuncs are tested as methods, with many ufuncs each, in test_rules_ufunc_methods, and the functions of
-# numpy.polynomial, which may have got their rules from another test, in test_numpy_polynomial.
-ELSEWHERE = ("minigrad.rules.ufunc_methods.", "np.polynomial.")
-RULES = {fun: rule for fun, rule in RULES.items() if not title(fun).startswith(ELSEWHERE)}
-COMPOSITIONS = {fun: rule for fun, rule in COMPOSITIONS.items() if not title(fun).startswith(ELSEWHERE)}
+# The methods of ufuncs are tested as methods, with many ufuncs each, in test_rules_ufunc_methods. The functions of
+# numpy.polynomial and scipy.special, which may have got their rules from another test, are tested in test_numpy_polynomial
+# and test_precision; and the primitives of other tests, such as ``primitive(np.exp)``, there.
+ELSEWHERE = ("minigrad.rules.ufunc_methods.", "minigrad.rules.special", "np.polynomial.")
+
+
+def is_elsewhere(fun):
+    return title(fun).startswith(ELSEWHERE) or (title(fun).startswith("np.") and hasattr(fun, "is_primitive"))
+
+
+RULES = {fun: rule for fun, rule in RULES.items() if not is_elsewhere(fun)}
+COMPOSITIONS = {fun: rule for fun, rule in COMPOSITIONS.items() if not is_elsewhere(fun)}
 
 # ---- Every rule is tested -------------------------------------------------------------------------------------------
 
