@@ -301,11 +301,20 @@ def mean_a(g: Any, a_shape: tuple, axis: Any = None, dtype: Any = None, keepdims
     return plain_mean_a(g, a_shape, axis, dtype, keepdims, where)
 
 
+def tanh_x(g: Any, x: Any) -> Any:
+    """Do the same as the rule of tanh, without asking whether there are Tensors among plain arrays."""
+    if type(x) is ndarray and x.dtype is FLOAT64 and (x.dot(x) if x.ndim == 1 else np.vdot(x, x)) < 1e5:
+        return g * (1 / np.square(np.cosh(x)))
+    return plain_tanh_x(g, x)
+
+
 def vjp_of(fun: Any, name: str) -> Any:
     return rule_of(fun).vjps[name].fun  # type: ignore[union-attr]
 
 
+plain_tanh_x = vjp_of(np.tanh, "x")
 FASTER = {
+    plain_tanh_x: tanh_x,
     vjp_of(np.square, "x"): twice_times,
     vjp_of(np.matmul, "a"): matmul_a,
     vjp_of(np.matmul, "b"): matmul_b,
@@ -316,4 +325,4 @@ OF_A_NUMBER = {vjp_of(np.multiply, name): sum_of_products for name in "ab"}  # t
 # VJPs that take a `Scaled`. Only a node's first VJP is looked up. The second VJP of a difference, -g, takes it too.
 TAKE_SCALED = {vjp_of(np.add, "a"), vjp_of(np.add, "b"), vjp_of(np.subtract, "a"), sum_of_products}
 ARITHMETIC = (np.multiply, np.divide, np.power, np.negative, np.square, np.exp, np.log, np.sin, np.cos, np.tanh, np.sqrt)
-RETURN_NEW_ARRAYS = {matmul_a, matmul_b} | {vjp.fun for ufunc in ARITHMETIC for vjp in rule_of(ufunc).vjps.values() if vjp}
+RETURN_NEW_ARRAYS = {matmul_a, matmul_b, tanh_x} | {vjp.fun for ufunc in ARITHMETIC for vjp in rule_of(ufunc).vjps.values() if vjp}
