@@ -308,12 +308,22 @@ def tanh_x(g: Any, x: Any) -> Any:
     return plain_tanh_x(g, x)
 
 
+def logaddexp_b(g: Any, a: Any, b: Any) -> Any:
+    """Do the same as the rule of logaddexp, for a number and an array, as in the loss of logistic regression."""
+    if type(a) is float and math.isfinite(a) and type(b) is ndarray and b.dtype is FLOAT64 and b.size:
+        difference = b - a
+        if difference.min() > -700:
+            return g * (1 / (1 + np.exp(-difference)))
+    return plain_logaddexp_b(g, a, b)
+
+
 def vjp_of(fun: Any, name: str) -> Any:
     return rule_of(fun).vjps[name].fun  # type: ignore[union-attr]
 
 
-plain_tanh_x = vjp_of(np.tanh, "x")
+plain_tanh_x, plain_logaddexp_b = vjp_of(np.tanh, "x"), vjp_of(np.logaddexp, "b")
 FASTER = {
+    plain_logaddexp_b: logaddexp_b,
     plain_tanh_x: tanh_x,
     vjp_of(np.square, "x"): twice_times,
     vjp_of(np.matmul, "a"): matmul_a,
