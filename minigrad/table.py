@@ -94,12 +94,12 @@ class Rule:
     @cached_property
     def parameters(self) -> dict[str, inspect.Parameter]:
         """The parameters of the function, by name. A ufunc has no names for its parameters, so the table names them."""
-        if isinstance(self.fun, np.ufunc):
+        if isinstance(inspect.unwrap(self.fun), np.ufunc):
             return {name: inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in self.vjps}
         try:
             return dict(inspect.signature(self.fun).parameters)
         except ValueError:  # before NumPy 2.4, functions written in C have no signature
-            return dict(inspect.signature(C_FUNCTIONS[self.fun.__name__]).parameters)
+            return dict(inspect.signature(C_FUNCTIONS.get(self.fun.__name__, lambda *args, **kwargs: ...)).parameters)
 
     @cached_property
     def defaults(self) -> dict[str, Any]:
@@ -131,6 +131,7 @@ C_FUNCTIONS: dict[str, Callable] = {
     "concatenate": lambda arrays, axis=0, out=None, *, dtype=None, casting="same_kind": ...,
     "where": lambda condition, x=None, y=None: ...,
     "dot": lambda a, b, out=None: ...,
+    "empty_like": lambda prototype, dtype=None, order="K", subok=True, shape=None, *, device=None: ...,
 }
 
 # ---- The table ------------------------------------------------------------------------------------------------------
