@@ -18,7 +18,7 @@ import numpy as np
 from .. import tree
 from ..arguments import Arguments
 from ..grad import grad
-from .checks import moved, zero_like
+from .checks import differences
 from .explanation import table
 from .writing import short
 
@@ -193,9 +193,8 @@ def _differences(
 ) -> Any:
     """Return the gradient by leaf number i: central differences, extrapolated. Elements that were not chosen are NaN."""
 
-    def value(direction: Any, s: float) -> float:
-        new_leaves = list(leaves)
-        new_leaves[i] = moved((leaves[i],), (direction,), s)[0]
+    def value(leaf: Any) -> float:
+        new_leaves = [*leaves[:i], leaf, *leaves[i + 1 :]]
         new_args, new_kwargs = arguments.replaced(args, {}, tree.unflatten(structure, new_leaves))
         return float(np.asarray(f(*new_args, **new_kwargs)))
 
@@ -208,8 +207,7 @@ def _differences(
             unit = np.zeros(np.size(leaves[i]), dtype)
             unit[place] = one
             direction = unit.reshape(np.shape(leaves[i])) if np.ndim(leaves[i]) else unit[0].item()
-            central = [(value(direction, s) - value(direction, -s)) / (2 * s) for s in (h, h / 2)]
-            slopes.append((4 * central[1] - central[0]) / 3)
+            slopes.append(differences(value, (leaves[i],), (direction,), h))
         gradient[place] = slopes[0] - 1j * slopes[1] if len(slopes) == 2 else slopes[0]  # as grad defines it
     return gradient.reshape(np.shape(leaves[i])) if np.ndim(leaves[i]) else gradient[0].item()
 
