@@ -1,0 +1,277 @@
+"""Recording what a function does: a level, outside of all others, that notes the calls which NumPy gets.
+
+The arguments become `Traced` values, Tensors of that level, and the function runs once. Its own transforms, ``grad`` and the
+others, make levels inside. To them a traced value is a constant, and all that they compute with it, forward and backward,
+comes to the `record` of this level as one call of a NumPy function after the other. So the derivative needs no code here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import operator
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy import ndarray
+
+from .. import boundary, guards, memory, methods, operands, tree, views
+from ..arguments import Arguments
+from ..functions import check_callable, signature_of
+from ..graph import Level, Node, describe
+from ..inside.trace import user_frame
+from ..table import Rule
+from ..tensor import Tensor, unwrap
+from . import helpers
+from .operations import Method, Operation, Recording, Variable
+
+
+class ConcretizationTypeError(operands.TensorConversionError):
+    """A program would depend on a value in a way that cannot be recorded, such as by an ``if``."""
+
+
+# ---- Values ---------------------------------------------------------------------------------------------------------
+
+
+def refused(what: str, instead: str) -> Callable[..., NoReturn]:
+    """Return a method that raises: the value is not known when the program runs."""
+
+    def refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
+        refuse_value(what, instead)
+
+    return refuse
+
+
+def refuse_value(what: str, instead: str) -> NoReturn:
+    raise ConcretizationTypeError(
+        f"{what} needs the value of an array that is being traced, in {guards.user_line()}. A program is recorded once and "
+        f"runs with other values, so it cannot depend on this one. {instead}"
+    )
+
+
+STATIC = "Or pass the value as a static argument: a Python int, bool or string, or a constant from outside of the function."
+
+
+class Traced(Tensor):
+    """A value of a function while it is recorded. It may also hold integers and truth values."""
+
+    __slots__ = ()
+
+    @property
+    def variable(self) -> Variable:
+        """What stands for it in the recording."""
+        return self.level.variables[self.node]  # type: ignore[attr-defined]
+
+    def snapshot(self) -> Traced:
+        return Traced(self.value, self.node, self.level)
+
+    __bool__ = refused("An if, while, assert, and, or, or not", f"Write np.where(condition, a, b), or & and | between conditions. {STATIC}")
+    __float__ = refused("float()", "Keep the array: NumPy's functions take it as it is.")
+    __complex__ = refused("complex()", "Write t + 0j.")
+    __int__ = refused("int()", f"For an array of integers, write t.astype(int). {STATIC}")
+    __index__ = refused("Using it as an index of a list, or as a number of elements,", f"Index arrays with it: np.take(a, t). {STATIC}")
+    __round__ = refused("round()", "Write np.round(t).")
+    __contains__ = refused("in", "Write np.any(t == x).")
+    __array__ = refused("Turning it into a plain array", "Keep it: np.stack([a, b]) in place of np.array([a, b]), and np.sin(t) in place of np.sin(np.asarray(t)); array = np.zeros_like(t, shape=...) before array[0] = t.")
+    __reduce__ = refused("Pickling it", "Return it from the function.")
+    item = refused("item()", "Keep the array: NumPy's functions take it as it is.")
+    tolist = refused("tolist()", "Write list(t).")
+
+    def __repr__(self) -> str:
+        return f"Traced({self.dtype}{list(self.shape)})"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+
+def _operator(ufunc: np.ufunc, is_reflected: bool = False) -> Callable:
+    def method(self: Traced, other: Any) -> Any:
+        other = operands.operand(other)
+        return other if other is NotImplemented else ufunc(other, self) if is_reflected else ufunc(self, other)
+
+    return method
+
+
+for _name, _ufunc in (
+    ("and", np.bitwise_and), ("or", np.bitwise_or), ("xor", np.bitwise_xor), ("lshift", np.left_shift), ("rshift", np.right_shift)
+):
+    setattr(Traced, f"__{_name}__", _operator(_ufunc))
+    setattr(Traced, f"__r{_name}__", _operator(_ufunc, True))
+Traced.__invert__ = lambda self: np.invert(self)  # type: ignore[attr-defined]
+
+# ---- The level ------------------------------------------------------------------------------------------------------
+
+# Functions that ask for the form of an array, and not for its values. They are answered at once.
+OF_FORM = {
+    np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.min_scalar_type, np.common_type, np.iscomplexobj, np.isrealobj,
+    np.may_share_memory, np.shares_memory,
+}
+# What the operators of Python's numbers do. They raise nothing and return Python numbers.
+OF_PYTHON_NUMBERS = {
+    np.add: operator.add, np.subtract: operator.sub, np.multiply: operator.mul, np.negative: operator.neg, np.less: operator.lt,
+    np.less_equal: operator.le, np.greater: operator.gt, np.greater_equal: operator.ge, np.equal: operator.eq,
+    np.not_equal: operator.ne,
+}
+
+
+class TraceLevel(Level):
+    """The level of a function that is being recorded. It is the outermost one."""
+
+    is_fast = False
+
+    def __init__(self, recording: Recording) -> None:
+        super().__init__()
+        self.recording = recording
+        self.variables: dict[Node, Variable] = {}
+        self.constants: dict[tuple, Variable] = {}  # by content
+        self.inner: dict[Node, Variable] = {}  # the nodes of Tensors of inner levels, to what these hold
+        self.lines: list[tuple[int, str]] = []  # the number of the first node of each forward operation, and its line
+
+    # A plain number was taken out of a Tensor that holds a traced value. See `guards.taken`.
+
+    taken = property(lambda self: None, lambda self, note: refuse_value(note[0], STATIC))  # type: ignore[assignment]
+
+    def input(self, leaf: Any, path: str) -> Traced:
+        """Return the traced value for a leaf of the arguments."""
+        value = memory.to_keep(boundary.as_array(leaf))
+        if isinstance(value, (float, complex)) and not isinstance(value, np.generic):
+            value = float(value) if isinstance(value, float) else complex(value)
+        t = self.traced(value)
+        t.variable.path, t.variable.name = path, _last_part(path)
+        self.recording.inputs.append(t.variable)
+        return t
+
+    def traced(self, value: Any) -> Traced:
+        """Return a new traced value."""
+        t = Traced(value, Node(value), self)
+        self.variables[t.node] = Variable("", *describe(value))
+        return t
+
+    def record(self, rule: Rule, args: tuple, kwargs: dict[str, Any], compute: Callable) -> Any:
+        """Compute a value, and note how."""
+        function = rule.fun
+        if function in OF_FORM:
+            return compute(*unwrap(args, self), **unwrap(kwargs, self))
+        if function in helpers.HELPERS:
+            function, args, kwargs = helpers.HELPERS[function](*args, **kwargs)
+            compute = function
+        elif getattr(function, "__module__", "").startswith("minigrad."):
+            return function.__wrapped__(*args, **kwargs)  # one of NumPy's functions after the other
+        elif rule.composition and any(callable(a) and not isinstance(a, (type, Tensor)) for a in (*args, *kwargs.values())):
+            return rule.composition(*args, **kwargs)
+        self._check(function, args, kwargs)
+        values, options = unwrap(args, self), unwrap(kwargs, self)
+        y = compute(*values, **options)
+        given = rule.bind(values, options) if rule.vjps else {}
+        numbers = values if rule.constant else [given[name] for name in rule.vjps if name in given]
+        weak = guards.weak(y, numbers) if numbers and options.get("dtype") is None else y
+        if isinstance(function, np.ufunc) and type(y) in operands.PYTHON_NUMBERS:
+            function = _of_python_numbers(function, values)
+            y = np.asarray(y)[()] if isinstance(function, np.ufunc) else y
+        result = self._noted(function, args, kwargs, y)
+        if type(weak) in operands.PYTHON_NUMBERS and not result.variable.is_weak:
+            result = self._noted(type(weak), (result,), {}, weak)
+        views.note_views(result, [args, kwargs])
+        return result
+
+    def _noted(self, function: Any, args: tuple, kwargs: dict[str, Any], y: Any) -> Any:
+        """Append an operation to the recording, and return what stands for its result."""
+        if isinstance(y, (list, tuple)):
+            results = [self.traced(member) for member in y]
+            result: Any = type(y)(*results) if hasattr(y, "_fields") else type(y)(results)
+            variable: Any = tuple(t.variable for t in results)
+        else:
+            result = self.traced(y)
+            variable = result.variable
+        line, part = self._place()
+        self.recording.operations.append(Operation(variable, function, self.referred(args), self.referred(kwargs), line, part))
+        return result
+
+    def _check(self, function: Any, args: tuple, kwargs: dict[str, Any]) -> None:
+        if kwargs.get("out") is not None:
+            raise NotImplementedError(f"a program cannot write into an array with out=; write t[...] = {function.__name__}(...)")
+
+    def referred(self, value: Any) -> Any:
+        """Return an argument, or a result, with variables in the place of traced values and arrays."""
+        if isinstance(value, Tensor):
+            if value.level is not self:
+                guards.check_encloses(value.level, self)
+            return value.variable  # type: ignore[attr-defined]
+        if isinstance(value, ndarray):
+            return self.constant(value)
+        return operands.within(value, self.referred)
+
+    def constant(self, array: ndarray) -> Variable:
+        """Return the variable of a constant array. Arrays with the same content have one."""
+        key = array.shape, array.dtype.str, array.strides, hashlib.sha256(array.tobytes()).digest()
+        if key not in self.constants:
+            variable = self.constants[key] = Variable("", array.shape, array.dtype)
+            self.recording.constants[variable] = memory.locked(memory.copied(array))
+        return self.constants[key]
+
+    # ---- Lines and names ----
+
+    def _place(self) -> tuple[str, str]:
+        """Return the line of the user's program, and whether the backward pass runs."""
+        frame, in_backward = user_frame()
+        line = f"{frame.f_code.co_filename}, line {frame.f_lineno}, in {frame.f_code.co_name}"
+        return line, "backward" if in_backward else "forward"
+
+
+def _of_python_numbers(function: Any, values: tuple) -> Any:
+    """Return the operator of Python for a ufunc, where it gives the same for Python numbers and does not raise."""
+    if function is np.divide and type(values[1]) is float and values[1]:
+        return operator.truediv
+    return OF_PYTHON_NUMBERS.get(function, function)
+
+
+def _last_part(path: str) -> str:
+    """Return the last name in a path: ``w`` of ``theta['layers'][0]['w']``."""
+    found = [part for part in path.replace("[", ".").replace("]", "").replace("'", "").split(".") if part.isidentifier()]
+    return found[-1] if found else ""
+
+
+def is_traced(leaf: Any) -> bool:
+    """Return whether a leaf of the arguments is an input of the program, and not a part of it."""
+    if isinstance(leaf, (ndarray, np.generic)):
+        return leaf.dtype.kind in "fcbiu"
+    return isinstance(leaf, (float, complex, Tensor))
+
+
+def trace(fun: Callable, args: tuple, kwargs: dict[str, Any]) -> Recording:
+    """Run a function once, and return what it did."""
+    check_callable(fun)
+    recording = Recording(fun)
+    level = TraceLevel(recording)
+    try:
+        leaves, structure = tree.flatten((args, kwargs))
+        paths = [place_of(fun, path) for path in tree.paths(structure)]
+        given = [level.input(leaf, path) if is_traced(leaf) else leaf for leaf, path in zip(leaves, paths)]
+        recording.in_tree = tree.unflatten(structure, [level.referred(x) if isinstance(x, Traced) else x for x in given])
+        new_args, new_kwargs = tree.unflatten(structure, given)
+        recording.outputs = tree.map(level.referred, fun(*new_args, **new_kwargs))
+    finally:
+        level.close()
+    give_names(recording)
+    return recording
+
+
+def place_of(fun: Callable, path: tuple) -> str:
+    """Return the path to a leaf as one writes it in the function: ``theta['w']``."""
+    where, which = (key.idx if hasattr(key, "idx") else key.key for key in path[:2])  # in args or in kwargs
+    names = list(signature_of(fun).parameters)
+    name = which if where else (names[which] if which < len(names) else f"args[{which}]")
+    return f"{name}{tree.keystr(path[2:])}"
+
+
+def give_names(recording: Recording) -> None:
+    """Give each variable a name of its own."""
+    used: dict[str, int] = {}
+    found = [*recording.inputs, *recording.constants, *(v for operation in recording.operations for v in operation.results)]
+    for variable in found:
+        base = variable.name or "v"
+        used[base] = uses = used.get(base, 0) + 1
+        variable.name = base if uses == 1 and variable.name else f"{base}{uses - 1}" if base == "v" else f"{base}_{uses}"
