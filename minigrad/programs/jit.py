@@ -17,7 +17,7 @@ from .. import boundary, operands, tree
 from ..arguments import whole_numbers
 from ..functions import check_callable, name_of, signature_of, wraps
 from .calls import MISS, quick
-from .tracing import is_traced, place_of, trace
+from .tracing import OuterTensorError, is_traced, place_of, trace
 
 MANY = 10  # so many values of one static argument bring a warning
 
@@ -99,7 +99,10 @@ def jit(
         programs = known.setdefault(kinds, [])
         compiled = next((compiled for form, compiled in programs if form == structure), None)
         if compiled is None:
-            recording = trace(static.fun_of_marked, *static.marked(args, kwargs))
+            try:
+                recording = trace(static.fun_of_marked, *static.marked(args, kwargs))
+            except OuterTensorError:  # the function takes from outside what is being differentiated
+                return fun(*args, **kwargs)
             run = compile_recording(recording)
             is_static = [kind[0] is Static for kind in kinds]
             compiled = Compiled(run, tree.structure(recording.outputs), quick(args, kwargs, is_static, run, recording.outputs))

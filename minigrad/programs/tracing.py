@@ -31,6 +31,10 @@ class ConcretizationTypeError(operands.TensorConversionError):
     """A program would depend on a value in a way that cannot be recorded, such as by an ``if``."""
 
 
+class OuterTensorError(TypeError):
+    """A program would depend on a value that an enclosing call differentiates, and that is not among its arguments."""
+
+
 # ---- Values ---------------------------------------------------------------------------------------------------------
 
 
@@ -199,6 +203,10 @@ class TraceLevel(Level):
         if isinstance(value, Tensor):
             if value.level is not self:
                 guards.check_encloses(value.level, self)
+                raise OuterTensorError(
+                    f"a program would depend on a value that is being differentiated, in {guards.user_line()}, and that is not among "
+                    f"its arguments. Pass the value as an argument"
+                )
             return value.variable  # type: ignore[attr-defined]
         if isinstance(value, ndarray):
             return self.constant(value)
