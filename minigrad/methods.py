@@ -8,7 +8,7 @@ import numpy as np
 
 from . import guards
 from .memory import innermost, is_writable
-from .table import primitive
+from .table import defvjp, primitive
 from .views import placed
 
 FLOAT16 = np.dtype(np.float16)
@@ -62,6 +62,17 @@ def _fill(array: Any, value: Any) -> None:
 def widened(x: Any) -> Any:
     """The value in float32 if it is in float16, which has too few digits to count and to add in."""
     return astype(x, np.float32) if getattr(x, "dtype", None) == FLOAT16 else x
+
+
+@primitive
+def checked(x: Any, is_wrong: Any, message: str) -> Any:
+    """The value itself. It is an error if a condition holds for some element."""
+    if np.any(is_wrong):
+        raise ValueError(message)
+    return x
+
+
+defvjp(checked, x=lambda g: g, is_wrong=None, message=None)
 
 
 @primitive

@@ -21,10 +21,10 @@ from ..arguments import Arguments
 from ..functions import check_callable, signature_of
 from ..graph import Level, Node, describe
 from ..inside.trace import user_frame
-from ..table import Rule
-from ..tensor import Tensor, unwrap
+from ..table import Rule, rule_of, ufunc_methods
+from ..tensor import Tensor, record, top_level, unwrap
 from . import helpers
-from .operations import Method, Operation, Recording, Variable
+from .operations import Operation, Recording, Variable, name_of_function
 
 
 class ConcretizationTypeError(operands.TensorConversionError):
@@ -66,6 +66,13 @@ class Traced(Tensor):
     def variable(self) -> Variable:
         """What stands for it in the recording."""
         return self.level.variables[self.node]  # type: ignore[attr-defined]
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__" and not kwargs:
+            return record(rule_of(ufunc), inputs, {})
+        if method in ("reduce", "accumulate", "reduceat", "outer") and top_level([inputs, kwargs]) is self.level:
+            return record(Rule(getattr(ufunc, method)), inputs, kwargs)
+        return ufunc_methods[method](ufunc, *inputs, **kwargs)
 
     def snapshot(self) -> Traced:
         return Traced(self.value, self.node, self.level)
@@ -121,6 +128,25 @@ OF_PYTHON_NUMBERS = {
 }
 
 
+WRITE = {np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
+# The shape of the result depends on the values.
+FORM_BY_VALUES = {
+    getattr(np, name) for name in (
+        "nonzero flatnonzero argwhere unique unique_all unique_counts unique_inverse unique_values union1d intersect1d setdiff1d "
+        "setxor1d trim_zeros".split()
+    ) if hasattr(np, name)
+}
+SHAPE_ARGUMENTS = set(
+    "shape newshape new_shape num reps repeats axis axes N M pad_width indices_or_sections minlength deg obj offset n ddof".split()
+)
+NO_MASK = "Keep all elements: np.where(mask, t, 0), or where=mask in a reduction such as np.sum."
+# The dtype or the shape of the result may be another one for other values. A program raises then.
+FORM_IS_CHECKED = {
+    np.bincount, np.linalg.eig, np.linalg.eigvals, np.linalg.lstsq, np.roots, np.poly, np.polydiv, np.polymul, np.polyadd, np.polysub,
+    np.real_if_close, *(getattr(np.emath, name) for name in "sqrt log log10 log2 logn power arccos arcsin arctanh".split()),
+}
+
+
 class TraceLevel(Level):
     """The level of a function that is being recorded. It is the outermost one."""
 
@@ -166,7 +192,7 @@ class TraceLevel(Level):
             return function.__wrapped__(*args, **kwargs)  # one of NumPy's functions after the other
         elif rule.composition and any(callable(a) and not isinstance(a, (type, Tensor)) for a in (*args, *kwargs.values())):
             return rule.composition(*args, **kwargs)
-        self._check(function, args, kwargs)
+        self._check(rule, function, args, kwargs)
         values, options = unwrap(args, self), unwrap(kwargs, self)
         y = compute(*values, **options)
         given = rule.bind(values, options) if rule.vjps else {}
@@ -176,10 +202,18 @@ class TraceLevel(Level):
             function = _of_python_numbers(function, values)
             y = np.asarray(y)[()] if isinstance(function, np.ufunc) else y
         result = self._noted(function, args, kwargs, y)
+        if function in FORM_IS_CHECKED:
+            result = operands.within([result], self._as_recorded)[0]
         if type(weak) in operands.PYTHON_NUMBERS and not result.variable.is_weak:
             result = self._noted(type(weak), (result,), {}, weak)
         views.note_views(result, [args, kwargs])
         return result
+
+    def _as_recorded(self, t: Any) -> Any:
+        """Return a result that has been checked to have the same shape and dtype in each run."""
+        if not isinstance(t, Traced):
+            return operands.within(t, self._as_recorded)
+        return self._noted(helpers.as_recorded, (t, t.shape, t.dtype), {}, t.value)
 
     def _noted(self, function: Any, args: tuple, kwargs: dict[str, Any], y: Any) -> Any:
         """Append an operation to the recording, and return what stands for its result."""
@@ -194,9 +228,20 @@ class TraceLevel(Level):
         self.recording.operations.append(Operation(variable, function, self.referred(args), self.referred(kwargs), line, part))
         return result
 
-    def _check(self, function: Any, args: tuple, kwargs: dict[str, Any]) -> None:
-        if kwargs.get("out") is not None:
-            raise NotImplementedError(f"a program cannot write into an array with out=; write t[...] = {function.__name__}(...)")
+    def _check(self, rule: Rule, function: Any, args: tuple, kwargs: dict[str, Any]) -> None:
+        """Raise if a call writes into an array, or if the form of its result depends on values."""
+        name = name_of_function(function)
+        if any(isinstance(x, (ndarray, Traced)) for x in np.atleast_1d(kwargs.get("out"))) or function in WRITE:
+            raise NotImplementedError(f"{name} was to write into an array, which a program cannot: write t[index] = value, or t[...] = {name}(...)")
+        if function in FORM_BY_VALUES or (function is np.where and len(args) + len(kwargs) == 1):
+            refuse_value(f"The shape of the result of {name}", f"{NO_MASK} {STATIC}")
+        if function is operator.getitem and any(t.dtype == bool for t in views.tensors([args[1]])):
+            refuse_value("The shape of a[mask]", f"{NO_MASK} {STATIC}")
+        for argument, value in rule.bind(args, kwargs).items():
+            decides = argument in SHAPE_ARGUMENTS or (argument == "condition" and function is not np.where) or (
+                argument == "bins" and np.ndim(value) == 0)
+            if decides and views.tensors([value]):
+                refuse_value(f"{name}({argument}=), which decides about the shape of the result,", STATIC)
 
     def referred(self, value: Any) -> Any:
         """Return an argument, or a result, with variables in the place of traced values and arrays."""

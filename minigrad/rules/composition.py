@@ -182,9 +182,8 @@ def _edges(column, bins, limits, plain_edges):
     if limits is None and np.size(column) == 0:
         return plain_edges
     low, high = (np.min(column), np.max(column)) if limits is None else limits
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    return np.linspace(low, high, np.size(plain_edges))
+    half = 0.5 * (low == high)
+    return np.linspace(low - half, high + half, np.size(plain_edges))
 
 
 def _bin(column, edges):

@@ -6,7 +6,7 @@ functions instead, if there are Tensors among the arguments.
 
 import numpy as np
 
-from ..methods import astype
+from ..methods import astype, checked
 from ..table import find_tensor
 from .composition import stacked
 from .shaping import in_memory
@@ -42,8 +42,7 @@ def asfortranarray(a, dtype=None, *, like=None):
 def asarray_chkfinite(a, dtype=None, order=None):
     """Do the same as `asarray`, and raise if a number is infinite or NaN."""
     result = asarray(a, order=order)
-    if not np.all(np.isfinite(result)):
-        raise ValueError("array must not contain infs or NaNs")
+    result = checked(result, ~np.isfinite(result), "array must not contain infs or NaNs")
     return asarray(result, dtype, order)
 
 
