@@ -25,20 +25,30 @@ class Training:
     seconds: float
 
 
-def train(problem: Problem, start: dict[str, Any], n_steps: int, learning_rate: float) -> Training:
+def train(problem: Problem, start: dict[str, Any], n_steps: int, learning_rate: float, jit: bool = False) -> Training:
     """Run the training loop on a problem and print its progress."""
     print("\nThe descent\n")
     print(f"  {'step':>9}  {'mean squared error':>18}  {'distance to minimum':>19}", flush=True)
     watcher = _Watcher(problem, n_steps)
     try:
         losses, theta = model_optimization_loop(
-            start, linear_model, mseloss, problem.x, problem.y, n_steps, learning_rate, callback=watcher
+            start, linear_model, mseloss, problem.x, problem.y, n_steps, learning_rate, callback=watcher, jit=jit
         )
         seconds = time.perf_counter() - watcher.began
     finally:
         watcher.clear_bar()
     watcher.print_line(n_steps, theta, problem.loss(theta))
     return Training(losses, theta, np.array([*watcher.path, vector(theta)]), seconds)
+
+
+def microseconds_a_step(problem: Problem, start: dict[str, Any], learning_rate: float, jit: bool) -> float:
+    """Return how long a step takes: the median of 200 steps."""
+    times: list[float] = []
+    model_optimization_loop(
+        start, linear_model, mseloss, problem.x, problem.y, 201, learning_rate, jit=jit,
+        callback=lambda *args: times.append(time.perf_counter()),
+    )
+    return 1e6 * float(np.median(np.diff(times)))
 
 
 class _Watcher:
