@@ -83,7 +83,7 @@ def test_gradients_of_many_kinds():
 
 
 def test_a_program_without_inputs_or_operations():
-    check(lambda: (1.0, "a"[:0] and 2.0, np.ones(3)))
+    check(lambda: (1.0, 2, np.ones(3)))
     check(lambda x: (x, x), 1.0)
     check(lambda x: x, X)
 
