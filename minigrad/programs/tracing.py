@@ -23,7 +23,7 @@ from ..graph import Level, Node, describe
 from ..inside.trace import user_frame
 from ..table import Rule, rule_of, ufunc_methods
 from ..tensor import Tensor, record, top_level, unwrap
-from . import helpers
+from . import helpers, writing
 from .operations import Operation, Recording, Variable, name_of_function
 
 
@@ -166,7 +166,7 @@ class TraceLevel(Level):
         if isinstance(value, (float, complex)) and not isinstance(value, np.generic):
             value = float(value) if isinstance(value, float) else complex(value)
         t = self.traced(value)
-        t.variable.path, t.variable.name = path, _last_part(path)
+        t.variable.path, t.variable.base = path, _last_part(path)
         self.recording.inputs.append(t.variable)
         return t
 
@@ -300,7 +300,7 @@ def trace(fun: Callable, args: tuple, kwargs: dict[str, Any]) -> Recording:
         recording.outputs = tree.map(level.referred, fun(*new_args, **new_kwargs))
     finally:
         level.close()
-    give_names(recording)
+    writing.give_names(recording)
     return recording
 
 
@@ -310,13 +310,3 @@ def place_of(fun: Callable, path: tuple) -> str:
     names = list(signature_of(fun).parameters)
     name = which if where else (names[which] if which < len(names) else f"args[{which}]")
     return f"{name}{tree.keystr(path[2:])}"
-
-
-def give_names(recording: Recording) -> None:
-    """Give each variable a name of its own."""
-    used: dict[str, int] = {}
-    found = [*recording.inputs, *recording.constants, *(v for operation in recording.operations for v in operation.results)]
-    for variable in found:
-        base = variable.name or "v"
-        used[base] = uses = used.get(base, 0) + 1
-        variable.name = base if uses == 1 and variable.name else f"{base}{uses - 1}" if base == "v" else f"{base}_{uses}"
