@@ -81,7 +81,7 @@ class Simplifier:
     def add(self, operation: Operation) -> None:
         """Add an operation, if its result is not known without it."""
         args, kwargs = (replaced(given, lambda v: self.same.get(v, v)) for given in (operation.args, operation.kwargs))
-        new: Any = replace(operation, args=args, kwargs=_given(operation.function, kwargs))
+        new: Any = _without_defaults(replace(operation, args=args, kwargs=kwargs))
         for step in (self.folded, self.shorter, self.neutral, self.without_broadcasts, self.known):
             new = step(new) if isinstance(new, Operation) else new
         if isinstance(new, Operation):
@@ -117,6 +117,8 @@ class Simplifier:
         values = {v: self.constants[v] for v in operands if v in self.constants}
         if new.function in (np.zeros_like, np.ones_like, np.full_like) and isinstance(new.args[0], Variable) and not new.args[0].is_weak:
             values.setdefault(new.args[0], np.broadcast_to(np.zeros((), new.args[0].dtype), new.args[0].shape))
+        if new.function is np.where and _are_equal_numbers(new.args[1:]):
+            return self.constant(np.full(new.shape, new.args[1], new.dtype))
         if not is_pure(new.function) or any(v not in values for v in operands):
             return new
         with np.errstate(all="ignore"):
@@ -214,27 +216,37 @@ def _axes(transpose: Operation) -> list[int]:
     return list(range(n))[::-1] if axes is None else [int(i) % n for i in axes]
 
 
+def _are_equal_numbers(values: tuple) -> bool:
+    return len(values) == 2 and all(type(x) in (int, float) for x in values) and repr(float(values[0])) == repr(float(values[1]))
+
+
 def _form(value: Any) -> tuple:
     return (value.shape, value.dtype) if isinstance(value, Variable) else (np.shape(value), np.result_type(value))
 
 
-def _given(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return the keywords of a call without those that have their default."""
-    defaults = _defaults(function) if kwargs else {}
-    return {name: value for name, value in kwargs.items() if not (name in defaults and _is_same(value, defaults[name]))}
+def _without_defaults(new: Operation) -> Operation:
+    """Return a call without the arguments that have their default."""
+    defaults = _defaults(new.function)
+    args, kwargs = new.args, {name: value for name, value in new.kwargs.items() if not _is_default(defaults, name, value)}
+    while args and not kwargs and len(args) <= len(defaults) and _is_default(defaults, list(defaults)[len(args) - 1], args[-1]):
+        args = args[:-1]
+    return replace(new, args=args, kwargs=kwargs)
 
 
-def _is_same(value: Any, default: Any) -> bool:
-    return value is default or value is np._NoValue or (type(value) is type(default) in (bool, str) and value == default)
+def _is_default(defaults: dict[str, Any], name: str, value: Any) -> bool:
+    if isinstance(value, Variable) or name not in defaults or defaults[name] is inspect.Parameter.empty:
+        return False
+    default = defaults[name]
+    return value is default or (default is np._NoValue and value in (None, False)) or (type(value) in (bool, str) and value == default)
 
 
 @cache
 def _defaults(function: Any) -> dict[str, Any]:
+    """Return the parameters of a function of NumPy and their defaults."""
     try:
-        parameters = inspect.signature(function).parameters
+        return {name: p.default for name, p in inspect.signature(function).parameters.items() if "VAR" not in p.kind.name}
     except (TypeError, ValueError):
         return {}
-    return {name: None if p.default is np._NoValue else p.default for name, p in parameters.items() if p.default is not p.empty}
 
 
 def _key(value: Any) -> Any:

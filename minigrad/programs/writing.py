@@ -14,10 +14,9 @@ import numpy as np
 from numpy import ndarray
 
 from .. import tree
-from ..functions import name_of
+from ..functions import name_of, signature_of
 from ..inside.writing import INFIX
-from . import helpers
-from .operations import Method, Operation, Recording, Variable, name_of_function, variables
+from .operations import Method, Operation, Recording, Variable, name_of_function
 
 OPERATORS = INFIX | {
     operator.add: "+", operator.sub: "-", operator.mul: "*", operator.truediv: "/", operator.lt: "<", operator.le: "<=",
@@ -26,7 +25,7 @@ OPERATORS = INFIX | {
 }
 SIGNS = {np.negative: "-", operator.neg: "-", np.invert: "~"}
 SMALL = 20  # numbers: a larger constant is not written out
-COMMENTS = {"forward": "# Forward", "backward": "# Backward: the derivatives, from the last operation to the first", "end": ""}
+DTYPES = {"float64": "float", "int64": "int", "bool": "bool", "complex128": "complex"}
 
 
 class Source:
@@ -48,7 +47,6 @@ class Source:
         name = name_of(recording.fun)
         self.name = name if name.isidentifier() else "program"
         give_names(recording, self.name)
-        self.names = {id(fun): fun for operation in recording.operations for fun in [operation.function] if not is_written(fun)}
         constants = [self.constant(variable, array) for variable, array in recording.constants.items()]
         self.body = "\n".join(self.lines())
         self.constants = "\n".join(line for line in constants if line)
@@ -67,16 +65,22 @@ class Source:
     def modules(self) -> list[str]:
         """The imports that the program needs besides NumPy."""
         text = self.body + self.helpers
-        return [f"import {name}" for name in ("math", "scipy.special", "scipy.linalg") if f"{name}." in text]
+        found = [f"import {name}" for name in ("math", "scipy.special", "scipy.linalg") if f"{name}." in text]
+        return found + ["from minigrad import tree"] * (" tree." in text)
 
     def origins(self) -> list[str]:
         """Lines that get what is handed over."""
         arrays = [name for name, value in self.handed_over.items() if isinstance(value, ndarray)]
         others = {name: value for name, value in self.handed_over.items() if name not in arrays}
-        lines = [f"from {value.__module__} import {value.__name__} as {name}" if getattr(value, "__module__", "__main__") != "__main__" and "<" not in value.__qualname__
-                 else f"# {name} is a function of yours: define it here" for name, value in others.items()]
+        lines = []
+        for name, value in others.items():
+            module, path = getattr(value, "__module__", "__main__"), getattr(value, "__qualname__", "<")
+            if module == "__main__" or not path.isidentifier():
+                lines.append(f"# {name}, of your own program, has to be defined here")
+            else:
+                lines.append(f"from {module} import {path}" + (f" as {name}" if name != path else ""))
         if arrays:
-            lines += ["# Stored by np.savez('constants.npz', **program.constants):", "constants = np.load('constants.npz')"]
+            lines += ["# np.savez('constants.npz', **program.constants) stores them", "constants = np.load('constants.npz')"]
             lines += [f"{name} = constants['{name}']" for name in arrays]
         return lines
 
@@ -95,25 +99,46 @@ class Source:
         doc = (getattr(recording.fun, "__doc__", None) or "").partition("\n")[0]
         if doc:
             lines.append(f'    """{doc}"""')
-        rows = [(f"{v.name} = {v.path}", describe(v)) for v in recording.inputs if v.path != v.name]
-        part = ""
+        leaves = tree.leaves(recording.in_tree)
+        rows = [(f"{v.name} = {self.place(v, leaves)}", describe(v)) for v in recording.inputs if v.path != v.name]
+        part, has_derivatives = "", False
         for operation in recording.operations:
             if operation.part != part:
                 part = operation.part
-                rows.append((COMMENTS[part], ""))
-            left = ", ".join(v.name for v in operation.results) + ("," if isinstance(operation.result, tuple) and len(operation.results) == 1 else "")
-            rows.append((f"{left} = {self.call(operation)}", "; ".join(map(describe, operation.results))))
+                rows += [(comment, "") for comment in [self.comment(part, has_derivatives)] if comment]
+                has_derivatives |= part == "backward"
+            left = ", ".join(v.name for v in operation.results)
+            comma = "," * (isinstance(operation.result, tuple) and len(operation.results) == 1)
+            rows.append((f"{left}{comma} = {self.call(operation)}", "; ".join(map(describe, operation.results))))
         width = min(max([len(left) for left, right in rows if right], default=0), 60)
-        lines += [f"    {left:{width}}  # {right}".rstrip() if right else f"    {left}" for left, right in rows if left]
-        return [*lines, f"    return {self.tree_text(recording.outputs)}"]
+        lines += [f"    {left:{width}}  # {right}" if right else f"    {left}" for left, right in rows]
+        out = recording.outputs
+        text = ", ".join(map(self.tree_text, out)) if type(out) is tuple and len(out) > 1 else self.tree_text(out)
+        return [*lines, f"    return {text}"]
+
+    def comment(self, part: str, has_derivatives: bool) -> str:
+        """The comment line where a part begins. A function without derivatives has only one part."""
+        if all(operation.part != "backward" for operation in self.recording.operations):
+            return ""
+        if part == "forward":
+            return "# After the backward pass" if has_derivatives else "# Forward"
+        return "# Backward: the derivatives, from the last operation to the first" if part == "backward" else ""
+
+    def place(self, variable: Variable, leaves: list) -> str:
+        """Return an expression for an input. Some containers that the user registered have no names for their members."""
+        if "<" not in variable.path:
+            return variable.path
+        args, kwargs = self.recording.in_tree
+        names = [name for name in positional_names(self.recording.fun, len(args))]
+        given = "{" + ", ".join(f"{name!r}: {name}" for name in kwargs) + "}"
+        return f"tree.leaves((({', '.join(names)},), {given}))[{leaves.index(variable)}]"
 
     def parameters(self) -> str:
         """The parameters of the function: the arguments of the recorded call."""
         args, kwargs = self.recording.in_tree
         names = positional_names(self.recording.fun, len(args))
-        if len(names) < len(args) or any(name.startswith("*") for name in names):
-            names = [name for name in names if not name.startswith("*")] + [name for name in names if name.startswith("*")]
-        return ", ".join([*names, *(["*", *kwargs] if kwargs else [])])
+        takes_rest = any(name.startswith("*") for name in names)
+        return ", ".join([*names, *(["*"] if kwargs and not takes_rest else []), *kwargs])
 
     def call(self, operation: Operation) -> str:
         """Return an operation as an expression."""
@@ -134,6 +159,8 @@ class Source:
         """Return the name of a function. One of the user's is handed over."""
         if is_written(function):
             return name_of_function(function)
+        if getattr(builtins, getattr(function, "__name__", ""), None) is function:
+            return function.__name__
         name = function.__name__ if function.__name__.isidentifier() else "function"
         while self.handed_over.get(name, function) is not function:
             name += "_"
@@ -145,17 +172,25 @@ class Source:
         return f"({text})" if text.startswith("-") or isinstance(value, (complex, tuple)) else text
 
     def index(self, index: Any) -> str:
-        return ", ".join(map(self.text, index)) + ("," if len(index) == 1 else "") if isinstance(index, tuple) and index else self.text(index)
+        """Return an index as it stands between brackets."""
+        if isinstance(index, tuple) and index:
+            return ", ".join(map(self.index_part, index)) + "," * (len(index) == 1)
+        return self.index_part(index)
+
+    def index_part(self, part: Any) -> str:
+        if not isinstance(part, slice):
+            return self.text(part)
+        ends = ["" if end is None else self.text(end) for end in (part.start, part.stop, part.step)]
+        return ":".join(ends[: 2 if part.step is None else 3])
 
     def text(self, value: Any) -> str:
         """Return an argument as an expression."""
         if isinstance(value, Variable):
             return value.name
         if isinstance(value, slice):
-            parts = ["" if part is None else self.text(part) for part in (value.start, value.stop, value.step)]
-            return ":".join(parts[: 2 if value.step is None else 3])
+            return f"slice({', '.join(map(self.text, (value.start, value.stop, value.step)))})"
         if isinstance(value, (list, tuple)):
-            inside = ", ".join("slice(None)" if member == slice(None) else self.text(member) if not isinstance(member, slice) else repr(member) for member in value)
+            inside = ", ".join(map(self.text, value))
             return f"[{inside}]" if isinstance(value, list) else f"({inside}{',' if len(value) == 1 else ''})"
         if isinstance(value, dict):
             return "{" + ", ".join(f"{key!r}: {self.text(member)}" for key, member in value.items()) + "}"
@@ -166,7 +201,7 @@ class Source:
         if isinstance(value, type) and issubclass(value, np.generic):
             return f"np.{value.__name__}"
         if isinstance(value, type) or callable(value):
-            return value.__name__ if getattr(builtins, value.__name__, None) is value else self.function(value)
+            return self.function(value)
         return number_text(value)
 
     def tree_text(self, out: Any) -> str:
@@ -181,8 +216,10 @@ class Source:
         if type(out) is dict:
             return "{" + ", ".join(f"{key!r}: {self.tree_text(member)}" for key, member in out.items()) + "}"
         leaves, structure = tree.flatten(out)
-        if structure and leaves != [out]:
-            self.handed_over["join"] = None
+        if structure and out is not None:
+            name = f"structure{sum(name.startswith('structure') for name in self.handed_over)}"
+            self.handed_over[name] = structure
+            return f"tree.unflatten({name}, [{', '.join(map(self.tree_text, leaves))}])"
         return self.text(out)
 
 
@@ -208,20 +245,18 @@ def number_text(value: Any) -> str:
 
 def array_text(array: ndarray) -> str | None:
     """Return an expression for a constant array, or None if it is too large."""
-    dtype = "" if array.dtype in (float, int, bool, complex) else f", np.{array.dtype.name}"
+    name = DTYPES.get(array.dtype.name, f"np.{array.dtype.name}")
+    dtype = "" if array.dtype.name in DTYPES else f", {name}"
     shape = repr(array.shape) if array.ndim != 1 else str(array.size)
     first = array[(0,) * array.ndim] if array.size else array.dtype.type(0)
     if array.tobytes() == first.tobytes() * array.size:
-        if array.tobytes().strip(b"\0") == b"":
-            return f"np.zeros({shape}{f', {self_dtype(array)}' if array.dtype != float else ''})"
-        return f"np.full({shape}, {number_text(first.item())}{f', {self_dtype(array)}' if array.dtype not in (float, int, bool, complex) else ''})"
+        is_zero = not array.tobytes().strip(b"\0")
+        if is_zero:
+            return f"np.zeros({shape})" if array.dtype == float else f"np.zeros({shape}, {name})"
+        return f"np.full({shape}, {number_text(first.item())}{dtype})"
     if array.ndim == 1 and array.dtype == int and np.array_equal(array, np.arange(first, first + array.size)):
         return f"np.arange({first}, {first + array.size})" if first else f"np.arange({array.size})"
     return f"np.array({number_text(array.tolist())}{dtype})" if array.size <= SMALL else None
-
-
-def self_dtype(array: ndarray) -> str:
-    return {"float64": "float", "int64": "int", "bool": "bool", "complex128": "complex"}.get(array.dtype.name, f"np.{array.dtype.name}")
 
 
 def is_helper(function: Any) -> bool:
@@ -231,9 +266,10 @@ def is_helper(function: Any) -> bool:
 
 def is_written(function: Any) -> bool:
     """Return whether a function has a name that the program knows: of NumPy, SciPy, Python, or a helper."""
-    if isinstance(function, Method) or is_helper(function) or isinstance(function, np.ufunc) or isinstance(getattr(function, "__self__", None), np.ufunc):
+    ufunc = getattr(function, "__self__", function)
+    if isinstance(function, Method) or is_helper(function):
         return True
-    return getattr(function, "__module__", None) in ("builtins", "_operator") or name_of_function(function).startswith(("np.", "scipy."))
+    return name_of_function(ufunc if isinstance(ufunc, np.ufunc) else function).startswith(("np.", "scipy."))
 
 
 def source_of(function: Any) -> str:
@@ -244,8 +280,7 @@ def source_of(function: Any) -> str:
 
 def positional_names(fun: Callable, n: int) -> list[str]:
     """Return the names of the parameters that take the first n positional arguments of a call."""
-    from ..functions import signature_of
-    names = []
+    names: list[str] = []
     for parameter in signature_of(fun).parameters.values():
         if parameter.kind is parameter.VAR_POSITIONAL and len(names) < n:
             return [*names, f"*{parameter.name}"]
@@ -258,7 +293,8 @@ def give_names(recording: Recording, *reserved: str) -> None:
     """Give each variable a name of its own: the user's name or, without one, v0, v1, and so on; a constant c0, c1."""
     args, kwargs = recording.in_tree
     parameters = {name.lstrip("*") for name in [*positional_names(recording.fun, len(args)), *kwargs]}
-    used = {"np", "math", "scipy", "constants", *reserved, *parameters, *keyword.kwlist, *dir(builtins), *(f.__name__ for f in vars(helpers).values() if is_helper(f) and hasattr(f, "__name__"))}
+    used = {"np", "math", "scipy", "constants", "tree", *reserved, *parameters, *keyword.kwlist, *dir(builtins)}
+    used |= {f.__name__ for operation in recording.operations for f in [operation.function] if not name_of_function(f).startswith("np.")}
     numbers = {"v": 0, "c": 0}
     for variable in [*recording.inputs, *recording.constants, *(v for operation in recording.operations for v in operation.results)]:
         base, prefix = variable.base, "c" if variable in recording.constants else "v"
