@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from .inside.nans import find_nan
     from .inside.profile import profile
     from .programs.jit import jit
+    from .programs.program import Program, program
 
 __all__ = [
     "Tensor", "check_grads", "checkpoint", "crosscheck", "custom_vjp", "defvjp", "explain", "find_nan", "float0", "grad",
-    "graph", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "primitive", "profile", "stop_gradient",
-    "tree", "value_and_grad", "vjp",
+    "graph", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "primitive", "profile", "program",
+    "stop_gradient", "tree", "value_and_grad", "vjp",
 ]
 __version__ = "0.1.0"
 
@@ -34,21 +35,21 @@ if os.environ.get("MINIGRAD_PLAIN", "0") in ("", "0"):
 
     fast.install()
 
-# The tools that look inside a computation or make a program of it. They are loaded when they are first used.
-TOOLS = {
+# The tools that look inside a computation, and programs. They are loaded when they are first used.
+LATE = {
     "check_grads": "inside.checks", "crosscheck": "inside.crosscheck", "explain": "inside.explanation", "find_nan": "inside.nans",
-    "graph": "inside.drawing", "jit": "programs.jit", "profile": "inside.profile",
+    "graph": "inside.drawing", "jit": "programs.jit", "profile": "inside.profile", "program": "programs.program", "Program": "programs.program",
 }
 warned.install()
 globals().pop("graph", None)  # the module minigrad.graph gives way to the function
 
 
 def __getattr__(name: str) -> Any:
-    if name in TOOLS:
-        tool = globals()[name] = getattr(import_module(f"{__name__}.{TOOLS[name]}"), name)
+    if name in LATE:
+        tool = globals()[name] = getattr(import_module(f"{__name__}.{LATE[name]}"), name)
         return tool
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *TOOLS]
+    return [*globals(), *LATE]

@@ -6,6 +6,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -17,6 +18,9 @@ from .. import boundary, operands, tree
 from ..arguments import whole_numbers
 from ..functions import check_callable, name_of, signature_of, wraps
 from .calls import MISS, quick
+from .operations import Recording
+from .program import Program
+from .simplifying import simplified, with_own_outputs
 from .tracing import OuterTensorError, is_traced, place_of, trace
 
 MANY = 10  # so many values of one static argument bring a warning
@@ -100,7 +104,7 @@ def jit(
         compiled = next((compiled for form, compiled in programs if form == structure), None)
         if compiled is None:
             try:
-                recording = trace(static.fun_of_marked, *static.marked(args, kwargs))
+                recording = static.recorded(args, kwargs)
             except OuterTensorError:  # the function takes from outside what is being differentiated
                 return fun(*args, **kwargs)
             run = compile_recording(recording)
@@ -113,7 +117,7 @@ def jit(
         results = compiled.run(*[plain(leaf) for leaf in leaves if is_traced(leaf)])
         return tree.unflatten(compiled.outputs, results)
 
-    jitted.program = lambda *args, **kwargs: program_of(static, args, kwargs)  # type: ignore[attr-defined]
+    jitted.program = lambda *args, **kwargs: Program(with_own_outputs(static.recorded(args, kwargs)))  # type: ignore[attr-defined]
     return jitted
 
 
@@ -146,9 +150,14 @@ class Static:
         self.value = value
 
 
+def unmarked(leaf: Any) -> Any:
+    """Return the value of a leaf, also if it is static."""
+    return leaf.value if isinstance(leaf, Static) else leaf
+
+
 def kind_of(leaf: Any, place: Callable[[], str]) -> tuple:
     """Return what a program depends on: of an input its type, dtype and shape, of a static leaf its value too."""
-    value = leaf.value if isinstance(leaf, Static) else leaf
+    value = unmarked(leaf)
     try:
         operands.refuse_foreign(value)
     except operands.ForeignArrayError as error:
@@ -203,16 +212,18 @@ class StaticArguments:
         new_kwargs = {name: tree.map(Static, value) if name in self.names else value for name, value in kwargs.items()}
         return tuple(new_args), new_kwargs
 
-    @property
-    def fun_of_marked(self) -> Callable:
-        """The function of arguments that are marked."""
+    def recorded(self, args: tuple, kwargs: dict[str, Any]) -> Recording:
+        """Record a call of the function."""
+        if not self.names and not self.numbers:
+            return simplified(trace(self.fun, args, kwargs))
 
         @functools.wraps(self.fun)
-        def unmarking(*args: Any, **kwargs: Any) -> Any:
-            args, kwargs = tree.map(lambda leaf: leaf.value if isinstance(leaf, Static) else leaf, (args, kwargs))
+        def fun_of_marked(*args: Any, **kwargs: Any) -> Any:
+            args, kwargs = tree.map(unmarked, (args, kwargs))
             return self.fun(*args, **kwargs)
 
-        return unmarking if self.names or self.numbers else self.fun
+        recording = simplified(trace(fun_of_marked, *self.marked(args, kwargs)))
+        return replace(recording, fun=self.fun, in_tree=tree.map(unmarked, recording.in_tree))
 
     def place(self, structure: tree.Structure, i: int) -> str:
         """Return the place of a leaf, as the user would write it: ``params['w'][0]``."""
@@ -234,7 +245,3 @@ class StaticArguments:
                 if len(values) < MANY:
                     values.add(kind)
 
-
-def program_of(static: StaticArguments, args: tuple, kwargs: dict[str, Any]) -> Any:
-    """Return the program that would run."""
-    return trace(static.fun_of_marked, *static.marked(args, kwargs))

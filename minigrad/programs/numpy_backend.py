@@ -200,8 +200,8 @@ class Source:
                 args.append(self.numbers[x] if all_float and x in self.numbers else self.value(x))
             else:
                 args.append(self.constant(np.array(float(x)) if all_float and is_number(x) else x))
-        if target:
-            args.append(self.values[target])
+        if target:  # NumPy will read the third argument of maximum and minimum as another operand
+            args.append("out=" * (operation.function in (np.maximum, np.minimum)) + self.values[target])
         return f"{self.constant(operation.function)}({', '.join(args)})"
 
     def short(self, operation: Operation) -> str | None:

@@ -28,12 +28,15 @@ class Variable:
         For a Python number, its type. NumPy calls such numbers weak.
     path : str
         Of an input, how it is reached from the arguments, such as ``theta['w']``. Otherwise "".
+    base : str
+        What the name is made of: the user's name for the value. If it has none, "".
     """
 
     name: str
     shape: tuple
     dtype: Any
     path: str = ""
+    base: str = ""
 
     @property
     def is_weak(self) -> bool:
@@ -63,7 +66,7 @@ class Operation:
     line : str
         The line of the user's program: of a step of the backward pass, the line whose operation is differentiated.
     part : str
-        "forward" or "backward"
+        "forward", "backward", or "end" for the copies that make all outputs arrays of their own.
     """
 
     result: Any
@@ -174,9 +177,11 @@ def run(recording: Recording, *args: Any, **kwargs: Any) -> Any:
     return tree.map(lambda leaf: values[leaf] if isinstance(leaf, Variable) else leaf, recording.outputs)
 
 
+COPY = Method("copy")
+
 # Functions whose results are always new, and never share memory with an argument.
 FRESH = {np.sum, np.mean, np.prod, np.max, np.min, np.var, np.std, np.dot, np.where, np.concatenate, np.stack,
-         np.cumsum, np.cumprod, np.outer, np.tensordot, np.linalg.inv, np.linalg.solve, Method("copy"), np.copy, np.array}
+         np.cumsum, np.cumprod, np.outer, np.tensordot, np.linalg.inv, np.linalg.solve, COPY, np.copy, np.array}
 
 
 def may_share(operation: Operation) -> bool:
@@ -184,6 +189,11 @@ def may_share(operation: Operation) -> bool:
     function = operation.function
     is_ufunc = isinstance(function, np.ufunc) or isinstance(getattr(function, "__self__", None), np.ufunc)
     return not (is_ufunc or function in FRESH or all(v.is_weak for v in operation.results))
+
+
+def is_pure(function: Any) -> bool:
+    """Return whether equal calls of a function have equal results. Of a primitive of the user, this is not known."""
+    return not hasattr(function, "is_primitive")
 
 
 def name_of_function(function: Any) -> str:

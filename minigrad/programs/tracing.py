@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import operator
 import sys
+from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -19,11 +20,11 @@ from numpy import ndarray
 from .. import boundary, guards, memory, methods, operands, tree, views
 from ..arguments import Arguments
 from ..functions import check_callable, signature_of
-from ..graph import Level, Node, describe
-from ..inside.trace import user_frame
+from ..graph import Level, Node, describe, node_numbers
+from ..inside.trace import is_library, watching_frames
 from ..table import Rule, rule_of, ufunc_methods
 from ..tensor import Tensor, record, top_level, unwrap
-from . import helpers
+from . import helpers, writing
 from .operations import Operation, Recording, Variable, name_of_function
 
 
@@ -157,8 +158,8 @@ class TraceLevel(Level):
         self.recording = recording
         self.variables: dict[Node, Variable] = {}
         self.constants: dict[tuple, Variable] = {}  # by content
-        self.inner: dict[Node, Variable] = {}  # the nodes of Tensors of inner levels, to what these hold
-        self.lines: list[tuple[int, str]] = []  # the number of the first node of each forward operation, and its line
+        self.held: dict[Node, Variable] = {}  # for Tensors of inner levels with a name, what they hold
+        self.lines: list[tuple[int, str]] = []  # for each operation, a number between those of nodes before and after, and its line
 
     # A plain number was taken out of a Tensor that holds a traced value. See `guards.taken`.
 
@@ -170,7 +171,7 @@ class TraceLevel(Level):
         if isinstance(value, (float, complex)) and not isinstance(value, np.generic):
             value = float(value) if isinstance(value, float) else complex(value)
         t = self.traced(value)
-        t.variable.path, t.variable.name = path, _last_part(path)
+        t.variable.path, t.variable.base = path, _last_part(path)
         self.recording.inputs.append(t.variable)
         return t
 
@@ -224,7 +225,7 @@ class TraceLevel(Level):
         else:
             result = self.traced(y)
             variable = result.variable
-        line, part = self._place()
+        line, part = self.place()
         self.recording.operations.append(Operation(variable, function, self.referred(args), self.referred(kwargs), line, part))
         return result
 
@@ -267,11 +268,56 @@ class TraceLevel(Level):
 
     # ---- Lines and names ----
 
-    def _place(self) -> tuple[str, str]:
-        """Return the line of the user's program, and whether the backward pass runs."""
-        frame, in_backward = user_frame()
-        line = f"{frame.f_code.co_filename}, line {frame.f_lineno}, in {frame.f_code.co_name}"
-        return line, "backward" if in_backward else "forward"
+    def place(self) -> tuple[str, str]:
+        """Return the line of the user's program, and the part of the program.
+
+        In the backward pass, the line is that of the operation whose derivative is computed.
+        """
+        frame: Any = sys._getframe(1)
+        line, part, node = "", "forward", None
+        while frame is not None and frame.f_code is not trace.__code__:
+            if not is_library(frame):
+                self.find_names(frame)
+                line = line or f"{frame.f_code.co_filename}, line {frame.f_lineno}, in {frame.f_code.co_name}"
+            elif frame.f_code.co_name in ("backward", "gradient_for"):
+                part = "backward"
+                if node is None and frame.f_code.co_name == "backward" and "g" in frame.f_locals:
+                    node = frame.f_locals["node"]
+                    self.name(frame.f_locals["g"], self.held.get(node))
+            frame = frame.f_back
+        if node is not None:
+            line = self.lines[max(bisect_left(self.lines, (-node.number, "")) - 1, 0)][1]
+        self.lines.append((-next(node_numbers), line))
+        return line, part
+
+    def of_level(self, t: Any) -> Any:
+        """Return the traced value in a Tensor of an inner level, and anything else as it is."""
+        while isinstance(t, Tensor) and t.level is not self:
+            t = t.value
+        return t
+
+    def find_names(self, frame: Any) -> None:
+        """Give values the names of the variables of the user that hold them. Note what Tensors hold."""
+        for name, t in list(frame.f_locals.items()):
+            value = self.of_level(t)
+            if isinstance(value, Traced):
+                self.held[t.node] = value.variable
+                if name.isidentifier() and not name.startswith("_"):
+                    value.variable.base = value.variable.base or name
+
+    def name(self, g: Any, of: Variable | None) -> None:
+        """Name a cotangent or a gradient: ``d_w`` for that of ``w``."""
+        value = self.of_level(g)
+        if isinstance(value, Traced) and of is not None and of.base:
+            value.variable.base = value.variable.base or f"d_{of.base}"
+
+    def returned(self, frame: Any, result: Any) -> None:
+        """Find names when a function returns."""
+        if not is_library(frame):
+            self.find_names(frame)
+        elif frame.f_code is boundary.gradient_for.__code__:
+            leaf = self.of_level(frame.f_locals["leaf"])
+            self.name(result, leaf.variable if isinstance(leaf, Traced) else None)
 
 
 def _of_python_numbers(function: Any, values: tuple) -> Any:
@@ -305,10 +351,12 @@ def trace(fun: Callable, args: tuple, kwargs: dict[str, Any]) -> Recording:
         given = [level.input(leaf, path) if is_traced(leaf) else leaf for leaf, path in zip(leaves, paths)]
         recording.in_tree = tree.unflatten(structure, [level.referred(x) if isinstance(x, Traced) else x for x in given])
         new_args, new_kwargs = tree.unflatten(structure, given)
-        recording.outputs = tree.map(level.referred, fun(*new_args, **new_kwargs))
+        with watching_frames(level.returned):
+            out = fun(*new_args, **new_kwargs)
+        recording.outputs = tree.map(level.referred, out)
     finally:
         level.close()
-    give_names(recording)
+    writing.give_names(recording)
     return recording
 
 
@@ -318,13 +366,3 @@ def place_of(fun: Callable, path: tuple) -> str:
     names = list(signature_of(fun).parameters)
     name = which if where else (names[which] if which < len(names) else f"args[{which}]")
     return f"{name}{tree.keystr(path[2:])}"
-
-
-def give_names(recording: Recording) -> None:
-    """Give each variable a name of its own."""
-    used: dict[str, int] = {}
-    found = [*recording.inputs, *recording.constants, *(v for operation in recording.operations for v in operation.results)]
-    for variable in found:
-        base = variable.name or "v"
-        used[base] = uses = used.get(base, 0) + 1
-        variable.name = base if uses == 1 and variable.name else f"{base}{uses - 1}" if base == "v" else f"{base}_{uses}"
