@@ -160,9 +160,10 @@ def kind_of(leaf: Any, place: Callable[[], str]) -> tuple:
     try:
         hash(value)
     except TypeError:
+        reason = "it was declared static" if isinstance(leaf, Static) else "only numbers and arrays of numbers are inputs of a program"
         raise TypeError(
-            f"{place()} is static, so it must be hashable, and is of type {type(value)}. A program is kept for each value of it. "
-            f"Arrays of numbers are inputs of a program: pass them in arguments that are not static"
+            f"{place()} is of type {type(value)}. It is static, because {reason}; and a program is kept for each value of what is "
+            f"static, so it must be hashable"
         ) from None
     return Static, type(value), value
 

@@ -84,7 +84,7 @@ class Source:
 
     def compiled(self) -> Callable[..., list]:
         """Write the source, and compile it."""
-        inputs = ", ".join(self.values[v] for v in self.recording.inputs)
+        inputs = "".join(f"{self.values[v]}, " for v in self.recording.inputs)
         for i, operation in enumerate(self.operations):
             self.write(i, operation)
         results = ", ".join(map(self.output, self.outputs))
@@ -92,7 +92,7 @@ class Source:
         if doubtful:
             self.lines.append(f"if not ({' and '.join(f'isfinite({number})' for number in doubtful)}): return again({inputs})")
         body = "\n  ".join([*self.lines, f"return [{results}]"])
-        source = f"def program({inputs}):\n try:\n  {body}\n except Exception as error:\n  return again({inputs}, error=error)"
+        source = f"def program({inputs}):\n try:\n  {body}\n except Exception as error:\n  return again({inputs}error=error)"
         exec(compile(source, "<a program of minigrad.jit>", "exec"), self.namespace)
         return self.namespace.pop("program")  # else the function would hold itself
 

@@ -188,7 +188,7 @@ class TraceLevel(Level):
         if function in helpers.HELPERS:
             function, args, kwargs = helpers.HELPERS[function](*args, **kwargs)
             compute = function
-        elif getattr(function, "__module__", "").startswith("minigrad."):
+        elif (getattr(function, "__module__", None) or "").startswith("minigrad."):
             return function.__wrapped__(*args, **kwargs)  # one of NumPy's functions after the other
         elif rule.composition and any(callable(a) and not isinstance(a, (type, Tensor)) for a in (*args, *kwargs.values())):
             return rule.composition(*args, **kwargs)
