@@ -393,7 +393,7 @@ class Writer:
             for step, (first, name) in accumulators.items():
                 if first == i:
                     text = f"total({name}, {name}c)" if step in blocked else name
-                    target = places[step] if step in self.stored else self.new(step.result)
+                    target = places.get(step) or self.new(step.result)
                     self.line(i, f"{target} = {text}")
         for step in members:
             if without_ones(step.result.shape):
