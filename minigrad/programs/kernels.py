@@ -46,11 +46,12 @@ TEXTS: dict[Any, tuple[str, str]] = {
     np.bitwise_and: ("biu", "{} & {}"), np.bitwise_or: ("biu", "{} | {}"), np.bitwise_xor: ("biu", "{} ^ {}"),
     np.logical_and: ("b", "{} & {}"), np.logical_or: ("b", "{} | {}"), np.logical_not: ("b", "not {}"), np.invert: ("b", "not {}"),
     np.maximum: ("iuf", "maximum({}, {})"), np.minimum: ("iuf", "minimum({}, {})"), np.sign: ("f", "sign({})"),
+    np.remainder: ("f", "remainder({}, {})"),
 }
 # Functions that Numba has under the same name.
 TEXTS |= {
     getattr(np, name): ("f", f"np.{name}({', '.join(['{}'] * getattr(np, name).nin)})")
-    for name in "isnan isinf isfinite signbit floor ceil trunc rint reciprocal remainder fmax fmin copysign hypot cbrt deg2rad rad2deg "
+    for name in "isnan isinf isfinite signbit floor ceil trunc rint reciprocal fmax fmin copysign hypot cbrt deg2rad rad2deg "
     "logaddexp exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh arctan2".split()
 }
 # NumPy computes these with vector instructions, and Numba does not. For more elements than that, NumPy takes less time.
@@ -520,13 +521,18 @@ def minimum(a: Any, b: Any) -> Any:
 
 
 def sign(x: Any) -> Any:
-    return x if x == 0 or x != x else (1.0 if x > 0 else -1.0)
+    return 1.0 if x > 0 else -1.0 if x < 0 else 0.0 if x == 0 else x
+
+
+def remainder(a: Any, b: Any) -> Any:
+    c = np.fmod(a, b)
+    return np.copysign(0.0, b) if c == 0 else c + b if (c < 0) != (b < 0) else c
 
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 NAMESPACE: dict[str, Any] = {dtype.str[1:]: dtype.type for dtype in SUPPORTED}
 NAMESPACE |= {"np": np, "uintp": np.uintp, "reordered": numba.njit(fastmath={"reassoc"}, **OPTIONS)(reordered)}
-NAMESPACE |= {function.__name__: numba.njit(**OPTIONS)(function) for function in (carried, total, maximum, minimum, sign)}
+NAMESPACE |= {function.__name__: numba.njit(**OPTIONS)(function) for function in (carried, total, maximum, minimum, sign, remainder)}
 
 
 FUNCTIONS: dict[str, Callable] = {}  # of the sources so far

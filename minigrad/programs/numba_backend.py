@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numba.core.errors import NumbaError
 
 from .. import tree
 from .kernels import FEW, FUNCTIONS, SAME_ELEMENTS, Kernel, Writer, dtype_of, steps_of
@@ -35,8 +36,15 @@ def compile_recording(recording: Recording) -> Callable[..., list]:
     operations = Plan(changed.operations, variables(tree.leaves(changed.outputs))).with_kernels()
     announce([operation.function.source for operation in operations if isinstance(operation.function, Kernel)])
     source = KernelSource(replace(changed, operations=operations))
-    source.namespace["again"] = partial(again, recording)
+    source.namespace["again"] = partial(once_more, recording)
     return source.compiled()
+
+
+def once_more(recording: Recording, *inputs: Any, error: Exception | None = None) -> list:
+    """Run the operations one by one, after a call of NumPy failed."""
+    if isinstance(error, NumbaError):
+        raise RuntimeError("Numba could not compile a kernel. This is an error in minigrad; write backend='numpy'") from error
+    return again(recording, *inputs, error=error)
 
 
 def announce(sources: list[str]) -> None:
