@@ -5,7 +5,6 @@ import inspect
 import math
 import threading
 import tracemalloc
-import warnings
 from collections import OrderedDict, defaultdict, namedtuple
 from dataclasses import dataclass
 from functools import partial
@@ -419,7 +418,7 @@ def test_a_jitted_function_is_freed(jit):
     assert gone() is None
 
 
-# ---- Errors and warnings ----------------------------------------------------------------------------------------------
+# ---- Errors ----------------------------------------------------------------------------------------------------------
 
 
 def test_an_error_of_a_later_call_has_the_line(jit):
@@ -433,15 +432,3 @@ def test_an_error_of_a_later_call_has_the_line(jit):
     line = f"{__file__}, line {f.__code__.co_firstlineno + 1}, in f"
     assert found.value.__notes__ == [f"This operation was recorded in {line}"]
     same(jitted(np.eye(2)), 2 * np.eye(2))
-
-
-def test_warnings_are_numpys(jit):
-    jitted = jit(lambda x: np.log(x) + 1.0)
-    same(jitted(X + 2), np.log(X + 2) + 1.0)
-    with pytest.warns(RuntimeWarning, match="divide by zero encountered in log"):
-        assert jitted(np.zeros(3))[0] == -np.inf
-    with np.errstate(divide="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("error")
-        jitted(np.zeros(3))
-    with np.errstate(divide="raise"), pytest.raises(FloatingPointError, match="divide by zero"):
-        jitted(np.zeros(3))

@@ -139,6 +139,18 @@ def test_an_overflow_in_a_sum_of_products_warns():
         assert f(X * 1e200) == np.inf
 
 
+def test_warnings_are_numpys():
+    jitted = jit(lambda x: np.log(x) + 1.0, backend="numpy")
+    np.testing.assert_array_equal(jitted(X + 9), np.log(X + 9) + 1.0)
+    with pytest.warns(RuntimeWarning, match="divide by zero encountered in log"):
+        assert jitted(np.zeros(3))[0] == -np.inf
+    with np.errstate(divide="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        jitted(np.zeros(3))
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError, match="divide by zero"):
+        jitted(np.zeros(3))
+
+
 # ---- Memory -----------------------------------------------------------------------------------------------------------
 
 
@@ -184,7 +196,7 @@ def test_nothing_is_held_between_calls():
     assert left < 1000
 
 
-# ---- By hand ----------------------------------------------------------------------------------------------------------
+# ---- Operands ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_recording_made_by_hand():
