@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import operator
+import re
 import sys
 from bisect import bisect_left
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from numpy import ndarray
 
 from .. import boundary, guards, memory, methods, operands, tree, views
 from ..arguments import Arguments
-from ..functions import check_callable, signature_of
+from ..functions import check_callable
 from ..graph import Level, Node, describe, node_numbers
 from ..inside.trace import is_library, watching_frames
 from ..table import Rule, rule_of, ufunc_methods
@@ -69,6 +70,9 @@ class Traced(Tensor):
         return self.level.variables[self.node]  # type: ignore[attr-defined]
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        out = kwargs.get("out")
+        if isinstance(out, ndarray) or isinstance(out, tuple) and isinstance(out[0], ndarray):
+            refuse_value("Writing into a plain array", f"Write a = np.{ufunc.__name__}(a, t), or begin with a = np.zeros_like(t, shape=...).")
         if method == "__call__" and not kwargs:
             return record(rule_of(ufunc), inputs, {})
         if method in ("reduce", "accumulate", "reduceat", "outer") and top_level([inputs, kwargs]) is self.level:
@@ -171,7 +175,7 @@ class TraceLevel(Level):
         if isinstance(value, (float, complex)) and not isinstance(value, np.generic):
             value = float(value) if isinstance(value, float) else complex(value)
         t = self.traced(value)
-        t.variable.path, t.variable.base = path, _last_part(path)
+        t.variable.path = path
         self.recording.inputs.append(t.variable)
         return t
 
@@ -187,21 +191,22 @@ class TraceLevel(Level):
         if function in OF_FORM:
             return compute(*unwrap(args, self), **unwrap(kwargs, self))
         if function in helpers.HELPERS:
+            compute, values, options = function, unwrap(args, self), unwrap(kwargs, self)
             function, args, kwargs = helpers.HELPERS[function](*args, **kwargs)
-            compute = function
         elif (getattr(function, "__module__", None) or "").startswith("minigrad."):
             return function.__wrapped__(*args, **kwargs)  # one of NumPy's functions after the other
         elif rule.composition and any(callable(a) and not isinstance(a, (type, Tensor)) for a in (*args, *kwargs.values())):
             return rule.composition(*args, **kwargs)
+        else:
+            values, options = unwrap(args, self), unwrap(kwargs, self)
         self._check(rule, function, args, kwargs)
-        values, options = unwrap(args, self), unwrap(kwargs, self)
         y = compute(*values, **options)
         given = rule.bind(values, options) if rule.vjps else {}
         numbers = values if rule.constant else [given[name] for name in rule.vjps if name in given]
         weak = guards.weak(y, numbers) if numbers and options.get("dtype") is None else y
-        if isinstance(function, np.ufunc) and type(y) in operands.PYTHON_NUMBERS:
+        if isinstance(function, np.ufunc) and type(weak) in operands.PYTHON_NUMBERS:
             function = _of_python_numbers(function, values)
-            y = np.asarray(y)[()] if isinstance(function, np.ufunc) else y
+            y = np.asarray(y)[()] if isinstance(function, np.ufunc) else weak
         result = self._noted(function, args, kwargs, y)
         if function in FORM_IS_CHECKED:
             result = operands.within([result], self._as_recorded)[0]
@@ -248,11 +253,8 @@ class TraceLevel(Level):
         """Return an argument, or a result, with variables in the place of traced values and arrays."""
         if isinstance(value, Tensor):
             if value.level is not self:
-                guards.check_encloses(value.level, self)
-                raise OuterTensorError(
-                    f"a program would depend on a value that is being differentiated, in {guards.user_line()}, and that is not among "
-                    f"its arguments. Pass the value as an argument"
-                )
+                raise OuterTensorError("the function uses a value from outside that is being differentiated: pass it as an argument, and "
+                                       "call program outside of grad")
             return value.variable  # type: ignore[attr-defined]
         if isinstance(value, ndarray):
             return self.constant(value)
@@ -327,12 +329,6 @@ def _of_python_numbers(function: Any, values: tuple) -> Any:
     return OF_PYTHON_NUMBERS.get(function, function)
 
 
-def _last_part(path: str) -> str:
-    """Return the last name in a path: ``w`` of ``theta['layers'][0]['w']``."""
-    found = [part for part in path.replace("[", ".").replace("]", "").replace("'", "").split(".") if part.isidentifier()]
-    return found[-1] if found else ""
-
-
 def is_traced(leaf: Any) -> bool:
     """Return whether a leaf of the arguments is an input of the program, and not a part of it."""
     if isinstance(leaf, (ndarray, np.generic)):
@@ -347,9 +343,13 @@ def trace(fun: Callable, args: tuple, kwargs: dict[str, Any]) -> Recording:
     level = TraceLevel(recording)
     try:
         leaves, structure = tree.flatten((args, kwargs))
+        if any(isinstance(leaf, Tensor) for leaf in leaves):
+            raise TypeError("a program is recorded outside of grad: its arguments must not be values that are being differentiated")
         paths = [place_of(fun, path) for path in tree.paths(structure)]
         given = [level.input(leaf, path) if is_traced(leaf) else leaf for leaf, path in zip(leaves, paths)]
         recording.in_tree = tree.unflatten(structure, [level.referred(x) if isinstance(x, Traced) else x for x in given])
+        for variable, name in zip(recording.inputs, names_of_inputs([v.path for v in recording.inputs])):
+            variable.base = name
         new_args, new_kwargs = tree.unflatten(structure, given)
         with watching_frames(level.returned):
             out = fun(*new_args, **new_kwargs)
@@ -363,6 +363,16 @@ def trace(fun: Callable, args: tuple, kwargs: dict[str, Any]) -> Recording:
 def place_of(fun: Callable, path: tuple) -> str:
     """Return the path to a leaf as one writes it in the function: ``theta['w']``."""
     where, which = (key.idx if hasattr(key, "idx") else key.key for key in path[:2])  # in args or in kwargs
-    names = list(signature_of(fun).parameters)
-    name = which if where else (names[which] if which < len(names) else f"args[{which}]")
+    if where:
+        return f"{which}{tree.keystr(path[2:])}"
+    names = writing.positional_names(fun, which + 1)
+    name = names[which] if which < len(names) and names[which][0] != "*" else f"{names[-1][1:]}[{which - len(names) + 1}]"
     return f"{name}{tree.keystr(path[2:])}"
+
+
+def names_of_inputs(paths: list[str]) -> list[str]:
+    """Return a name for each input: the last name in its path or, where others have the same, all names and numbers in the path."""
+    parts = [re.findall(r"\w+", path) for path in paths]
+    last = [found[-1] for found in parts]
+    return [end if last.count(end) == 1 and not end.isdigit() else "_".join(found[1:] if found[1:] and not found[1].isdigit() else found)
+            for found, end in zip(parts, last)]
