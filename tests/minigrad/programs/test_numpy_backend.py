@@ -178,6 +178,8 @@ LARGE = np.linspace(0.0, 1.0, N)
     (lambda x: grad(lambda w: np.mean((w * x + 1.0 - x) ** 2))(0.5), 2),
     (lambda x: [np.sum(np.sin(x * k)) for k in (1.0, 2.0, 3.0)], 1),
     (lambda x: (lambda y: y.reshape(10, -1).sum(axis=0).sum() + y[::2].sum())(x * 2.0), 1),
+    (lambda x: [(x * k).reshape(10, -1)[:, ::2].sum(axis=0).sum() for k in (1.0, 2.0, 3.0)], 1),  # a view does not keep it
+    (lambda x: [np.modf(x * k)[0].sum() for k in (1.0, 2.0, 3.0)], 3),
     (lambda x: grad(lambda x: np.sum(np.sin(np.sin(np.sin(x)))))(x), 3),
 ])
 def test_no_more_memory_than_the_values_that_are_needed(fun, arrays):
