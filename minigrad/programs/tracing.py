@@ -208,7 +208,7 @@ class TraceLevel(Level):
             return y
         given = rule.bind(values, options) if rule.vjps else {}
         numbers = values if rule.constant else [given[name] for name in rule.vjps if name in given]
-        weak = guards.weak(y, numbers) if numbers and options.get("dtype") is None else y
+        weak = guards.weak(y, numbers) if numbers and given.get("dtype", options.get("dtype")) is None else y
         if isinstance(function, np.ufunc) and type(weak) in operands.PYTHON_NUMBERS:
             function = _of_python_numbers(function, values)
             y = np.asarray(y)[()] if isinstance(function, np.ufunc) else weak
@@ -295,7 +295,8 @@ class TraceLevel(Level):
                     self.name(frame.f_locals["g"], self.held.get(node))
             frame = frame.f_back
         if node is not None:
-            line = self.lines[max(bisect_left(self.lines, (-node.number, "")) - 1, 0)][1]
+            before = bisect_left(self.lines, (-node.number, ""))
+            line = self.lines[before - 1][1] if before else line
         self.lines.append((-next(node_numbers), line))
         return line, part
 
