@@ -22,8 +22,12 @@ def scatter(values, indices, shape, part="real"):
     """Return zeros of that shape, with each value added at its index. Of complex zeros, it may be added to the imaginary part."""
     dtype = np.result_type(*values, 1j) if part == "imag" else np.result_type(*values)
     out = np.zeros(shape, np.float32 if dtype == np.float16 else dtype)
+    target = out.imag if part == "imag" else out
     for value, index in zip(values, indices):
-        np.add.at(out.imag if part == "imag" else out, index, value)
+        if all(isinstance(i, (int, slice)) for i in (index if isinstance(index, tuple) else (index,))):
+            target[index] += value
+        else:
+            np.add.at(target, index, value)  # the index may name an element twice
     return out.astype(dtype, copy=False)
 
 

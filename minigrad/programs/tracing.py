@@ -51,12 +51,12 @@ def refused(what: str, instead: str) -> Callable[..., NoReturn]:
 
 def refuse_value(what: str, instead: str) -> NoReturn:
     raise ConcretizationTypeError(
-        f"{what} needs the value of an array that is being traced, in {guards.user_line()}. A program is recorded once and "
-        f"runs with other values, so it cannot depend on this one. {instead}"
+        f"{what} needs the value of an array, in {guards.user_line()}. But a program is recorded once, and runs with other values. "
+        f"{instead}"
     )
 
 
-STATIC = "Or pass the value as a static argument: a Python int, bool or string, or a constant from outside of the function."
+STATIC = "Or pass a value that is a part of the program: a Python int, bool or string, or a constant from outside of the function."
 
 
 class Traced(Tensor):
@@ -82,15 +82,22 @@ class Traced(Tensor):
     def snapshot(self) -> Traced:
         return Traced(self.value, self.node, self.level)
 
-    __bool__ = refused("An if, while, assert, and, or, or not", f"Write np.where(condition, a, b), or & and | between conditions. {STATIC}")
+    __bool__ = refused(
+        "A condition (of if, while, assert, and, or, not)",
+        f"Write np.where(condition, a, b), and & or | between conditions. {STATIC}",
+    )
     __float__ = refused("float()", "Keep the array: NumPy's functions take it as it is.")
     __complex__ = refused("complex()", "Write t + 0j.")
     __int__ = refused("int()", f"For an array of integers, write t.astype(int). {STATIC}")
-    __index__ = refused("Using it as an index of a list, or as a number of elements,", f"Index arrays with it: np.take(a, t). {STATIC}")
+    __index__ = refused("An index of a list, or a number of elements,", f"Of an array, write np.take(a, t). {STATIC}")
     __round__ = refused("round()", "Write np.round(t).")
-    __contains__ = refused("in", "Write np.any(t == x).")
-    __array__ = refused("Turning it into a plain array", "Keep it: np.stack([a, b]) in place of np.array([a, b]), and np.sin(t) in place of np.sin(np.asarray(t)); array = np.zeros_like(t, shape=...) before array[0] = t.")
-    __reduce__ = refused("Pickling it", "Return it from the function.")
+    __contains__ = refused("The operator in", "Write np.any(t == x).")
+    __array__ = refused(
+        "Turning a traced value into a plain array",
+        "Keep it: write np.stack([a, b]) in place of np.array([a, b]), np.sin(t) in place of np.sin(np.asarray(t)), np.take(a, t) in "
+        "place of a[t] for a plain array a, and array = np.zeros_like(t, shape=...) before array[0] = t.",
+    )
+    __reduce__ = refused("Pickling", "Return it from the function.")
     item = refused("item()", "Keep the array: NumPy's functions take it as it is.")
     tolist = refused("tolist()", "Write list(t).")
 
@@ -167,7 +174,7 @@ class TraceLevel(Level):
 
     # A plain number was taken out of a Tensor that holds a traced value. See `guards.taken`.
 
-    taken = property(lambda self: None, lambda self, note: refuse_value(note[0], STATIC))  # type: ignore[assignment]
+    taken = property(lambda self: None, lambda self, note: refuse_value(note[0].partition(" ")[0], STATIC))  # type: ignore[assignment]
 
     def input(self, leaf: Any, path: str) -> Traced:
         """Return the traced value for a leaf of the arguments."""
@@ -201,9 +208,11 @@ class TraceLevel(Level):
             values, options = unwrap(args, self), unwrap(kwargs, self)
         self._check(rule, function, args, kwargs)
         y = compute(*values, **options)
+        if isinstance(y, str):  # it is for printing
+            return y
         given = rule.bind(values, options) if rule.vjps else {}
         numbers = values if rule.constant else [given[name] for name in rule.vjps if name in given]
-        weak = guards.weak(y, numbers) if numbers and options.get("dtype") is None else y
+        weak = guards.weak(y, numbers) if numbers and given.get("dtype", options.get("dtype")) is None else y
         if isinstance(function, np.ufunc) and type(weak) in operands.PYTHON_NUMBERS:
             function = _of_python_numbers(function, values)
             y = np.asarray(y)[()] if isinstance(function, np.ufunc) else weak
@@ -228,6 +237,7 @@ class TraceLevel(Level):
             result: Any = type(y)(*results) if hasattr(y, "_fields") else type(y)(results)
             variable: Any = tuple(t.variable for t in results)
         else:
+            guards.check_result(Rule(function), y)
             result = self.traced(y)
             variable = result.variable
         line, part = self.place()
@@ -236,14 +246,15 @@ class TraceLevel(Level):
 
     def _check(self, rule: Rule, function: Any, args: tuple, kwargs: dict[str, Any]) -> None:
         """Raise if a call writes into an array, or if the form of its result depends on values."""
-        name = name_of_function(function)
-        if any(isinstance(x, (ndarray, Traced)) for x in np.atleast_1d(kwargs.get("out"))) or function in WRITE:
+        name, given = name_of_function(function), rule.bind(args, kwargs)
+        out = given.get("out")
+        if function in WRITE or any(isinstance(x, (ndarray, Tensor)) for x in (out if isinstance(out, tuple) else (out,))):
             raise NotImplementedError(f"{name} was to write into an array, which a program cannot: write t[index] = value, or t[...] = {name}(...)")
         if function in FORM_BY_VALUES or (function is np.where and len(args) + len(kwargs) == 1):
             refuse_value(f"The shape of the result of {name}", f"{NO_MASK} {STATIC}")
         if function is operator.getitem and any(t.dtype == bool for t in views.tensors([args[1]])):
             refuse_value("The shape of a[mask]", f"{NO_MASK} {STATIC}")
-        for argument, value in rule.bind(args, kwargs).items():
+        for argument, value in given.items():
             decides = argument in SHAPE_ARGUMENTS or (argument == "condition" and function is not np.where) or (
                 argument == "bins" and np.ndim(value) == 0)
             if decides and views.tensors([value]):
@@ -288,7 +299,8 @@ class TraceLevel(Level):
                     self.name(frame.f_locals["g"], self.held.get(node))
             frame = frame.f_back
         if node is not None:
-            line = self.lines[max(bisect_left(self.lines, (-node.number, "")) - 1, 0)][1]
+            before = bisect_left(self.lines, (-node.number, ""))
+            line = self.lines[before - 1][1] if before else line
         self.lines.append((-next(node_numbers), line))
         return line, part
 
@@ -353,9 +365,12 @@ def trace(fun: Callable, args: tuple, kwargs: dict[str, Any]) -> Recording:
         new_args, new_kwargs = tree.unflatten(structure, given)
         with watching_frames(level.returned):
             out = fun(*new_args, **new_kwargs)
-        recording.outputs = tree.map(level.referred, out)
+    except Exception as error:
+        boundary.show_cause(error)
+        raise
     finally:
         level.close()
+    recording.outputs = tree.map(level.referred, out)
     writing.give_names(recording)
     return recording
 

@@ -46,6 +46,7 @@ LAYERS = [
     "scipy",
     "coverage",
     "inside",
+    "programs",
     "crosscheck",
 ]
 OPTIONAL = {"fast", "fast_backward"}  # the core does without it
