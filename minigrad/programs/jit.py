@@ -7,7 +7,6 @@ import inspect
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from numpy import ndarray
 from .. import boundary, operands, tree
 from ..arguments import whole_numbers
 from ..functions import check_callable, name_of, signature_of, wraps
+from . import numpy_backend
 from .calls import MISS, quick
 from .operations import Recording
 from .program import Program
@@ -136,8 +136,11 @@ def backend_of(name: str | None) -> Callable:
     has_numba = find_spec("numba") is not None
     if name == "numba" and not has_numba:
         raise ModuleNotFoundError("backend='numba' needs Numba: pip install 'minigrad[jit]'; or write backend='numpy'", name="numba")
-    chosen = name or ("numba" if has_numba else "numpy")
-    return import_module(f".{chosen}_backend", __package__).compile_recording
+    if name == "numpy" or not has_numba:
+        return numpy_backend.compile_recording
+    from . import numba_backend
+
+    return numba_backend.compile_recording
 
 
 # ---- Arguments ------------------------------------------------------------------------------------------------------
