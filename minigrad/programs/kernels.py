@@ -21,7 +21,6 @@ no sizes and no variables of the program, so that equal steps of a recurrence ha
 
 from __future__ import annotations
 
-import functools
 import math
 import operator
 from collections.abc import Callable
@@ -51,8 +50,8 @@ TEXTS: dict[Any, tuple[str, str]] = {
 # Functions that Numba has under the same name.
 TEXTS |= {
     getattr(np, name): ("f", f"np.{name}({', '.join(['{}'] * getattr(np, name).nin)})")
-    for name in "isnan isinf isfinite floor ceil trunc rint copysign hypot logaddexp exp exp2 expm1 log log2 log10 log1p "
-    "sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh arctan2".split()
+    for name in "isnan isinf isfinite signbit floor ceil trunc rint reciprocal remainder fmax fmin copysign hypot cbrt deg2rad rad2deg "
+    "logaddexp exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh arctan2".split()
 }
 # NumPy computes these with vector instructions, and Numba does not. For more elements than that, NumPy takes less time.
 VECTORIZED = {np.exp, np.exp2, np.expm1, np.log, np.log2, np.log10, np.log1p, np.sin, np.cos, np.tan, np.arcsin, np.arccos,
@@ -60,6 +59,7 @@ VECTORIZED = {np.exp, np.exp2, np.expm1, np.log, np.log2, np.log10, np.log1p, np
 FEW = 128
 SUPPORTED = {np.dtype(code) for code in "? b h i l q B H I L Q f d F D".split()}
 SAME_ELEMENTS = {np.broadcast_to, np.reshape, np.expand_dims, np.squeeze, np.ravel, operator.getitem}
+PRODUCTS = {np.matmul, np.dot, np.vdot, np.inner}
 # How a reduction starts, and how it takes in an element. A sum starts with -0.0, which changes nothing, not even -0.0.
 REDUCTIONS: dict[Any, tuple[str, str]] = {
     np.sum: ("sum", "{} + {}"), np.mean: ("sum", "{} + {}"), np.max: ("max", "maximum({}, {})"), np.min: ("min", "minimum({}, {})"),
@@ -128,6 +128,8 @@ def steps_of(operation: Operation) -> list[Step]:
     ufunc = OF_PYTHON.get(function, function)
     if isinstance(ufunc, np.ufunc):
         return map_steps(operation, ufunc)
+    if function in PRODUCTS and len(args) == 2 and not kwargs and dtype_of(result).kind == "f":
+        return product_steps(operation)
     if function in (float, complex) and isinstance(args[0], Variable) and dtype_of(args[0]).kind in "iufb":
         return [mapped(result, args, "{}")]
     if function is np.where and len(args) == 3 and not kwargs:
@@ -184,7 +186,7 @@ def map_steps(operation: Operation, ufunc: np.ufunc) -> list[Step]:
         if all(isinstance(dtype, type) for dtype in types) or bool in types:
             types = [np.dtype(dtype) for dtype in types]
         dtypes = list(ufunc.resolve_dtypes((*types, *[None] * ufunc.nout))[: ufunc.nin])
-    if any(dtype.kind not in kinds or dtype not in SUPPORTED for dtype in dtypes):
+    if len(set(dtypes)) > 1 or dtypes[0].kind not in kinds or dtypes[0] not in SUPPORTED:
         return []
     try:
         for x, dtype in zip(args, dtypes):
@@ -192,6 +194,19 @@ def map_steps(operation: Operation, ufunc: np.ufunc) -> list[Step]:
     except OverflowError:  # an integer that NumPy compares with others as it is
         return []
     return [mapped(result, args, text, dtypes)]
+
+
+def product_steps(operation: Operation) -> list[Step]:
+    """Return the step of a product of two vectors, or of a column and a row. Other products are NumPy's."""
+    (a, b), result = operation.args, operation.result
+    if not isinstance(a, Variable) or not isinstance(b, Variable):
+        return []
+    if len(a.shape) == len(b.shape) == 1 and result.shape == ():
+        dtype = dtype_of(result)
+        return [Step(result, [a, b], [a.shape] * 2, [dtype] * 2, "{} * {}", a.shape, (False,), "sum")] if a.shape != (1,) else []
+    if len(a.shape) == len(b.shape) == 2 and a.shape[1] == 1:
+        return [mapped(result, operation.args, "{} * {}")]
+    return []
 
 
 def reduction_steps(operation: Operation, axes: tuple) -> list[Step]:
@@ -514,9 +529,13 @@ NAMESPACE |= {"np": np, "uintp": np.uintp, "reordered": numba.njit(fastmath={"re
 NAMESPACE |= {function.__name__: numba.njit(**OPTIONS)(function) for function in (carried, total, maximum, minimum, sign)}
 
 
-@functools.cache
+FUNCTIONS: dict[str, Callable] = {}  # of the sources so far
+
+
 def compiled(source: str) -> Callable:
     """Return the function of a source. Equal sources have one. Numba compiles it at the first call."""
-    namespace = dict(NAMESPACE)
-    exec(compile(source, "<a kernel of minigrad.jit>", "exec"), namespace)
-    return numba.njit(**OPTIONS)(namespace["kernel"])
+    if source not in FUNCTIONS:
+        namespace = dict(NAMESPACE)
+        exec(compile(source, "<a kernel of minigrad.jit>", "exec"), namespace)
+        FUNCTIONS[source] = numba.njit(**OPTIONS)(namespace["kernel"])
+    return FUNCTIONS[source]

@@ -6,17 +6,20 @@ the first stage in which its operands are there. All operations of an even stage
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .. import tree
-from .kernels import SAME_ELEMENTS, Kernel, Step, Writer, steps_of, without_ones
+from .kernels import FEW, FUNCTIONS, SAME_ELEMENTS, Kernel, Writer, dtype_of, steps_of
 from .numpy_backend import FLOAT, Source, again
 from .operations import Operation, Recording, Variable, variables
+from .simplifying import simplified
 
 MANY = 1000  # steps of one kernel at most
 WAIT = 4.0  # seconds of compiling that need no word
@@ -25,19 +28,29 @@ WAIT = 4.0  # seconds of compiling that need no word
 def compile_recording(recording: Recording) -> Callable[..., list]:
     """Return a function of the inputs of a recording. It returns the leaves of the outputs.
 
-    The arrays among its results are new. They share memory with nothing else. Numba compiles the kernels in the first call.
-    NumPy's warnings, such as of a division by zero, are not given.
+    The arrays among its results are new. They share memory with nothing else. Numba compiles the kernels in the first call. They
+    give no warnings, such as of a division by zero.
     """
-    outputs = variables(tree.leaves(recording.outputs))
-    operations = with_kernels(recording.operations, outputs)
-    changed = Recording(recording.fun, recording.inputs, recording.in_tree, operations, recording.outputs, recording.constants)
-    source = KernelSource(changed)
+    changed = without_logaddexp(recording)
+    operations = Plan(changed.operations, variables(tree.leaves(changed.outputs))).with_kernels()
+    announce([operation.function.source for operation in operations if isinstance(operation.function, Kernel)])
+    source = KernelSource(replace(changed, operations=operations))
     source.namespace["again"] = partial(again, recording)
     return source.compiled()
 
 
+def announce(sources: list[str]) -> None:
+    """Say how long Numba will compile, if that takes long."""
+    new = {source for source in sources if source not in FUNCTIONS}
+    seconds = sum(0.2 + 0.005 * source.count("\n") for source in new)
+    if seconds > WAIT:
+        print(f"minigrad.jit: Numba compiles {len(new)} loops in the first call, for about {seconds:.0f} seconds", file=sys.stderr)
+
+
 class KernelSource(Source):
-    """The source of the function, with calls of kernels."""
+    """The source of the function, with calls of kernels. They do not warn, so nothing need run again to warn."""
+
+    warns = False
 
     def write(self, i: int, operation: Operation) -> None:
         """Write the lines for an operation."""
@@ -74,66 +87,108 @@ class KernelSource(Source):
         return f"{self.value(v)}.item()"
 
 
+def without_logaddexp(recording: Recording) -> Recording:
+    """Return the recording with functions that NumPy computes fast in the place of `np.logaddexp` of large arrays.
+
+    The formula is that of NumPy. The derivative has some of its steps too, which are then computed once.
+    """
+    operations: list[Operation] = []
+    for operation in recording.operations:
+        same_dtype = all(v.is_weak or v.dtype == operation.dtype for v in operation.operands)
+        if operation.function is not np.logaddexp or operation.kwargs or not same_dtype or math.prod(operation.shape) <= FEW:
+            operations.append(operation)
+            continue
+
+        def step(function: Any, *args: Any, dtype: Any = operation.dtype) -> Variable:
+            result = Variable("", operation.shape, np.dtype(dtype))
+            operations.append(Operation(result, function, args, {}, operation.line, operation.part))
+            return result
+
+        a, b = operation.args
+        small = step(np.log1p, step(np.exp, step(np.negative, step(np.absolute, step(np.subtract, b, a)))))
+        sums = step(np.add, step(np.maximum, a, b), small), step(np.add, a, math.log(2.0))  # inf - inf is NaN
+        operations.append(replace(operation, function=np.where, args=(step(np.equal, a, b, dtype=bool), *sums[::-1])))
+    return simplified(replace(recording, operations=operations)) if len(operations) > len(recording.operations) else recording
+
+
 # ---- Stages ---------------------------------------------------------------------------------------------------------
 
 
-def with_kernels(operations: list[Operation], outputs: list[Variable]) -> list[Operation]:
-    """Return the operations in another order, with kernels in the place of those that kernels can do."""
-    maker = {v: operation for operation in operations for v in operation.results}
-    users: dict[Variable, list[Operation]] = {}
-    for operation in operations:
-        for v in dict.fromkeys(operation.operands):
-            users.setdefault(v, []).append(operation)
-    steps = {operation: steps_of(operation) for operation in operations}
-    for operation in reversed(operations):  # what only gives an array another shape is a call, if a call needs it
-        if operation.function in SAME_ELEMENTS and steps[operation]:
-            if operation.result in outputs or not all(steps[user] for user in users.get(operation.result, [])):
-                steps[operation] = []
-    stage = stages(operations, steps, maker, users, outputs)
-    new: list[Operation] = []
-    for number in sorted(set(stage.values())):
-        members = [operation for operation in operations if stage[operation] == number]
-        if number % 2:
-            new += members
-            continue
-        for part in parts(members, steps):
-            inside = set(part)
-            wanted = {v for operation in part for v in operation.results if v in outputs or any(user not in inside for user in users.get(v, []))}
-            new += as_kernel(part, steps, wanted)
-    return new
+class Plan:
+    """In which stage each operation runs.
+
+    Attributes
+    ----------
+    maker : dict of Variable to Operation
+    users : dict of Variable to list of Operation
+    steps : dict of Operation to list of Step
+        What kernels do for an operation. The list is empty if it is a call of NumPy.
+    stage : dict of Operation to int
+    """
+
+    def __init__(self, operations: list[Operation], outputs: list[Variable]) -> None:
+        self.operations, self.outputs = operations, set(outputs)
+        self.maker = {v: operation for operation in operations for v in operation.results}
+        self.users: dict[Variable, list[Operation]] = {v: [] for operation in operations for v in (*operation.operands, *operation.results)}
+        for operation in operations:
+            for v in dict.fromkeys(operation.operands):
+                self.users[v].append(operation)
+        self.steps = {operation: steps_of(operation) for operation in operations}
+        for operation in reversed(operations):  # what only gives an array another shape is a call if anything but a kernel needs it
+            if operation.function in SAME_ELEMENTS and self.steps[operation]:
+                if operation.result in self.outputs or not all(self.steps[user] for user in self.users[operation.result]):
+                    self.steps[operation] = []
+        self.stage: dict[Operation, int] = {}
+        for operation in operations:
+            first = max((self.stage[self.maker[v]] for v in operation.operands if v in self.maker), default=0)
+            self.stage[operation] = first + (first % 2 != (not self.steps[operation]))
+        for operation in reversed(operations):
+            last = self.last(operation)
+            if last > self.stage[operation] and all(self.is_there(v, last, operation) for v in operation.operands):
+                self.stage[operation] = last
+
+    def last(self, operation: Operation) -> int:
+        """The last stage in which an operation can run: that of the first user of its results."""
+        if not self.outputs.isdisjoint(operation.results):
+            return self.stage[operation]
+        users = [user for v in operation.results for user in self.users[v]]
+        is_call = not self.steps[operation]
+        return min([self.stage[user] - (is_call != (not self.steps[user])) for user in users], default=self.stage[operation])
+
+    def is_there(self, v: Variable, stage: int, operation: Operation) -> bool:
+        """Whether a value is kept until a stage anyway, or it is better kept than all that this and other operations make of it."""
+        if v not in self.maker or v.shape == ():
+            return True
+        if any(self.stage[user] >= stage and user is not operation for user in reversed(self.users[v])):
+            return True
+        if len(self.users[v]) > 100:
+            return False  # the rest would take long
+        made = self.stage[self.maker[v]]
+        later = [user for user in self.users[v] if self.steps[user] and self.last(user) > max(made, self.stage[user] - 1)]
+        return sum(size_of(user.result) for user in later) > size_of(v)
+
+    def with_kernels(self) -> list[Operation]:
+        """Return the operations stage by stage, with calls of kernels in the place of those that kernels do."""
+        new: list[Operation] = []
+        stages: dict[int, list[Operation]] = {}
+        for operation in self.operations:
+            stages.setdefault(self.stage[operation], []).append(operation)
+        for number, members in sorted(stages.items()):
+            for i in range(0, len(members), MANY):
+                new += members[i : i + MANY] if number % 2 else self.as_kernel(members[i : i + MANY])
+        return new
+
+    def as_kernel(self, members: list[Operation]) -> list[Operation]:
+        """Return the operation that calls a kernel; or the operations as they are, if a kernel would save nothing."""
+        steps = [step for operation in members for step in self.steps[operation]]
+        if sum(bool(step.loop) for step in steps) < 2 and len(members) < 8:
+            return members
+        inside = set(members)
+        wanted = {operation.result for operation in members if operation.result in self.outputs or not inside.issuperset(self.users[operation.result])}
+        kernel = Writer(steps, wanted).kernel
+        return [Operation((*kernel.results, *kernel.made), kernel, (*kernel.numbers, *kernel.arrays))]
 
 
-def as_kernel(part: list[Operation], steps: dict[Operation, list[Step]], wanted: set[Variable]) -> list[Operation]:
-    """Return the operation that calls a kernel; or the operations as they are, if a kernel would save nothing."""
-    members = [step for operation in part for step in steps[operation]]
-    arrays = sum(bool(step.loop) for step in members)
-    if arrays < 2 and len(part) < 8:
-        return part
-    kernel = Writer(members, wanted).kernel
-    return [Operation((*kernel.results, *kernel.made), kernel, (*kernel.numbers, *kernel.arrays))]
-
-
-def parts(members: list[Operation], steps: dict[Operation, list[Step]]) -> list[list[Operation]]:
-    """Return the operations of a stage in parts, none of which takes long to compile."""
-    return [members[i : i + MANY] for i in range(0, len(members), MANY)]
-
-
-def stages(
-    operations: list[Operation], steps: dict[Operation, list[Step]], maker: dict, users: dict, outputs: list[Variable]
-) -> dict[Operation, int]:
-    """Return the stage of each operation."""
-    stage: dict[Operation, int] = {}
-    for operation in operations:
-        first = max((stage[maker[v]] for v in operation.operands if v in maker), default=0)
-        stage[operation] = first + (first % 2 != (not steps[operation]))
-    # An operation moves to where its result is needed, if all its operands are still there.
-    for operation in reversed(operations):
-        if not any(v in outputs for v in operation.results):
-            needed = [stage[user] - (bool(steps[user]) != bool(steps[operation])) for v in operation.results for user in users.get(v, [])]
-            last = min(needed, default=stage[operation])
-            if last > stage[operation] and all(
-                v not in maker or v.shape == () or max(stage[user] for user in users[v] if user is not operation or len(users[v]) == 1) >= last
-                for v in operation.operands
-            ):
-                stage[operation] = last
-    return stage
+def size_of(v: Variable) -> int:
+    """The bytes of an array."""
+    return math.prod(v.shape) * dtype_of(v).itemsize

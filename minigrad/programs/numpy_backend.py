@@ -70,6 +70,8 @@ class Source:
         The number of the last operation that uses the value, or a value that may share memory with it.
     """
 
+    warns = True  # where NumPy does: the operations run again if a result is infinite or NaN
+
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
         self.outputs = tree.leaves(recording.outputs)
@@ -93,7 +95,7 @@ class Source:
             self.write(i, operation)
         results = ", ".join(map(self.output, self.outputs))
         doubtful = [self.numbers[v] for v in self.outputs if v in self.numbers and not v.is_weak]
-        if doubtful:
+        if doubtful and self.warns:
             self.lines.append(f"if not ({' and '.join(f'isfinite({number})' for number in doubtful)}): return again({inputs})")
         body = "\n  ".join([*self.lines, f"return [{results}]"])
         source = f"def program({inputs}):\n try:\n  {body}\n except Exception as error:\n  return again({inputs}error=error)"
