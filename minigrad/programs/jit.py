@@ -36,7 +36,8 @@ def jit(
     combination of tree structure, shapes, dtypes and static arguments.
 
     Floats, complex numbers, NumPy scalars and arrays are inputs of the program. Everything else is static, that is, a part
-    of the program: Python ints, bools, strings, functions and other objects. A new value makes a new program.
+    of the program: Python ints, bools, strings, functions and other objects. A new value makes a new program. A program does not
+    see what changes inside of an object later.
 
     Parameters
     ----------
@@ -100,8 +101,7 @@ def jit(
         if any(isinstance(leaf, operands.Guarded) for leaf in leaves):
             return fun(*args, **kwargs)  # it is being differentiated, or it is part of another program
         kinds = tuple([kind_of(leaf, functools.partial(static.place, structure, i)) for i, leaf in enumerate(leaves)])
-        programs = known.setdefault(kinds, [])
-        compiled = next((compiled for form, compiled in programs if form == structure), None)
+        compiled = next((compiled for form, compiled in known.get(kinds, ()) if form == structure), None)
         if compiled is None:
             try:
                 recording = static.recorded(args, kwargs)
@@ -110,7 +110,7 @@ def jit(
             run = compile_recording(recording)
             is_static = [kind[0] is Static for kind in kinds]
             compiled = Compiled(run, tree.structure(recording.outputs), quick(args, kwargs, is_static, run, recording.outputs))
-            programs.append((structure, compiled))
+            known.setdefault(kinds, []).append((structure, compiled))
             static.warn_of_many(structure, kinds)
         if compiled.quick is not None:
             recent = (compiled.quick, *[call for call in recent if call is not compiled.quick])[:4]

@@ -356,5 +356,7 @@ def again(recording: Recording, *inputs: Any, error: Exception | None = None) ->
             failure.add_note(f"This operation was recorded in {operation.line}")
             raise failure from None
         values.update(zip(operation.results, y if isinstance(operation.result, tuple) else (y,)))
+    if error is not None and not isinstance(error, ArithmeticError):
+        raise error  # it is an error of the function that was compiled, and not of an operation
     results = [values[leaf] if isinstance(leaf, Variable) else leaf for leaf in tree.leaves(recording.outputs)]
     return [result.copy("K") if isinstance(result, np.ndarray) else result for result in results]
