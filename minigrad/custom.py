@@ -335,7 +335,7 @@ def _unlocked(result: Any, args: Any) -> Any:
         return operands.within(result, lambda member: _unlocked(member, args))
     if isinstance(result, Tensor):
         value = _unlocked(result.value, args)
-        return result if value is result.value else Tensor(value, result.node, result.level)
+        return result if value is result.value else type(result)(value, result.node, result.level)
     if isinstance(result, ndarray) and not result.flags.writeable:
         if any(array.flags.writeable and np.shares_memory(array, result) for array in tensors(args, ndarray)):
             result = result.view()

@@ -7,7 +7,7 @@ from typing import Any, Callable, NoReturn
 import numpy as np
 
 from . import guards
-from .memory import innermost, is_writable
+from .memory import innermost, is_writable, undifferentiated
 from .table import defvjp, primitive
 from .views import placed
 
@@ -172,14 +172,14 @@ class ArrayMethods:
         return int(guards.taken(self, "int()"))
 
     def __round__(self, ndigits: int = 0) -> Any:
-        return round(innermost(self), ndigits)
+        return round(undifferentiated(self), ndigits)
 
     def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:
         """NumPy: the module whose functions take this Tensor."""
         return np.empty(0).__array_namespace__(api_version=api_version)  # type: ignore[attr-defined]
 
     def __contains__(self, value: Any) -> bool:
-        return innermost(value) in innermost(self)
+        return undifferentiated(value) in undifferentiated(self)
 
     def __format__(self, spec: str) -> str:
         return format(innermost(self), spec) if spec else str(self)

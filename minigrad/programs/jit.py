@@ -7,7 +7,6 @@ import inspect
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from numpy import ndarray
 from .. import boundary, operands, tree
 from ..arguments import whole_numbers
 from ..functions import check_callable, name_of, signature_of, wraps
+from . import numpy_backend
 from .calls import MISS, quick
 from .operations import Recording
 from .program import Program
@@ -36,7 +36,8 @@ def jit(
     combination of tree structure, shapes, dtypes and static arguments.
 
     Floats, complex numbers, NumPy scalars and arrays are inputs of the program. Everything else is static, that is, a part
-    of the program: Python ints, bools, strings, functions and other objects. A new value makes a new program.
+    of the program: Python ints, bools, strings, functions and other objects. A new value makes a new program. A program does not
+    see what changes inside of an object later.
 
     Parameters
     ----------
@@ -100,8 +101,7 @@ def jit(
         if any(isinstance(leaf, operands.Guarded) for leaf in leaves):
             return fun(*args, **kwargs)  # it is being differentiated, or it is part of another program
         kinds = tuple([kind_of(leaf, functools.partial(static.place, structure, i)) for i, leaf in enumerate(leaves)])
-        programs = known.setdefault(kinds, [])
-        compiled = next((compiled for form, compiled in programs if form == structure), None)
+        compiled = next((compiled for form, compiled in known.get(kinds, ()) if form == structure), None)
         if compiled is None:
             try:
                 recording = static.recorded(args, kwargs)
@@ -110,7 +110,7 @@ def jit(
             run = compile_recording(recording)
             is_static = [kind[0] is Static for kind in kinds]
             compiled = Compiled(run, tree.structure(recording.outputs), quick(args, kwargs, is_static, run, recording.outputs))
-            programs.append((structure, compiled))
+            known.setdefault(kinds, []).append((structure, compiled))
             static.warn_of_many(structure, kinds)
         if compiled.quick is not None:
             recent = (compiled.quick, *[call for call in recent if call is not compiled.quick])[:4]
@@ -136,8 +136,11 @@ def backend_of(name: str | None) -> Callable:
     has_numba = find_spec("numba") is not None
     if name == "numba" and not has_numba:
         raise ModuleNotFoundError("backend='numba' needs Numba: pip install 'minigrad[jit]'; or write backend='numpy'", name="numba")
-    chosen = name or ("numba" if has_numba else "numpy")
-    return import_module(f".{chosen}_backend", __package__).compile_recording
+    if name == "numpy" or not has_numba:
+        return numpy_backend.compile_recording
+    from . import numba_backend
+
+    return numba_backend.compile_recording
 
 
 # ---- Arguments ------------------------------------------------------------------------------------------------------

@@ -86,9 +86,7 @@ class KernelSource(Source):
                 kind = self.constant(np.dtype(v.dtype).type)
                 boxed = f"{kind}({name})"
                 self.lines.append(f"{self.values[v]} = {boxed}" if v.shape == () else f"{self.values[v]} = {self.constant(np.full)}({v.shape}, {boxed})")
-        dying = [self.values[v] for v in dict.fromkeys(kernel.arrays) if self.last[v] == i and v in self.own]
-        if dying:
-            self.lines.append(f"del {', '.join(dying)}")
+        self.delete(self.ending.get(i, []))
 
     def plain_number(self, v: Variable) -> str:
         """The expression for a number as one of Python's."""

@@ -83,6 +83,10 @@ class Source:
         self.numbers: dict[Variable, str] = {}
         self.own: set[Variable] = set()
         self.last = last_uses(self.operations, variables(self.outputs))
+        self.ending: dict[int, list[Variable]] = {}  # the numbers of operations to the values that nothing uses after them
+        for v, i in self.last.items():
+            if v not in self.values:
+                self.ending.setdefault(i, []).append(v)
 
     def compiled(self) -> Callable[..., list]:
         """Write the source, and compile it."""
@@ -156,10 +160,10 @@ class Source:
         """Write the line for an operation."""
         if self.write_arithmetic(operation):
             return
-        dying = [v for v in dict.fromkeys(operation.operands) if self.last[v] == i and v.shape != ()]
         target = None  # the operand whose memory the result takes
         if is_elementwise(operation):
-            target = next((v for v in dying if v in self.own and (v.shape, v.dtype) == (operation.shape, operation.dtype)), None)
+            dying = [v for v in operation.operands if v in self.own and self.last[v] == i]
+            target = next((v for v in dying if (v.shape, v.dtype) == (operation.shape, operation.dtype)), None)
             expression = self.elementwise(operation, target)
         else:
             expression = self.short(operation) or self.general(operation)
@@ -169,10 +173,15 @@ class Source:
             self.values[v] = names[-1]
             if is_new(operation):
                 self.own.add(v)
-        unused = [self.values[v] for v in operation.results if v not in self.last]
-        deleted = [self.values[v] for v in dying if v is not target and v in self.own] + unused
         many = "," if isinstance(operation.result, tuple) else ""
-        self.lines.append(f"{', '.join(names)}{many} = {expression}" + (f"; del {', '.join(deleted)}" if deleted else ""))
+        self.lines.append(f"{', '.join(names)}{many} = {expression}")
+        self.delete([v for v in operation.results if v not in self.last] + [v for v in self.ending.get(i, ()) if v is not target])
+
+    def delete(self, ended: list[Variable]) -> None:
+        """Write that arrays are deleted."""
+        names = [self.values[v] for v in ended if v.shape != ()]
+        if names:
+            self.lines[-1] += f"; del {', '.join(names)}"
 
     def write_arithmetic(self, operation: Operation) -> bool:
         """Write an operation on float64 numbers with Python's operators. Return whether it is one."""
@@ -303,11 +312,12 @@ def with_products(operations: list[Operation], outputs: list[Any]) -> list[Opera
         and uses[operation.result] == 1 and operation.dtype in (FLOAT, np.float32)
         and all(isinstance(x, Variable) and (x.shape, x.dtype) == (operation.shape, operation.dtype) for x in operation.args)
     }
-    summed = {o.args[0]: o for o in operations if o.function in (np.sum, np.mean) and o.shape == () and summed_axes(o)}
+    sums = {o: o.args[0] for o in operations if o.function in (np.sum, np.mean) and o.shape == () and summed_axes(o)}
+    only_summed = factors.keys() & sums.values()
     new = []
     for operation in operations:
-        v = operation.args[0] if operation in summed.values() else operation.result
-        if v not in factors or v not in summed:
+        v = sums.get(operation, operation.result)
+        if v not in only_summed:
             new.append(operation)
         elif operation.function is np.sum:
             new.append(Operation(operation.result, sum_of_products, factors[v], {}, operation.line, operation.part))
@@ -346,5 +356,7 @@ def again(recording: Recording, *inputs: Any, error: Exception | None = None) ->
             failure.add_note(f"This operation was recorded in {operation.line}")
             raise failure from None
         values.update(zip(operation.results, y if isinstance(operation.result, tuple) else (y,)))
+    if error is not None and not isinstance(error, ArithmeticError):
+        raise error  # it is an error of the function that was compiled, and not of an operation
     results = [values[leaf] if isinstance(leaf, Variable) else leaf for leaf in tree.leaves(recording.outputs)]
     return [result.copy("K") if isinstance(result, np.ndarray) else result for result in results]

@@ -44,7 +44,7 @@ class Program:
         """The operations, in the order in which they run."""
         return self.recording.operations
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         self.check(args, kwargs)
         return self.run(*args, **kwargs)
 

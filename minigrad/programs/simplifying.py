@@ -131,7 +131,7 @@ class Simplifier:
         """Drop what does nothing, or is undone."""
         function, x = new.function, new.args[0] if new.args else None
         if not isinstance(x, Variable) or x.is_weak:
-            return new
+            return x if isinstance(x, Variable) and new.function is x.dtype else new  # float(x) of a Python float
         before, rest, result = self.makers.get(x), new.args[1:], new.result
         inner = before.args[0] if before is not None and before.args else None
         is_again = before is not None and before.function == function and not (new.kwargs or before.kwargs)

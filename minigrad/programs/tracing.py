@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import operator
+import re
 import sys
 from bisect import bisect_left
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from numpy import ndarray
 
 from .. import boundary, guards, memory, methods, operands, tree, views
 from ..arguments import Arguments
-from ..functions import check_callable, signature_of
+from ..functions import check_callable
 from ..graph import Level, Node, describe, node_numbers
 from ..inside.trace import is_library, watching_frames
 from ..table import Rule, rule_of, ufunc_methods
@@ -50,12 +51,12 @@ def refused(what: str, instead: str) -> Callable[..., NoReturn]:
 
 def refuse_value(what: str, instead: str) -> NoReturn:
     raise ConcretizationTypeError(
-        f"{what} needs the value of an array that is being traced, in {guards.user_line()}. A program is recorded once and "
-        f"runs with other values, so it cannot depend on this one. {instead}"
+        f"{what} needs the value of an array, in {guards.user_line()}. But a program is recorded once, and runs with other values. "
+        f"{instead}"
     )
 
 
-STATIC = "Or pass the value as a static argument: a Python int, bool or string, or a constant from outside of the function."
+STATIC = "Or pass a value that is a part of the program: a Python int, bool or string, or a constant from outside of the function."
 
 
 class Traced(Tensor):
@@ -69,6 +70,9 @@ class Traced(Tensor):
         return self.level.variables[self.node]  # type: ignore[attr-defined]
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        out = kwargs.get("out")
+        if isinstance(out, ndarray) or isinstance(out, tuple) and isinstance(out[0], ndarray):
+            refuse_value("Writing into a plain array", f"Write a = np.{ufunc.__name__}(a, t), or begin with a = np.zeros_like(t, shape=...).")
         if method == "__call__" and not kwargs:
             return record(rule_of(ufunc), inputs, {})
         if method in ("reduce", "accumulate", "reduceat", "outer") and top_level([inputs, kwargs]) is self.level:
@@ -78,15 +82,22 @@ class Traced(Tensor):
     def snapshot(self) -> Traced:
         return Traced(self.value, self.node, self.level)
 
-    __bool__ = refused("An if, while, assert, and, or, or not", f"Write np.where(condition, a, b), or & and | between conditions. {STATIC}")
+    __bool__ = refused(
+        "A condition (of if, while, assert, and, or, not)",
+        f"Write np.where(condition, a, b), and & or | between conditions. {STATIC}",
+    )
     __float__ = refused("float()", "Keep the array: NumPy's functions take it as it is.")
     __complex__ = refused("complex()", "Write t + 0j.")
     __int__ = refused("int()", f"For an array of integers, write t.astype(int). {STATIC}")
-    __index__ = refused("Using it as an index of a list, or as a number of elements,", f"Index arrays with it: np.take(a, t). {STATIC}")
+    __index__ = refused("An index of a list, or a number of elements,", f"Of an array, write np.take(a, t). {STATIC}")
     __round__ = refused("round()", "Write np.round(t).")
-    __contains__ = refused("in", "Write np.any(t == x).")
-    __array__ = refused("Turning it into a plain array", "Keep it: np.stack([a, b]) in place of np.array([a, b]), and np.sin(t) in place of np.sin(np.asarray(t)); array = np.zeros_like(t, shape=...) before array[0] = t.")
-    __reduce__ = refused("Pickling it", "Return it from the function.")
+    __contains__ = refused("The operator in", "Write np.any(t == x).")
+    __array__ = refused(
+        "Turning a traced value into a plain array",
+        "Keep it: write np.stack([a, b]) in place of np.array([a, b]), np.sin(t) in place of np.sin(np.asarray(t)), np.take(a, t) in "
+        "place of a[t] for a plain array a, and array = np.zeros_like(t, shape=...) before array[0] = t.",
+    )
+    __reduce__ = refused("Pickling", "Return it from the function.")
     item = refused("item()", "Keep the array: NumPy's functions take it as it is.")
     tolist = refused("tolist()", "Write list(t).")
 
@@ -163,7 +174,7 @@ class TraceLevel(Level):
 
     # A plain number was taken out of a Tensor that holds a traced value. See `guards.taken`.
 
-    taken = property(lambda self: None, lambda self, note: refuse_value(note[0], STATIC))  # type: ignore[assignment]
+    taken = property(lambda self: None, lambda self, note: refuse_value(note[0].partition(" ")[0], STATIC))  # type: ignore[assignment]
 
     def input(self, leaf: Any, path: str) -> Traced:
         """Return the traced value for a leaf of the arguments."""
@@ -171,7 +182,7 @@ class TraceLevel(Level):
         if isinstance(value, (float, complex)) and not isinstance(value, np.generic):
             value = float(value) if isinstance(value, float) else complex(value)
         t = self.traced(value)
-        t.variable.path, t.variable.base = path, _last_part(path)
+        t.variable.path = path
         self.recording.inputs.append(t.variable)
         return t
 
@@ -187,21 +198,24 @@ class TraceLevel(Level):
         if function in OF_FORM:
             return compute(*unwrap(args, self), **unwrap(kwargs, self))
         if function in helpers.HELPERS:
+            compute, values, options = function, unwrap(args, self), unwrap(kwargs, self)
             function, args, kwargs = helpers.HELPERS[function](*args, **kwargs)
-            compute = function
         elif (getattr(function, "__module__", None) or "").startswith("minigrad."):
             return function.__wrapped__(*args, **kwargs)  # one of NumPy's functions after the other
         elif rule.composition and any(callable(a) and not isinstance(a, (type, Tensor)) for a in (*args, *kwargs.values())):
             return rule.composition(*args, **kwargs)
+        else:
+            values, options = unwrap(args, self), unwrap(kwargs, self)
         self._check(rule, function, args, kwargs)
-        values, options = unwrap(args, self), unwrap(kwargs, self)
         y = compute(*values, **options)
+        if isinstance(y, str):  # it is for printing
+            return y
         given = rule.bind(values, options) if rule.vjps else {}
         numbers = values if rule.constant else [given[name] for name in rule.vjps if name in given]
-        weak = guards.weak(y, numbers) if numbers and options.get("dtype") is None else y
-        if isinstance(function, np.ufunc) and type(y) in operands.PYTHON_NUMBERS:
+        weak = guards.weak(y, numbers) if numbers and given.get("dtype", options.get("dtype")) is None else y
+        if isinstance(function, np.ufunc) and type(weak) in operands.PYTHON_NUMBERS:
             function = _of_python_numbers(function, values)
-            y = np.asarray(y)[()] if isinstance(function, np.ufunc) else y
+            y = np.asarray(y)[()] if isinstance(function, np.ufunc) else weak
         result = self._noted(function, args, kwargs, y)
         if function in FORM_IS_CHECKED:
             result = operands.within([result], self._as_recorded)[0]
@@ -223,6 +237,7 @@ class TraceLevel(Level):
             result: Any = type(y)(*results) if hasattr(y, "_fields") else type(y)(results)
             variable: Any = tuple(t.variable for t in results)
         else:
+            guards.check_result(Rule(function), y)
             result = self.traced(y)
             variable = result.variable
         line, part = self.place()
@@ -231,14 +246,15 @@ class TraceLevel(Level):
 
     def _check(self, rule: Rule, function: Any, args: tuple, kwargs: dict[str, Any]) -> None:
         """Raise if a call writes into an array, or if the form of its result depends on values."""
-        name = name_of_function(function)
-        if any(isinstance(x, (ndarray, Traced)) for x in np.atleast_1d(kwargs.get("out"))) or function in WRITE:
+        name, given = name_of_function(function), rule.bind(args, kwargs)
+        out = given.get("out")
+        if function in WRITE or any(isinstance(x, (ndarray, Tensor)) for x in (out if isinstance(out, tuple) else (out,))):
             raise NotImplementedError(f"{name} was to write into an array, which a program cannot: write t[index] = value, or t[...] = {name}(...)")
         if function in FORM_BY_VALUES or (function is np.where and len(args) + len(kwargs) == 1):
             refuse_value(f"The shape of the result of {name}", f"{NO_MASK} {STATIC}")
         if function is operator.getitem and any(t.dtype == bool for t in views.tensors([args[1]])):
             refuse_value("The shape of a[mask]", f"{NO_MASK} {STATIC}")
-        for argument, value in rule.bind(args, kwargs).items():
+        for argument, value in given.items():
             decides = argument in SHAPE_ARGUMENTS or (argument == "condition" and function is not np.where) or (
                 argument == "bins" and np.ndim(value) == 0)
             if decides and views.tensors([value]):
@@ -248,11 +264,8 @@ class TraceLevel(Level):
         """Return an argument, or a result, with variables in the place of traced values and arrays."""
         if isinstance(value, Tensor):
             if value.level is not self:
-                guards.check_encloses(value.level, self)
-                raise OuterTensorError(
-                    f"a program would depend on a value that is being differentiated, in {guards.user_line()}, and that is not among "
-                    f"its arguments. Pass the value as an argument"
-                )
+                raise OuterTensorError("the function uses a value from outside that is being differentiated: pass it as an argument, and "
+                                       "call program outside of grad")
             return value.variable  # type: ignore[attr-defined]
         if isinstance(value, ndarray):
             return self.constant(value)
@@ -286,7 +299,8 @@ class TraceLevel(Level):
                     self.name(frame.f_locals["g"], self.held.get(node))
             frame = frame.f_back
         if node is not None:
-            line = self.lines[max(bisect_left(self.lines, (-node.number, "")) - 1, 0)][1]
+            before = bisect_left(self.lines, (-node.number, ""))
+            line = self.lines[before - 1][1] if before else line
         self.lines.append((-next(node_numbers), line))
         return line, part
 
@@ -327,12 +341,6 @@ def _of_python_numbers(function: Any, values: tuple) -> Any:
     return OF_PYTHON_NUMBERS.get(function, function)
 
 
-def _last_part(path: str) -> str:
-    """Return the last name in a path: ``w`` of ``theta['layers'][0]['w']``."""
-    found = [part for part in path.replace("[", ".").replace("]", "").replace("'", "").split(".") if part.isidentifier()]
-    return found[-1] if found else ""
-
-
 def is_traced(leaf: Any) -> bool:
     """Return whether a leaf of the arguments is an input of the program, and not a part of it."""
     if isinstance(leaf, (ndarray, np.generic)):
@@ -347,15 +355,22 @@ def trace(fun: Callable, args: tuple, kwargs: dict[str, Any]) -> Recording:
     level = TraceLevel(recording)
     try:
         leaves, structure = tree.flatten((args, kwargs))
+        if any(isinstance(leaf, Tensor) for leaf in leaves):
+            raise TypeError("a program is recorded outside of grad: its arguments must not be values that are being differentiated")
         paths = [place_of(fun, path) for path in tree.paths(structure)]
         given = [level.input(leaf, path) if is_traced(leaf) else leaf for leaf, path in zip(leaves, paths)]
         recording.in_tree = tree.unflatten(structure, [level.referred(x) if isinstance(x, Traced) else x for x in given])
+        for variable, name in zip(recording.inputs, names_of_inputs([v.path for v in recording.inputs])):
+            variable.base = name
         new_args, new_kwargs = tree.unflatten(structure, given)
         with watching_frames(level.returned):
             out = fun(*new_args, **new_kwargs)
-        recording.outputs = tree.map(level.referred, out)
+    except Exception as error:
+        boundary.show_cause(error)
+        raise
     finally:
         level.close()
+    recording.outputs = tree.map(level.referred, out)
     writing.give_names(recording)
     return recording
 
@@ -363,6 +378,16 @@ def trace(fun: Callable, args: tuple, kwargs: dict[str, Any]) -> Recording:
 def place_of(fun: Callable, path: tuple) -> str:
     """Return the path to a leaf as one writes it in the function: ``theta['w']``."""
     where, which = (key.idx if hasattr(key, "idx") else key.key for key in path[:2])  # in args or in kwargs
-    names = list(signature_of(fun).parameters)
-    name = which if where else (names[which] if which < len(names) else f"args[{which}]")
+    if where:
+        return f"{which}{tree.keystr(path[2:])}"
+    names = writing.positional_names(fun, which + 1)
+    name = names[which] if which < len(names) and names[which][0] != "*" else f"{names[-1][1:]}[{which - len(names) + 1}]"
     return f"{name}{tree.keystr(path[2:])}"
+
+
+def names_of_inputs(paths: list[str]) -> list[str]:
+    """Return a name for each input: the last name in its path or, where others have the same, all names and numbers in the path."""
+    parts = [re.findall(r"\w+", path) for path in paths]
+    last = [found[-1] for found in parts]
+    return [end if last.count(end) == 1 and not end.isdigit() else "_".join(found[1:] if found[1:] and not found[1].isdigit() else found)
+            for found, end in zip(parts, last)]

@@ -16,6 +16,7 @@ from numpy import ndarray
 from .. import tree
 from ..functions import name_of, signature_of
 from ..inside.writing import INFIX
+from ..operands import PYTHON_NUMBERS
 from .operations import Method, Operation, Recording, Variable, name_of_function
 
 OPERATORS = INFIX | {
@@ -157,11 +158,12 @@ class Source:
 
     def function(self, function: Any) -> str:
         """Return the name of a function. One of the user's is handed over."""
-        if is_written(function):
+        if callable(function) and hasattr(function, "__name__") and is_written(function):
             return name_of_function(function)
         if getattr(builtins, getattr(function, "__name__", ""), None) is function:
             return function.__name__
-        name = function.__name__ if function.__name__.isidentifier() else "function"
+        name = getattr(function, "__name__", type(function).__name__.lower())
+        name = name if name.isidentifier() else "function"
         while self.handed_over.get(name, function) is not function:
             name += "_"
         self.handed_over[name] = function
@@ -197,10 +199,10 @@ class Source:
         if value is ...:
             return "..."
         if isinstance(value, np.dtype):
-            return f"np.{value.name}" if hasattr(np, value.name) else f"np.dtype({value.str!r})"
+            return f"np.{value.type.__name__}" if value.isnative and value.isbuiltin else f"np.dtype({value.str!r})"
         if isinstance(value, type) and issubclass(value, np.generic):
             return f"np.{value.__name__}"
-        if isinstance(value, type) or callable(value):
+        if not isinstance(value, (*PYTHON_NUMBERS, np.generic, str, bytes, type(None))):
             return self.function(value)
         return number_text(value)
 
@@ -230,6 +232,8 @@ def describe(variable: Variable) -> str:
 
 def number_text(value: Any) -> str:
     """Return a number, a string or None as an expression with the same value."""
+    if isinstance(value, np.longdouble):
+        return f"np.longdouble('{value}')"
     if isinstance(value, np.generic):
         return f"np.{type(value).__name__}({number_text(value.item())})"
     if isinstance(value, complex):
@@ -245,10 +249,11 @@ def number_text(value: Any) -> str:
 
 def array_text(array: ndarray) -> str | None:
     """Return an expression for a constant array, or None if it is too large."""
-    name = DTYPES.get(array.dtype.name, f"np.{array.dtype.name}")
-    dtype = "" if array.dtype.name in DTYPES else f", {name}"
+    is_usual = array.dtype.isnative and array.dtype.kind in "fcbiu"
+    name = DTYPES.get(array.dtype.name, f"np.{array.dtype.type.__name__}") if is_usual else f"np.{array.dtype!r}"
+    dtype = "" if name in DTYPES.values() else f", {name}"
     shape = repr(array.shape) if array.ndim != 1 else str(array.size)
-    first = array[(0,) * array.ndim] if array.size else array.dtype.type(0)
+    first = array[(0,) * array.ndim] if array.size else np.zeros((), array.dtype)[()]
     if array.tobytes() == first.tobytes() * array.size:
         is_zero = not array.tobytes().strip(b"\0")
         if is_zero:
@@ -286,7 +291,7 @@ def positional_names(fun: Callable, n: int) -> list[str]:
             return [*names, f"*{parameter.name}"]
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD) and len(names) < n:
             names.append(parameter.name)
-    return names
+    return names if len(names) >= n else [*names, "*args"]
 
 
 def give_names(recording: Recording, *reserved: str) -> None:

@@ -46,6 +46,7 @@ LAYERS = [
     "scipy",
     "coverage",
     "inside",
+    "programs",
     "crosscheck",
 ]
 OPTIONAL = {"fast", "fast_backward"}  # the core does without it
@@ -61,6 +62,7 @@ LATE_IMPORTS = {
     ("minigrad.inside.crosscheck", "jax.experimental"): "it is optional: without it, the table has no column of JAX",
     ("minigrad.inside.crosscheck", "jax.numpy"): "it is optional",
     ("minigrad.inside.crosscheck", "jax.scipy.special"): "it is optional",
+    ("minigrad.programs.jit", "minigrad.programs.numba_backend"): "it needs Numba, which is optional",
     ("linear.report", "jax"): "it is optional: the report compares gradients with it, where it is installed",
     ("linear.__main__", "linear.pictures"): "it needs matplotlib, which --no-pictures does without",
 }

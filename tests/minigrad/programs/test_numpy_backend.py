@@ -139,6 +139,18 @@ def test_an_overflow_in_a_sum_of_products_warns():
         assert f(X * 1e200) == np.inf
 
 
+def test_warnings_are_numpys():
+    jitted = jit(lambda x: np.log(x) + 1.0, backend="numpy")
+    np.testing.assert_array_equal(jitted(X + 9), np.log(X + 9) + 1.0)
+    with pytest.warns(RuntimeWarning, match="divide by zero encountered in log"):
+        assert jitted(np.zeros(3))[0] == -np.inf
+    with np.errstate(divide="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        jitted(np.zeros(3))
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError, match="divide by zero"):
+        jitted(np.zeros(3))
+
+
 # ---- Memory -----------------------------------------------------------------------------------------------------------
 
 
@@ -166,6 +178,8 @@ LARGE = np.linspace(0.0, 1.0, N)
     (lambda x: grad(lambda w: np.mean((w * x + 1.0 - x) ** 2))(0.5), 2),
     (lambda x: [np.sum(np.sin(x * k)) for k in (1.0, 2.0, 3.0)], 1),
     (lambda x: (lambda y: y.reshape(10, -1).sum(axis=0).sum() + y[::2].sum())(x * 2.0), 1),
+    (lambda x: [(x * k).reshape(10, -1)[:, ::2].sum(axis=0).sum() for k in (1.0, 2.0, 3.0)], 1),  # a view does not keep it
+    (lambda x: [np.modf(x * k)[0].sum() for k in (1.0, 2.0, 3.0)], 3),
     (lambda x: grad(lambda x: np.sum(np.sin(np.sin(np.sin(x)))))(x), 3),
 ])
 def test_no_more_memory_than_the_values_that_are_needed(fun, arrays):
@@ -184,7 +198,7 @@ def test_nothing_is_held_between_calls():
     assert left < 1000
 
 
-# ---- By hand ----------------------------------------------------------------------------------------------------------
+# ---- Operands ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_recording_made_by_hand():
