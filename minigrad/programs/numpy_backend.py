@@ -39,6 +39,7 @@ ARITHMETIC: dict[Any, str] = {
     np.add: "{} + {}", np.subtract: "{} - {}", np.multiply: "{} * {}", np.divide: "{} / {}", np.negative: "-{}",
     np.square: "{0} * {0}",
 }
+UFUNCS = {operator.add: np.add, operator.sub: np.subtract, operator.mul: np.multiply, operator.truediv: np.divide, operator.neg: np.negative}
 
 # What NumPy's functions call in the end
 REDUCTIONS: dict[Any, Any] = {np.sum: np.add, np.mean: np.add, np.prod: np.multiply, np.max: np.maximum, np.min: np.minimum}
@@ -346,8 +347,9 @@ def again(recording: Recording, *inputs: Any, error: Exception | None = None) ->
     """Run the operations one by one, as NumPy computes them. An error gets a note with the line of the user's program."""
     values = recording.constants | dict(zip(recording.inputs, inputs))
     for operation in recording.operations:
-        is_division = operation.function is operator.truediv  # Python raises an error for 1 / 0.0
-        function = guards.of_python_numbers(np.divide, operator.truediv) if is_division else operation.function
+        function = operation.function
+        if function is operator.truediv:  # Python raises an error for 1 / 0.0
+            function = guards.of_python_numbers(np.divide, function)
         try:
             y = function(*replaced(operation.args, values.__getitem__), **replaced(operation.kwargs, values.__getitem__))
         except Exception as failure:
