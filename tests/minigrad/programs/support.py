@@ -5,30 +5,27 @@ On other arguments a program is wrong if it has kept a value of the recorded cal
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Callable
 
 import numpy as np
 
 from minigrad import program, tree
-from minigrad.programs import operations
+from minigrad.programs.operations import run
+from minigrad.programs.tracing import trace
 
 # The ways to run what was recorded: each takes a function and its arguments, and returns a function.
 WAYS: dict[str, Callable[..., Callable]] = {
-    "simplified": lambda fun, *args: program(fun)(*args),
-    "as recorded": lambda fun, *args: program(fun, simplify=False)(*args),
-    "one by one": lambda fun, *args: _one_by_one(program(fun)(*args)),
+    "the source": lambda fun, *args: program(fun)(*args),
+    "as recorded": lambda fun, *args: partial(run, trace(fun, args, {})),
 }
-
-
-def _one_by_one(recorded: Any) -> Callable:
-    return lambda *args: operations.run(recorded.recording, *args)
 
 
 def assert_same(way: str, fun: Callable, args: tuple, *others: tuple, ulps: int = 8) -> None:
     """A way to run a program of these arguments gives what the function gives: for them, and for others."""
-    run = WAYS[way](fun, *args)
+    recorded = WAYS[way](fun, *args)
     for given in (args, *others):
-        assert_close(run(*given), fun(*given), ulps)
+        assert_close(recorded(*given), fun(*given), ulps)
 
 
 def assert_close(ours: Any, expected: Any, ulps: int = 8) -> None:
