@@ -6,6 +6,7 @@ The other files of this folder work on these: `tracing` makes a `Recording`, `si
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -181,13 +182,16 @@ def run(recording: Recording, *args: Any, **kwargs: Any) -> Any:
 COPY = Method("copy")
 
 # Functions whose results are always new, and never share memory with an argument.
-FRESH = {np.sum, np.mean, np.prod, np.max, np.min, np.var, np.std, np.dot, np.where, np.einsum, np.concatenate, np.stack,
+FRESH = {np.sum, np.mean, np.prod, np.max, np.min, np.var, np.std, np.dot, np.where, np.concatenate, np.stack,
          np.cumsum, np.cumprod, np.outer, np.tensordot, np.linalg.inv, np.linalg.solve, COPY, np.copy, np.array}
 
 
 def may_share(operation: Operation) -> bool:
     """Return whether a result of the operation may lie in the memory of an operand."""
     function = operation.function
+    if function is operator.getitem and operation.shape == ():  # a number, which is a copy, or a view without axes
+        index = operation.args[1]
+        return any(part is ... for part in (index if isinstance(index, tuple) else (index,)))
     is_ufunc = isinstance(function, np.ufunc) or isinstance(getattr(function, "__self__", None), np.ufunc)
     return not (is_ufunc or function in FRESH or all(v.is_weak for v in operation.results))
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy import ndarray
 
 from .. import memory, tree
+from ..operands import PYTHON_NUMBERS
 from .operations import COPY, Method, Operation, Recording, Variable, is_pure, may_share, replaced, variables
 
 
@@ -21,7 +22,6 @@ def simplified(recording: Recording) -> Recording:
     for operation in recording.operations:
         new.add(operation)
     outputs = tree.map(lambda leaf: new.same.get(leaf, leaf) if isinstance(leaf, Variable) else leaf, recording.outputs)
-    outputs = tree.map(lambda leaf: new.constant(leaf) if isinstance(leaf, (ndarray, np.generic)) else leaf, outputs)
     return without_dead_code(replace(recording, operations=new.operations, outputs=outputs, constants=new.constants))
 
 
@@ -150,7 +150,8 @@ class Simplifier:
                 kept = {name: value for name, value in new.kwargs.items() if name != "axis"}
                 return replace(new, kwargs=kept if len(x.shape) == 1 else new.kwargs | {"axis": axis[0]})
         if isinstance(result, tuple) or (x.shape, x.dtype) != (result.shape, result.dtype):
-            return replace(new, args=(inner, *rest)) if is_again and function in (np.reshape, np.broadcast_to) else new
+            is_merged = is_again and function in (np.reshape, np.broadcast_to) and len(new.args) == len(before.args) == 2
+            return replace(new, args=(inner, *rest)) if is_merged else new
         is_whole = function is operator.getitem and (new.args[1] is ... or new.args[1] == ())
         is_real = function in (np.real, np.conjugate) and np.dtype(x.dtype).kind != "c"
         return x if is_whole or is_real or (function in OF_SAME_FORM and not new.kwargs.get("order")) else new
@@ -257,6 +258,6 @@ def _key(value: Any) -> Any:
         return dict, tuple((name, _key(value[name])) for name in sorted(value))
     if isinstance(value, slice):
         return slice, _key((value.start, value.stop, value.step))
-    if isinstance(value, (Variable, str, type, np.dtype)) or value is None or callable(value):
-        return value
-    return type(value), repr(value)
+    if isinstance(value, (*PYTHON_NUMBERS, np.generic)):
+        return type(value), repr(value)
+    return value if isinstance(value, (str, np.dtype)) else id(value)

@@ -168,6 +168,10 @@ def body(fun, *args):
     (lambda x: np.sum(x, axis=(0,), keepdims=False), ["v0 = np.sum(x)", "return v0"]),
     (lambda x: np.where(x > 0, 1.0, 1.0) + x, ["v0 = 1.0 + x", "return v0"]),
     (lambda x: np.where(x > 0, x * 2.0, x), ["v0 = x > 0", "v1 = x * 2.0", "v2 = np.where(v0, v1, x)", "return v2"]),
+    (lambda x: x.reshape(2, 2).reshape(4, 1).sum(1), ["v0 = np.reshape(x, (4, 1))", "v1 = np.sum(v0, 1)", "return v1"]),
+    (lambda x: np.reshape(np.reshape(x, (2, 2)), (4,), "F"), ["v0 = np.reshape(x, (2, 2))", "v1 = np.reshape(v0, (4,), 'F')", "v2 = v1.copy()", "return v2"]),
+    (lambda x: (x[0], x[1:][0]), ["v0 = x[0]", "v1 = x[1:]", "v2 = v1[0]", "return v0, v2"]),
+    (lambda x: (np.zeros_like(x).sum(), np.ones_like(x)), ["v0 = c0.copy()", "return np.float64(0.0), v0"]),
     (lambda x: np.full(4, -0.0) + x, ["v0 = x.copy()", "return v0"]),
 ])
 def test_simplified(fun, lines):
