@@ -301,20 +301,13 @@ def give_names(recording: Recording, *reserved: str) -> None:
     args, kwargs = recording.in_tree
     parameters = {name.lstrip("*") for name in [*positional_names(recording.fun, len(args)), *kwargs]}
     used = {"np", "math", "scipy", "constants", "tree", *reserved, *parameters, *keyword.kwlist, *dir(builtins)}
-    used |= {f.__name__ for operation in recording.operations for f in [operation.function] if not name_of_function(f).startswith("np.")}
-    numbers = {"v": 0, "c": 0}
+    used |= {name_of_function(operation.function) for operation in recording.operations}
+    numbers: dict[str, int] = {}  # the last number that was given to a name
     for variable in [*recording.inputs, *recording.constants, *(v for operation in recording.operations for v in operation.results)]:
-        base, prefix = variable.base, "c" if variable in recording.constants else "v"
-        if variable.path == base and base in parameters:
-            variable.name = base
-            continue
-        name, i = base, 1
-        while not name or name in used:
-            if base:
-                i += 1
-                name = f"{base}_{i}"
-            else:
-                name = f"{prefix}{numbers[prefix]}"
-                numbers[prefix] += 1
+        base = variable.base or ("c" if variable in recording.constants else "v")
+        name, separator = variable.base, "_" if variable.base else ""
+        while not name or (name in used and name != variable.path):
+            numbers[base] = numbers.get(base, 1 if separator else -1) + 1
+            name = f"{base}{separator}{numbers[base]}"
         variable.name = name
         used.add(name)
