@@ -112,9 +112,16 @@ def test_names_of_inputs_and_results():
 
 
 def test_names_that_are_taken():
-    p = program(lambda np, sum: np * sum + 1.0)(2.0, X)
-    assert "np_2 = np" not in p.source.partition("def")[0]
-    assert_close(p(3.0, Y), 3.0 * Y + 1.0)
+    sin = np.sin
+
+    def f(np, sum, v0):
+        """Say "hello" with a \\ in it."""
+        d_sum = sin(sum) * v0
+        return np * d_sum + 1.0
+
+    p = program(f)(2.0, X, 3.0)
+    assert "def f(np_, sum, v0):" in p.source and "Say 'hello'" in p.source
+    assert_close(p(3.0, Y, 2.0), f(3.0, Y, 2.0))
 
 
 def test_what_was_recorded_is_shown():
