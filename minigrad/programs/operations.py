@@ -212,5 +212,5 @@ def name_of_function(function: Any) -> str:
             return f"{prefix}.{name}"
     if isinstance(function, np.ufunc):  # which do not tell where they are from
         return f"scipy.special.{name}" if hasattr(sys.modules.get("scipy.special"), name) else f"scipy.special._ufuncs.{name}"
-    module = getattr(function, "__module__", None) or ""
-    return f"{module.replace('numpy', 'np', 1)}.{name}" if module.startswith(("numpy", "scipy", "operator")) else name
+    home = getattr(function, "__module__", None) or ""
+    return f"{home.replace('numpy', 'np', 1)}.{name}" if home.startswith(("numpy", "scipy")) else name

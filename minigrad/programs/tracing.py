@@ -123,7 +123,7 @@ for _name, _ufunc in (
 ):
     setattr(Traced, f"__{_name}__", _operator(_ufunc))
     setattr(Traced, f"__r{_name}__", _operator(_ufunc, True))
-Traced.__invert__ = lambda self: np.invert(self)  # type: ignore[attr-defined]
+Traced.__invert__ = lambda self: np.invert(self)  # type: ignore
 
 # ---- The level ------------------------------------------------------------------------------------------------------
 
@@ -205,7 +205,7 @@ class TraceLevel(Level):
         if function in helpers.HELPERS:
             function, args, kwargs = helpers.HELPERS[function](*args, **kwargs)
         elif (getattr(function, "__module__", None) or "").startswith("minigrad."):
-            return function.__wrapped__(*args, **kwargs)  # one of NumPy's functions after the other
+            return function.__wrapped__(*args, **kwargs)  # type: ignore[attr-defined]  # one of NumPy's functions after the other
         elif rule.composition and any(callable(a) and not isinstance(a, (type, Tensor)) for a in (*args, *kwargs.values())):
             return rule.composition(*args, **kwargs)
         self._check(rule, function, args, kwargs)

@@ -249,7 +249,7 @@ def array_text(array: ndarray) -> str | None:
     name = DTYPES.get(array.dtype.name, f"np.{array.dtype.type.__name__}") if is_usual else f"np.{array.dtype!r}"
     dtype = "" if name in DTYPES.values() else f", {name}"
     shape = repr(array.shape) if array.ndim != 1 else str(array.size)
-    first = array[(0,) * array.ndim] if array.size else np.zeros((), array.dtype)[()]
+    first: Any = array[(0,) * array.ndim] if array.size else np.zeros((), array.dtype)[()]
     if array.tobytes() == first.tobytes() * array.size:
         is_zero = not array.tobytes().strip(b"\0")
         if is_zero:
