@@ -4,10 +4,10 @@ NumPy computes ``((w * x + b - y) ** 2).sum()`` in five passes over memory. A ke
 
     def kernel(n0, s0, s1, a0, a1):
         x0 = -0.0; c0 = -0.0
-        for start in range(0, n0, 256):
+        for start in range(0, n0, 128):
             r0 = -0.0
-            for i0 in range(uintp(start), uintp(min(start + 256, n0))):
-                t0 = s0 * a0[i0]
+            for j0 in range(uintp(start), uintp(min(start + 128, n0))):
+                t0 = s0 * a0[j0]
                 ...
                 r0 = reordered(r0, t3)
             x0, c0 = carried(x0, c0, r0)
@@ -131,6 +131,10 @@ def steps_of(operation: Operation) -> list[Step]:
         return map_steps(operation, ufunc)
     if function in PRODUCTS and len(args) == 2 and not kwargs and dtype_of(result).kind == "f":
         return product_steps(operation)
+    if function is np.outer and not kwargs and all(isinstance(x, Variable) and len(x.shape) == 1 for x in args):
+        step = mapped(result, args, "{} * {}")
+        step.shapes = [(*args[0].shape, 1), (1, *args[1].shape)]
+        return [step]
     if function in (float, complex) and isinstance(args[0], Variable) and dtype_of(args[0]).kind in "iufb":
         return [mapped(result, args, "{}")]
     if function is np.where and len(args) == 3 and not kwargs:
@@ -375,9 +379,9 @@ class Writer:
                 self.line(i, f"for start in range(0, {sizes[i]}, {BLOCK}):")
                 for step in blocked:
                     self.line(i + 1, f"{accumulators[step][1]}b = {start_of(step)}")
-                self.line(i + 1, f"for i{i} in range(uintp(start), uintp(min(start + {BLOCK}, {sizes[i]}))):")
+                self.line(i + 1, f"for j{i} in range(uintp(start), uintp(min(start + {BLOCK}, {sizes[i]}))):")
             else:
-                self.line(i, f"for i{i} in range({sizes[i]}):")
+                self.line(i, f"for j{i} in range({sizes[i]}):")
         body = depth + bool(blocked)
         elements: dict = {}
         read: dict[str, str] = {}
@@ -424,7 +428,7 @@ class Writer:
             array = name if name[0] in "mo" else f"np.ascontiguousarray({name})"
             name = self.fresh("v")
             self.line(0, f"{name} = {array}.reshape(({''.join(sizes[i] + ', ' for i in has)}))")
-        return f"{name}[{', '.join(f'i{i}' for i in has)}]"
+        return f"{name}[{', '.join(f'j{i}' for i in has)}]"
 
 
 def variables_of(step: Step) -> list[Variable]:
@@ -465,6 +469,8 @@ def converted(text: str, given: np.dtype, wanted: np.dtype) -> str:
     """The expression for a value in another dtype."""
     if given == wanted:
         return text
+    if given.kind == "b":
+        return f"({literal(1, wanted)} if {text} else {literal(0, wanted)})"
     return f"({text} != 0)" if wanted.kind == "b" else f"{code(wanted)}({text})"
 
 
@@ -492,7 +498,7 @@ def start_of(step: Step) -> str:
 # for these additions alone: everything else is computed as it is written. The rounding errors of the additions of blocks are carried
 # along, so that a sum of millions is as exact as NumPy's sum by halves.
 
-BLOCK = 256
+BLOCK = 128
 
 
 def reordered(a: Any, b: Any) -> Any:
