@@ -7,8 +7,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from minigrad import grad, jit, tree, value_and_grad
-from minigrad.programs import kernels, numba_backend
+from minigrad import jit, tree, value_and_grad
+from minigrad.programs import numba_backend
 from minigrad.programs.kernels import TEXTS, Kernel, compiled
 from minigrad.programs.numba_backend import Plan, compile_recording
 from minigrad.programs.operations import run, variables
@@ -122,7 +122,7 @@ def test_numpy_does_what_kernels_cannot():
     """Half precision, complex division, comparison of signed and unsigned integers, and integers that no element can be."""
     half, q, u = X.astype("e"), np.arange(5) - 2, np.arange(5, dtype="Q")
     names = ["np.multiply", "np.divide", "np.less", "np.less", "np.power", "np.sort"]
-    check(lambda h, q, u, z, x: [h * 2, z / z, q < u, u < -1, q**2 * 0 + q**u, np.sort(x)], half, q, u, X + 1j, X, stay=[*names, "np.square", "np.multiply", "np.add"])
+    check(lambda h, q, u, z, x: [h * 2, z / z, q < u, u < -1, q**u, np.sort(x)], half, q, u, X + 1j, X, stay=names)
 
 
 # ---- Shapes ---------------------------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ def test_empty_arrays_and_arrays_of_one_element():
     check(lambda x: [x * 2 + x, np.sum(x * x), np.exp(x) + 1, x.max() * x, np.mean(x, axis=0, keepdims=True) + x], np.array([3.0]))
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_random_programs(seed):
     """Operations of random kinds, on values of random shapes and dtypes, most of which are used several times."""
     rng = np.random.default_rng(seed)
@@ -235,7 +235,7 @@ def test_sums_that_cancel_overflow_or_hold_nan():
     with np.errstate(all="ignore"):
         found = jit(sums, backend="numba")(many, big[:1], np.array([1.0, np.inf] * 300), np.array([np.inf, -np.inf] * 300), np.array([np.nan, 1.0]), np.array([-0.0] * 9))
     np.testing.assert_array_equal([total for total, _ in found], [1280.0, 1e308, np.inf, np.nan, np.nan, 0.0])
-    assert np.signbit(found[-1][0])
+    assert np.signbit(found[-1][0]) == np.signbit(np.sum([-0.0] * 9))
     assert np.isnan(found[-2][1])  # a minimum with a NaN
 
 
@@ -275,7 +275,7 @@ def test_equal_steps_of_a_recurrence_are_compiled_once():
     assert all(len(compiled(source).signatures) == 1 for source in set(many))
 
 
-def test_a_chain_of_numbers_is_one_kernel_and_a_long_one_several():
+def test_a_chain_of_numbers_is_one_kernel_and_a_long_one_several(monkeypatch):
     def chain(length):
         def fun(y):
             for _ in range(length // 2):
@@ -285,10 +285,11 @@ def test_a_chain_of_numbers_is_one_kernel_and_a_long_one_several():
         return value_and_grad(fun)
 
     assert len(kernels_of(chain(400), np.float64(2.0))) == 1
-    long = kernels_of(chain(3000), np.float64(2.0))
-    assert 3 < len(long) < 8 and len(set(long)) < len(long)
+    monkeypatch.setattr(numba_backend, "MANY", 50)
+    long = kernels_of(chain(400), np.float64(2.0))
+    assert len(long) == 13 and len(set(long)) < 6
     check(chain(400), np.float64(2.0))
-    check(chain(400), 2.0)
+    check(chain(100), 2.0)
 
 
 def test_large_arrays_take_the_functions_that_numpy_computes_faster():
