@@ -41,7 +41,10 @@ def replace(a, index, value, part=""):
 def as_recorded(y, shape, dtype):
     """Return a result whose shape and dtype depend on values. It is an error if they are not as in the recorded call."""
     if np.shape(y) != shape or np.result_type(y) != dtype:
-        raise ValueError(f"the program was recorded for a result {dtype}{list(shape)}, and this one is {np.result_type(y)}{list(np.shape(y))}")
+        raise ValueError(
+            f"the program was recorded for a result {np.dtype(dtype)}{list(shape)}, and this one is "
+            f"{np.result_type(y)}{list(np.shape(y))}"
+        )
     return y
 
 

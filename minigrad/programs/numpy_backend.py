@@ -34,13 +34,12 @@ FLOAT = np.dtype(float)
 # Functions of numbers and what Python writes for them; the ufuncs that do the same.
 OPERATORS: dict[Any, str] = {
     operator.add: "{} + {}", operator.sub: "{} - {}", operator.mul: "{} * {}", operator.truediv: "{} / {}", operator.neg: "-{}",
-    operator.pow: "{} ** {}",
 }
 ARITHMETIC: dict[Any, str] = {
     np.add: "{} + {}", np.subtract: "{} - {}", np.multiply: "{} * {}", np.divide: "{} / {}", np.negative: "-{}",
     np.square: "{0} * {0}",
 }
-UFUNCS = {operator.add: np.add, operator.sub: np.subtract, operator.mul: np.multiply, operator.truediv: np.divide, operator.pow: np.power}
+UFUNCS = {operator.add: np.add, operator.sub: np.subtract, operator.mul: np.multiply, operator.truediv: np.divide, operator.neg: np.negative}
 
 # What NumPy's functions call in the end
 REDUCTIONS: dict[Any, Any] = {np.sum: np.add, np.mean: np.add, np.prod: np.multiply, np.max: np.maximum, np.min: np.minimum}
@@ -205,12 +204,13 @@ class Source:
     def elementwise(self, operation: Operation, target: Variable | None) -> str:
         """The expression for a ufunc on arrays. Among float64 arrays, numbers may be of any kind. Arrays are the fastest."""
         all_float = all(v.dtype == FLOAT for v in operation.operands if v.shape != ())
+        takes_floats = all_float and getattr(np, operation.function.__name__, None) is operation.function is not np.ldexp
         args = []
         for x in operation.args:
             if isinstance(x, Variable):
                 args.append(self.numbers[x] if all_float and x in self.numbers else self.value(x))
             else:
-                args.append(self.constant(np.array(float(x)) if all_float and is_number(x) else x))
+                args.append(self.constant(np.array(float(x)) if takes_floats and is_number(x) else x))
         if target:  # NumPy will read the third argument of maximum and minimum as another operand
             args.append("out=" * (operation.function in (np.maximum, np.minimum)) + self.values[target])
         return f"{self.constant(operation.function)}({', '.join(args)})"
@@ -348,8 +348,8 @@ def again(recording: Recording, *inputs: Any, error: Exception | None = None) ->
     values = recording.constants | dict(zip(recording.inputs, inputs))
     for operation in recording.operations:
         function = operation.function
-        if function in UFUNCS:
-            function = guards.of_python_numbers(UFUNCS[function], function)
+        if function is operator.truediv:  # Python raises an error for 1 / 0.0
+            function = guards.of_python_numbers(np.divide, function)
         try:
             y = function(*replaced(operation.args, values.__getitem__), **replaced(operation.kwargs, values.__getitem__))
         except Exception as failure:

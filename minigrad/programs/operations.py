@@ -6,6 +6,7 @@ The other files of this folder work on these: `tracing` makes a `Recording`, `si
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -205,5 +206,7 @@ def name_of_function(function: Any) -> str:
     for module, prefix in ((np, "np"), (np.linalg, "np.linalg"), (np.fft, "np.fft")):
         if getattr(module, name, None) is function:
             return f"{prefix}.{name}"
-    module = getattr(function, "__module__", None) or "scipy.special"  # where the ufuncs without a module are from
+    if isinstance(function, np.ufunc):  # which do not tell where they are from
+        return f"scipy.special.{name}" if hasattr(sys.modules.get("scipy.special"), name) else f"scipy.special._ufuncs.{name}"
+    module = getattr(function, "__module__", None) or ""
     return f"{module.replace('numpy', 'np', 1)}.{name}" if module.startswith(("numpy", "scipy", "operator")) else name

@@ -21,8 +21,9 @@ from numpy import ndarray
 from .. import boundary, guards, memory, methods, operands, tree, views
 from ..arguments import Arguments
 from ..functions import check_callable
+from ..grad import differentiate
 from ..graph import Level, Node, describe, node_numbers
-from ..inside.trace import is_library, watching_frames
+from ..inside.trace import is_library, user_frame, watching_frames
 from ..table import Rule, rule_of, ufunc_methods
 from ..tensor import Tensor, record, top_level, unwrap
 from . import helpers, writing
@@ -275,11 +276,17 @@ class TraceLevel(Level):
         """Return the variable of a constant array. Arrays with the same content have one."""
         key = array.shape, array.dtype.str, array.strides, hashlib.sha256(array.tobytes()).digest()
         if key not in self.constants:
-            variable = self.constants[key] = Variable("", array.shape, array.dtype)
+            variable = self.constants[key] = Variable("", array.shape, array.dtype, base=self.name_of_constant(array))
             self.recording.constants[variable] = memory.locked(memory.copied(array))
         return self.constants[key]
 
     # ---- Lines and names ----
+
+    def name_of_constant(self, array: ndarray) -> str:
+        """Return the name of the user's variable that holds an array, or "" if there is none."""
+        frame, _ = user_frame()
+        found = (name for names in (frame.f_locals, frame.f_globals) for name, value in names.items() if value is array)
+        return next(found, "")
 
     def place(self) -> tuple[str, str]:
         """Return the line of the user's program, and the part of the program.
@@ -332,6 +339,10 @@ class TraceLevel(Level):
         elif frame.f_code is boundary.gradient_for.__code__:
             leaf = self.of_level(frame.f_locals["leaf"])
             self.name(result, leaf.variable if isinstance(leaf, Traced) else None)
+        elif frame.f_code is differentiate.__code__ and isinstance(result, tuple):
+            value = self.of_level(result[0])
+            if isinstance(value, Traced):
+                value.variable.base = value.variable.base or "value"
 
 
 def _of_python_numbers(function: Any, values: tuple) -> Any:

@@ -48,6 +48,7 @@ class Source:
         name = name_of(recording.fun)
         self.name = name if name.isidentifier() else "program"
         give_names(recording, self.name)
+        self.taken = {self.name, *(v.name for operation in recording.operations for v in operation.results)}
         constants = [self.constant(variable, array) for variable, array in recording.constants.items()]
         self.body = "\n".join(self.lines())
         self.constants = "\n".join(line for line in constants if line)
@@ -164,14 +165,14 @@ class Source:
             return function.__name__
         name = getattr(function, "__name__", type(function).__name__.lower())
         name = name if name.isidentifier() else "function"
-        while self.handed_over.get(name, function) is not function:
+        while name in self.taken or self.handed_over.get(name, function) is not function:
             name += "_"
         self.handed_over[name] = function
         return name
 
     def atom(self, value: Any) -> str:
         text = self.text(value)
-        return f"({text})" if text.startswith("-") or isinstance(value, (complex, tuple)) else text
+        return f"({text})" if text.startswith("-") or isinstance(value, tuple) else text
 
     def index(self, index: Any) -> str:
         """Return an index as it stands between brackets."""
@@ -237,7 +238,8 @@ def number_text(value: Any) -> str:
     if isinstance(value, np.generic):
         return f"np.{type(value).__name__}({number_text(value.item())})"
     if isinstance(value, complex):
-        if np.isfinite(value):
+        is_negative = np.signbit(value.real) or (np.signbit(value.imag) and 0 in (value.real, value.imag))
+        if np.isfinite(value) and not is_negative:  # Python reads 1 - 0j as 1 + 0j
             return repr(value)
         return f"complex({number_text(value.real)}, {number_text(value.imag)})"
     if isinstance(value, float) and not np.isfinite(value):
