@@ -3,15 +3,15 @@
 NumPy computes ``((w * x + b - y) ** 2).sum()`` in five passes over memory. A kernel does it in one:
 
     def kernel(n0, s0, s1, a0, a1):
-        x0 = -0.0; c0 = -0.0
-        for start in range(0, n0, 256):
-            r0 = -0.0
-            for i0 in range(uintp(start), uintp(min(start + 256, n0))):
-                t0 = s0 * a0[i0]
+        x0 = 0.0; x0c = 0.0
+        for start in range(0, n0, 128):
+            x0b = 0.0
+            for j0 in range(uintp(start), uintp(min(start + 128, n0))):
+                t0 = s0 * a0[j0]
                 ...
-                r0 = reordered(r0, t3)
-            x0, c0 = carried(x0, c0, r0)
-        t4 = total(x0, c0)
+                x0b = reordered(x0b, t3)
+            x0, x0c = carried(x0, x0c, x0b)
+        t4 = total(x0, x0c)
         return t4
 
 An operation becomes one or two steps: a map (an element of the result is computed from one element of each operand) or a
@@ -60,8 +60,8 @@ VECTORIZED = {np.exp, np.exp2, np.expm1, np.log, np.log2, np.log10, np.log1p, np
 FEW = 128
 SUPPORTED = {np.dtype(code) for code in "? b h i l q B H I L Q f d F D".split()}
 SAME_ELEMENTS = {np.broadcast_to, np.reshape, np.expand_dims, np.squeeze, np.ravel, operator.getitem}
-PRODUCTS = {np.matmul, np.dot, np.vdot, np.inner}
-# How a reduction starts, and how it takes in an element. A sum starts with -0.0, which changes nothing, not even -0.0.
+PRODUCTS = {np.matmul, np.dot, np.vdot, np.inner, np.outer}
+# Reductions, and how each takes in an element.
 REDUCTIONS: dict[Any, tuple[str, str]] = {
     np.sum: ("sum", "{} + {}"), np.mean: ("sum", "{} + {}"), np.max: ("max", "maximum({}, {})"), np.min: ("min", "minimum({}, {})"),
 }
@@ -99,6 +99,15 @@ class Step:
     kept: tuple | None = None
     reduction: str = ""
 
+    def read_through(self, aliases: dict[Variable, tuple[Variable, list[bool]]]) -> None:
+        """Take the operands of `aliases` in place of their results."""
+        for i, x in enumerate(self.operands):
+            while x in aliases:
+                x, has = aliases[x]
+                axes = iter(has)
+                self.shapes[i] = tuple(n if n == 1 or next(axes) else 1 for n in self.shapes[i])
+                self.operands[i] = x
+
     @property
     def loop(self) -> tuple:
         """The shape of the loop without axes of length 1. () means that there is none, and the step computes with numbers."""
@@ -126,11 +135,11 @@ def steps_of(operation: Operation) -> list[Step]:
     axes = summed_axes(operation) if function in REDUCTIONS else None
     if axes is not None:
         return reduction_steps(operation, axes)
+    if function in PRODUCTS and len(args) == 2 and not kwargs and dtype_of(result).kind == "f":
+        return product_steps(operation)
     ufunc = OF_PYTHON.get(function, function)
     if isinstance(ufunc, np.ufunc):
         return map_steps(operation, ufunc)
-    if function in PRODUCTS and len(args) == 2 and not kwargs and dtype_of(result).kind == "f":
-        return product_steps(operation)
     if function in (float, complex) and isinstance(args[0], Variable) and dtype_of(args[0]).kind in "iufb":
         return [mapped(result, args, "{}")]
     if function is np.where and len(args) == 3 and not kwargs:
@@ -138,9 +147,6 @@ def steps_of(operation: Operation) -> list[Step]:
         return [mapped(result, args, "{1} if {0} else {2}", dtypes)] if all(map(is_operand, args)) else []
     if function == Method("astype") and isinstance(args[0], Variable) and np.can_cast(dtype_of(args[0]), result.dtype, "same_kind"):
         return [mapped(result, args[:1], "{}")]
-    if function in SAME_ELEMENTS and is_same_elements(operation):
-        shape = args[0].shape if function is np.broadcast_to else result.shape
-        return [Step(result, [args[0]], [aligned(shape, result.shape)], [dtype_of(result)], "{}", result.shape)]
     return []
 
 
@@ -149,16 +155,25 @@ def is_operand(value: Any) -> bool:
     return isinstance(value, (Variable, bool, int, float, complex)) or (isinstance(value, np.generic) and value.dtype in SUPPORTED)
 
 
-def is_same_elements(operation: Operation) -> bool:
-    """Whether the result has the elements of the first operand in the same order, each once or, if broadcast, more often."""
-    x, result = operation.args[0], operation.result
-    if not isinstance(x, Variable) or operation.kwargs.keys() - {"axis", "shape"} or operation.operands != [x]:
-        return False
-    if operation.function is operator.getitem:
-        index = operation.args[1] if isinstance(operation.args[1], tuple) else (operation.args[1],)
-        if not all(part is None or part is Ellipsis or part == slice(None) for part in index):
-            return False
-    return operation.function is np.broadcast_to or without_ones(x.shape) == without_ones(result.shape)
+def alias(operation: Operation) -> tuple[Variable, list[bool]] | None:
+    """Return where a kernel finds the elements of a result that has those of its operand in the same order, broadcast or not.
+
+    Returns
+    -------
+    pair or None
+        The operand, and for each axis of the result that is longer than 1, whether the operand has it. None for other operations.
+    """
+    function, args, result = operation.function, operation.args, operation.result
+    if function not in SAME_ELEMENTS or operation.operands != [args[0]] or operation.kwargs.keys() - {"axis", "shape"}:
+        return None
+    x = args[0]
+    if function is np.broadcast_to:
+        return x, [n != 1 for n, m in zip(aligned(x.shape, result.shape), result.shape) if m != 1]
+    if function is operator.getitem:
+        index = args[1] if isinstance(args[1], tuple) else (args[1],)
+        if not all(part is None or part is Ellipsis or (isinstance(part, slice) and part == slice(None)) for part in index):
+            return None
+    return (x, [True] * len(without_ones(x.shape))) if without_ones(x.shape) == without_ones(result.shape) else None
 
 
 def aligned(shape: tuple, space: tuple) -> tuple:
@@ -202,11 +217,13 @@ def product_steps(operation: Operation) -> list[Step]:
     (a, b), result = operation.args, operation.result
     if not isinstance(a, Variable) or not isinstance(b, Variable):
         return []
-    if len(a.shape) == len(b.shape) == 1 and result.shape == ():
-        dtype = dtype_of(result)
-        return [Step(result, [a, b], [a.shape] * 2, [dtype] * 2, "{} * {}", a.shape, (False,), "sum")] if a.shape != (1,) else []
-    if len(a.shape) == len(b.shape) == 2 and a.shape[1] == 1:
-        return [mapped(result, operation.args, "{} * {}")]
+    dtypes = [dtype_of(result)] * 2
+    if len(a.shape) == len(b.shape) == 1 and result.shape == () and a.shape != (1,):
+        return [Step(result, [a, b], [a.shape, b.shape], dtypes, "{} * {}", a.shape, (False,), "sum")]
+    if operation.function is np.outer and len(a.shape) == len(b.shape) == 1:
+        return [Step(result, [a, b], [(*a.shape, 1), (1, *b.shape)], dtypes, "{} * {}", result.shape)]
+    if operation.function in (np.matmul, np.dot) and len(a.shape) == len(b.shape) == 2 and a.shape[1] == 1:
+        return [Step(result, [a, b], [a.shape, b.shape], dtypes, "{} * {}", result.shape)]
     return []
 
 
@@ -220,9 +237,12 @@ def reduction_steps(operation: Operation, axes: tuple) -> list[Step]:
     kept = tuple(i not in axes for i in range(len(x.shape)))
     count = math.prod(n for n, is_kept in zip(x.shape, kept) if not is_kept)
     total = Variable("", result.shape, dtype) if operation.function is np.mean else result
-    first = Step(total, [x], [x.shape], [dtype], "{}", x.shape, kept if count > 1 else None, reduction if count > 1 else "")
-    if count == 1:
-        first.space, first.shapes = result.shape, [result.shape]
+    if count > 1:
+        first = Step(total, [x], [x.shape], [dtype], "{}", x.shape, kept, reduction)
+    elif reduction == "sum":
+        first = Step(total, [x, 0], [result.shape, ()], [dtype] * 2, "{} + {}", result.shape)  # the sum of -0.0 is 0.0
+    else:
+        first = Step(total, [x], [result.shape], [dtype], "{}", result.shape)
     return [first, mapped(result, [total, float(count)], "{} / {}")] if operation.function is np.mean else [first]
 
 
@@ -315,9 +335,9 @@ class Writer:
     def expression(self, step: Step, elements: dict) -> str:
         """The expression for what a step computes from one element of each operand, in the dtype of its result."""
         texts = []
-        for x, dtype in zip(step.operands, step.dtypes):
+        for i, (x, dtype) in enumerate(zip(step.operands, step.dtypes)):
             if isinstance(x, Variable):
-                texts.append(converted(elements.get((x, step)) or self.names[x], dtype_of(x), dtype))
+                texts.append(converted(elements.get((i, step)) or self.names[x], dtype_of(x), dtype))
             else:
                 texts.append(literal(x, dtype))
         text, result = step.text.format(*texts), dtype_of(step.result)
@@ -334,9 +354,9 @@ class Writer:
         here = {step.result for step in members if not step.reduction}
         patterns: dict[Any, tuple] = {}  # of each access, which axes of the loop the array has
         for step in members:
-            for x, shape in zip(step.operands, step.shapes):
+            for i, (x, shape) in enumerate(zip(step.operands, step.shapes)):
                 if isinstance(x, Variable) and x not in here and without_ones(x.shape):
-                    patterns[x, step] = tuple(n != 1 for n, m in zip(shape, step.space) if m != 1)
+                    patterns[i, step] = tuple(n != 1 for n, m in zip(shape, step.space) if m != 1)
             if step.reduction:
                 patterns[step] = tuple(kept for kept, m in zip(step.kept, step.space) if m != 1)
             elif step.result in self.stored:
@@ -355,7 +375,7 @@ class Writer:
                 self.line(0, f"{name} = np.empty({' * '.join(has)}, {code(dtype_of(step.result))})")
         places: dict[Any, str] = {}
         for key, pattern in kept.items():
-            v = key.result if isinstance(key, Step) else key[0]
+            v = key.result if isinstance(key, Step) else key[1].operands[key[0]]
             if v in self.arrays:
                 places[key] = self.place(v, patterns[key], groups, pattern, sizes)
         accumulators: dict[Step, tuple[int, str]] = {}  # the depth at which it starts, and its name
@@ -375,14 +395,14 @@ class Writer:
                 self.line(i, f"for start in range(0, {sizes[i]}, {BLOCK}):")
                 for step in blocked:
                     self.line(i + 1, f"{accumulators[step][1]}b = {start_of(step)}")
-                self.line(i + 1, f"for i{i} in range(uintp(start), uintp(min(start + {BLOCK}, {sizes[i]}))):")
+                self.line(i + 1, f"for j{i} in range(uintp(start), uintp(min(start + {BLOCK}, {sizes[i]}))):")
             else:
-                self.line(i, f"for i{i} in range({sizes[i]}):")
+                self.line(i, f"for j{i} in range({sizes[i]}):")
         body = depth + bool(blocked)
         elements: dict = {}
         read: dict[str, str] = {}
         for step in members:
-            for key in [(x, step) for x in step.operands if (x, step) in places]:
+            for key in [(i, step) for i in range(len(step.operands)) if (i, step) in places]:
                 if places[key] not in read:
                     read[places[key]] = self.fresh("t")
                     self.line(body, f"{read[places[key]]} = {places[key]}")
@@ -424,7 +444,7 @@ class Writer:
             array = name if name[0] in "mo" else f"np.ascontiguousarray({name})"
             name = self.fresh("v")
             self.line(0, f"{name} = {array}.reshape(({''.join(sizes[i] + ', ' for i in has)}))")
-        return f"{name}[{', '.join(f'i{i}' for i in has)}]"
+        return f"{name}[{', '.join(f'j{i}' for i in has)}]"
 
 
 def variables_of(step: Step) -> list[Variable]:
@@ -465,6 +485,8 @@ def converted(text: str, given: np.dtype, wanted: np.dtype) -> str:
     """The expression for a value in another dtype."""
     if given == wanted:
         return text
+    if given.kind == "b":
+        return f"({literal(1, wanted)} if {text} else {literal(0, wanted)})"
     return f"({text} != 0)" if wanted.kind == "b" else f"{code(wanted)}({text})"
 
 
@@ -481,7 +503,7 @@ def start_of(step: Step) -> str:
     """What a reduction starts with."""
     dtype = dtype_of(step.result)
     if step.reduction == "sum":
-        return literal(-0.0 if dtype.kind == "f" else 0, dtype)
+        return literal(0, dtype)
     least = -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
     most = np.inf if dtype.kind == "f" else np.iinfo(dtype).max
     return literal(least if step.reduction == "max" else most, dtype)
@@ -492,7 +514,7 @@ def start_of(step: Step) -> str:
 # for these additions alone: everything else is computed as it is written. The rounding errors of the additions of blocks are carried
 # along, so that a sum of millions is as exact as NumPy's sum by halves.
 
-BLOCK = 256
+BLOCK = 128
 
 
 def reordered(a: Any, b: Any) -> Any:

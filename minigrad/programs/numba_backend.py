@@ -17,7 +17,7 @@ import numpy as np
 from numba.core.errors import NumbaError
 
 from .. import tree
-from .kernels import FEW, FUNCTIONS, SAME_ELEMENTS, Kernel, Writer, dtype_of, steps_of
+from .kernels import FEW, FUNCTIONS, Kernel, Writer, alias, dtype_of, steps_of
 from .numpy_backend import FLOAT, Source, again
 from .operations import Operation, Recording, Variable, variables
 from .simplifying import simplified
@@ -131,35 +131,45 @@ class Plan:
     users : dict of Variable to list of Operation
     steps : dict of Operation to list of Step
         What kernels do for an operation. The list is empty if it is a call of NumPy.
+    reads : dict of Operation to list of Variable
+        The operands. Kernels find those that have only another shape in the array of the original shape.
+    dropped : dict of Variable to Operation
+        The operations that only give an array another shape, for kernels alone.
     stage : dict of Operation to int
     """
 
     def __init__(self, operations: list[Operation], outputs: list[Variable]) -> None:
-        self.operations, self.outputs = operations, set(outputs)
-        self.maker = {v: operation for operation in operations for v in operation.results}
-        self.users: dict[Variable, list[Operation]] = {v: [] for operation in operations for v in (*operation.operands, *operation.results)}
-        for operation in operations:
-            for v in dict.fromkeys(operation.operands):
-                self.users[v].append(operation)
+        self.outputs = set(outputs)
         self.steps = {operation: steps_of(operation) for operation in operations}
-        for operation in reversed(operations):  # what only gives an array another shape is a call if anything but a kernel needs it
-            if operation.function in SAME_ELEMENTS and self.steps[operation]:
-                if operation.result in self.outputs or not all(self.steps[user] for user in self.users[operation.result]):
-                    self.steps[operation] = []
+        aliases = {operation.result: found for operation in operations if (found := alias(operation))}
+        self.reads: dict[Operation, list[Variable]] = {}
+        for operation, steps in self.steps.items():
+            for step in steps:
+                step.read_through(aliases)
+            made = {step.result for step in steps}
+            self.reads[operation] = [v for step in steps for v in variables(step.operands) if v not in made] or operation.operands
+        read = self.outputs.union(*self.reads.values())
+        self.operations = [operation for operation in operations if not read.isdisjoint(operation.results)]
+        self.dropped = {operation.result: operation for operation in operations if operation.result in aliases and operation.result not in read}
+        self.maker = {v: operation for operation in self.operations for v in operation.results}
+        self.users: dict[Variable, list[Operation]] = {v: [] for v in read}
+        for operation in self.operations:
+            for v in dict.fromkeys(self.reads[operation]):
+                self.users[v].append(operation)
         self.stage: dict[Operation, int] = {}
-        for operation in operations:
-            first = max((self.stage[self.maker[v]] for v in operation.operands if v in self.maker), default=0)
+        for operation in self.operations:
+            first = max((self.stage[self.maker[v]] for v in self.reads[operation] if v in self.maker), default=0)
             self.stage[operation] = first + (first % 2 != (not self.steps[operation]))
-        for operation in reversed(operations):
+        for operation in reversed(self.operations):
             last = self.last(operation)
-            if last > self.stage[operation] and all(self.is_there(v, last, operation) for v in operation.operands):
+            if last > self.stage[operation] and all(self.is_there(v, last, operation) for v in self.reads[operation]):
                 self.stage[operation] = last
 
     def last(self, operation: Operation) -> int:
         """The last stage in which an operation can run: that of the first user of its results."""
         if not self.outputs.isdisjoint(operation.results):
             return self.stage[operation]
-        users = [user for v in operation.results for user in self.users[v]]
+        users = [user for v in operation.results for user in self.users.get(v, [])]
         is_call = not self.steps[operation]
         return min([self.stage[user] - (is_call != (not self.steps[user])) for user in users], default=self.stage[operation])
 
@@ -190,11 +200,20 @@ class Plan:
         """Return the operation that calls a kernel; or the operations as they are, if a kernel would save nothing."""
         steps = [step for operation in members for step in self.steps[operation]]
         if sum(bool(step.loop) for step in steps) < 2 and len(members) < 8:
-            return members
+            return [new for operation in members for new in (*self.shaping(operation), operation)]
         inside = set(members)
         wanted = {operation.result for operation in members if operation.result in self.outputs or not inside.issuperset(self.users[operation.result])}
         kernel = Writer(steps, wanted).kernel
         return [Operation((*kernel.results, *kernel.made), kernel, (*kernel.numbers, *kernel.arrays))]
+
+    def shaping(self, operation: Operation) -> list[Operation]:
+        """Return the operations that give operands their shape, if they are not there because kernels do not need them."""
+        new: list[Operation] = []
+        for v in operation.operands:
+            if v in self.dropped:
+                maker = self.dropped.pop(v)
+                new += [*self.shaping(maker), maker]
+        return new
 
 
 def size_of(v: Variable) -> int:
