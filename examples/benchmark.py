@@ -575,7 +575,7 @@ def measure(cases: list[tuple[str, str, int]], rounds: int) -> Times:
 
 def print_conditions(engines: list[str], rounds: int) -> None:
     """Print what the numbers depend on."""
-    packages = dict.fromkeys(ENGINES[engine][1] for engine in engines if engine != "minigrad")
+    packages = dict.fromkeys(ENGINES[engine][1] for engine in engines if ENGINES[engine][1] != "minigrad")
     versions = [f"Python {platform.python_version()}", f"minigrad {import_module('minigrad').__version__}"]
     print(", ".join(versions + [f"{package} {version(package)}" for package in packages]))
     limits = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.endswith("_NUM_THREADS")]
