@@ -185,8 +185,11 @@ def _run(options: argparse.Namespace) -> None:
     training = train(problem, start, options.steps, rate)
     print_result(problem, training, rate)
     if pictures is not None:
-        figures = pictures.draw_all(problem, training, options.show)
-        files = pictures.save(figures, folder)
+        print("Drawing   the pictures and an animation, which takes a few seconds", flush=True)
+        drawn = pictures.draw_all(problem, training, options.show)
+        for stand_in, name in drawn.replaced.items():
+            print(f"          {stand_in} stands for {cut(name)}: no font here has its characters")
+        files = pictures.save(drawn, folder)
         print("Pictures  " + printable(", ".join(map(str, files))), flush=True)
         if options.show:
             pictures.plt.show()
