@@ -53,8 +53,8 @@ class Problem:
 
     @property
     def loss_unit(self) -> float:
-        """The training's unit of loss in the data's own units."""
-        return float(self.y_scale.spread**2)
+        """The training's unit of loss in the data's own units. Several targets have no unit in common: it is 1."""
+        return float(self.y_scale.spread**2) if self.y.ndim == 1 else 1.0
 
     @cached_property
     def best(self) -> dict[str, Any]:

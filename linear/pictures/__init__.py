@@ -69,7 +69,7 @@ def draw_all(problem: Problem, training: Training, show: bool = False) -> Drawn:
         draw_loss(new("loss", 9, 4.5), problem, training, loss_name)
         draw_fit(new("fit", 8 if len(names.targets) == 1 else 4 * len(names.targets), 6), problem, theta, names)
         draw_bowl(new("bowl", 12, 6.2, None), bowl, loss_name)
-        draw_parameters(new("parameters", 11, 2.5 + 0.3 * len(rows_of(problem, theta))), problem, theta, names)
+        draw_parameters(new("parameters", 11, 2.8 + 0.28 * len(rows_of(problem, theta))), problem, theta, names)
         draw_matrix(new("matrix", 1, 1, None), problem.data.x, problem.theta(in_units))
         comparable = problem.x.ndim > 1 and not problem.true
         weights = theta if comparable else problem.theta(in_units)
@@ -105,7 +105,7 @@ def save(drawn: Drawn, folder: Path) -> list[Path]:
 def _png(figure: Figure) -> bytes:
     """The content of a PNG file. To draw takes seconds, to write it no time."""
     content = io.BytesIO()
-    figure.savefig(content, format="png")
+    figure.savefig(content, format="png", bbox_inches="tight", pad_inches=0.1)  # as large as its texts need
     return content.getvalue()
 
 

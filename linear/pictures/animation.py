@@ -55,7 +55,7 @@ def animate(problem: Problem, training: Training, bowl: Bowl, names: Names) -> b
         canvas.restore_region(still)
         for artist in moving:
             artist.draw(canvas.get_renderer())
-        pictures.append(Image.fromarray(np.array(canvas.buffer_rgba())[..., :3]))
+        pictures.append(np.array(canvas.buffer_rgba())[..., :3])
     return _gif(pictures)
 
 
@@ -70,12 +70,13 @@ def _draw_line(axes: Any, problem: Problem, names: Names) -> tuple[Any, Callable
     """Draw the data and the line; return it, and what turns it."""
     data = problem.data
     shown = spaced(len(data.y), POINTS)
-    axes.scatter(data.x[shown], data.y[shown], s=14, color=DATA, alpha=0.6, linewidths=0)
+    axes.scatter(data.x[shown], data.y[shown], s=14, color=DATA, alpha=0.6, linewidths=0, label=_sample(len(shown), len(data.y)))
     axes.set_xlabel(wrapped(names.features[0], 40, 2))
-    axes.set_ylabel(wrapped(names.targets[0], 40, 2))
+    axes.set_ylabel(wrapped(names.targets[0], 30, 2))
     ends = np.array([data.x.min(), data.x.max()])
     exact = problem.in_data_units(problem.best)
-    axes.plot(ends, exact[0] * ends + exact[1], color=EXACT, linestyle="--", linewidth=1)
+    axes.plot(ends, exact[0] * ends + exact[1], color=EXACT, linestyle="--", linewidth=1, label="least squares")
+    axes.legend(loc="upper left" if exact[0] >= 0 else "upper right")
     low, high = axes.get_ylim()
     axes.set_ylim(low, high)
     (line,) = axes.plot([], [], color=LEARNED, linewidth=2.5)
@@ -83,7 +84,7 @@ def _draw_line(axes: Any, problem: Problem, names: Names) -> tuple[Any, Callable
     def turn(theta: dict[str, Any]) -> None:
         slope, intercept = problem.in_data_units(theta)
         line.set_data(ends, slope * ends + intercept)
-        axes.set_title(equation(names, (slope, intercept)))
+        axes.set_title(equation(names, (slope, intercept), 10, 4), fontsize=10)
 
     return line, turn
 
@@ -96,11 +97,12 @@ def _draw_predictions(axes: Any, problem: Problem, names: Names) -> tuple[Any, C
     center, spread = problem.y_scale if one else (0.0, 1.0)
     ends = np.array([y.min(), y.max()]) * spread + center
     room = np.ptp(ends)
-    axes.plot(ends, ends, color=EXACT, linestyle="--", linewidth=1)
+    axes.plot(ends, ends, color=EXACT, linestyle="--", linewidth=1, label="predicted = observed")
     axes.set(xlim=(ends[0] - room / 10, ends[1] + room / 10), ylim=(ends[0] - room / 2, ends[1] + room / 2))
     name = wrapped(names.targets[0], 24, 2) if one else "all outputs, standardised"
     axes.set(xlabel=f"{name}, observed", ylabel=f"{name}, predicted")
-    (points,) = axes.plot([], [], "o", color=LEARNED, markersize=4, alpha=0.7)
+    (points,) = axes.plot([], [], "o", color=LEARNED, markersize=4, alpha=0.7, label=_sample(len(shown), len(problem.y)))
+    axes.legend(loc="upper left")
 
     def turn(theta: dict[str, Any]) -> None:
         points.set_data((y * spread + center).ravel(), (linear_model(theta, x) * spread + center).ravel())
@@ -108,21 +110,26 @@ def _draw_predictions(axes: Any, problem: Problem, names: Names) -> tuple[Any, C
     return points, turn
 
 
-def _gif(pictures: list[Image.Image]) -> bytes:
+def _sample(shown: int, n: int) -> str:
+    return f"{n:,} points" if shown == n else f"{shown:,} of {n:,} points"
+
+
+def _gif(pictures: list[np.ndarray]) -> bytes:
     """Pictures as a GIF file. All share the colours of the last one, and what stands still is stored once."""
-    colours = pictures[-1].quantize(127)
-    palette = np.reshape(colours.getpalette(), (-1, 3))
-    palette[np.array(colours)[0, 0]] = 255  # it would be white, but for the colours near it
-    colours.putpalette(palette.ravel().tolist())
-    indices = [np.array(picture.quantize(palette=colours, dither=Image.Dither.NONE)) for picture in pictures]
-    nothing = 127  # the place of a colour that lets the picture before be seen
-    changes = [indices[0]]
-    changes += [np.where(new == old, nothing, new).astype(np.uint8) for old, new in zip(indices, indices[1:])]
-    first, *others = [Image.fromarray(change, "P") for change in changes]
-    for image in (first, *others):
-        image.putpalette(palette.ravel().tolist())
-    durations = [MILLISECONDS] * len(others) + [PAUSE]
+    white, nothing = 126, 127  # Pillow might take another colour for white; what is nothing lets the picture before be seen
+    colours = Image.fromarray(pictures[-1]).quantize(white)
+    palette = [*(colours.getpalette() or [])[: 3 * white], *(255, 255, 255), *(0, 0, 0)]
+    images = []
+    before = None
+    for pixels in pictures:
+        indices = np.array(Image.fromarray(pixels).quantize(palette=colours, dither=Image.Dither.NONE))
+        indices[(pixels == 255).all(axis=-1)] = white
+        image = Image.fromarray(indices if before is None else np.where(indices == before, np.uint8(nothing), indices))
+        image.putpalette(palette)
+        images.append(image)
+        before = indices
+    durations = [MILLISECONDS] * (len(images) - 1) + [PAUSE]
     content = io.BytesIO()
     options: dict[str, Any] = {"transparency": nothing, "disposal": 1, "duration": durations, "optimize": False}
-    first.save(content, format="GIF", save_all=True, append_images=others, **options)
+    images[0].save(content, format="GIF", save_all=True, append_images=images[1:], **options)
     return content.getvalue()

@@ -97,8 +97,8 @@ def _bowl_of_line(problem: Problem, path: np.ndarray, names: Names) -> Bowl:
     return Bowl(
         f"The loss over {wrapped(slope, 40, 1)} and {wrapped(height, 60, 1)}{kind}, and the path of the descent",
         "" if problem.true else note,
-        (wrapped(slope), wrapped(height)),
-        (wrapped(slope, 24, 3), wrapped(height, 24, 3)),
+        (wrapped(slope, 40, 2), wrapped(height, 40, 2)),
+        (slope.split()[0], height.partition(" at ")[0]),
         problem.loss(problem.best) * problem.loss_unit,
         places[-1],
         steepness,
@@ -184,7 +184,7 @@ def draw_bowl(figure: Figure, bowl: Bowl, loss_name: str) -> None:
     flat.plot(*bowl.center, "*", color="white", markeredgecolor="black", markersize=12, linestyle="none", label="minimum")
     bar = figure.colorbar(ScalarMappable(norm, COLOURS), cax=figure.add_axes((0.905, 0.24, 0.018, 0.66)))
     bar.set_label(scaled_ticks(bar.ax.yaxis, norm.vmin, norm.vmax, loss_name))
-    figure.legend(*flat.get_legend_handles_labels(), loc="lower center", bbox_to_anchor=(0.5, 0.07), ncols=4)
+    figure.legend(*flat.get_legend_handles_labels(), loc="lower center", bbox_to_anchor=(0.5, 0.06), ncols=4)
     figure.suptitle(bowl.title)
     figure.text(0.5, 0.015, bowl.note, ha="center", va="bottom", fontsize=9)
 
@@ -229,9 +229,9 @@ def draw_solid(axes: Any, bowl: Bowl, rings: int = 24, spokes: int = 73) -> Powe
     axes.set_proj_type("ortho")
     axes.set_box_aspect(box, zoom=0.85)
     axes.view_init(elev=ELEVATION, azim=azimuth)
-    axes.set_xlabel(scaled_ticks(axes.xaxis, lows[0], highs[0], bowl.short[0], 4), labelpad=8)
-    axes.set_ylabel(scaled_ticks(axes.yaxis, lows[1], highs[1], bowl.short[1], 4), labelpad=8)
-    axes.set_zlabel(scaled_ticks(axes.zaxis, bowl.lowest, heights.max(), "loss", 4))
+    axes.set_xlabel(scaled_ticks(axes.xaxis, lows[0], highs[0], bowl.short[0], 4), labelpad=10)
+    axes.set_ylabel(scaled_ticks(axes.yaxis, lows[1], highs[1], bowl.short[1], 4), labelpad=10)
+    axes.set_zlabel(scaled_ticks(axes.zaxis, bowl.lowest, heights.max(), "loss", 4), labelpad=8)
     return norm
 
 

@@ -67,9 +67,14 @@ def _draw_cells(axes: Any, left: float, cells: np.ndarray, colour: str) -> tuple
             dots = row is None or column is None
             axes.add_patch(Rectangle(corner, wide, high, facecolor="none" if dots else colour, alpha=0.18, linewidth=0))
             axes.add_patch(Rectangle(corner, wide, high, facecolor="none", edgecolor=colour, linewidth=0.8, linestyle=":" if dots else "-"))
-            text = ("⋱" if row is column is None else "⋮" if row is None else "…") if dots else number(cells[row, column], 5)
-            axes.text(corner[0] + wide / 2, corner[1] + high / 2, text, ha="center", va="center", fontsize=9)
+            text = ("⋱" if row is column is None else "⋮" if row is None else "…") if dots else _short(cells[row, column])
+            axes.text(corner[0] + wide / 2, corner[1] + high / 2, text, ha="center", va="center", fontsize=9 if len(text) < 11 else 8)
     return len(columns) * wide, len(rows) * high
+
+
+def _short(value: float) -> str:
+    text = number(value, 5)
+    return text if len(text) < 11 else number(value, 3)
 
 
 # ---- The network ----------------------------------------------------------------------------------------------------
@@ -102,6 +107,7 @@ def draw_network(figure: Figure, theta: dict[str, Any], names: Names, units: str
         y = sums[j]
         if output is None:
             axes.text(6, y, "⋮", ha="center", va="center", fontsize=20)
+            axes.text(10.6, y, f"{m - len(outputs) + 1:,} more outputs", ha="left", va="center", fontsize=9, color=NEUTRAL)
             continue
         for i, feature in enumerate(inputs):
             if feature is not None:
@@ -114,7 +120,7 @@ def draw_network(figure: Figure, theta: dict[str, Any], names: Names, units: str
         _draw_node(axes, 8, y, "z ↦ z", IDENTITY, linestyle="--")
         _draw_arrow(axes, (8.38, y), (9.62, y), NEUTRAL)
         _draw_node(axes, 10, y, "", DATA)
-        axes.text(10.6, y, wrapped(names.targets[output], 22, 3), ha="left", va="center", fontsize=11)
+        axes.text(10.6, y, wrapped(names.targets[output], 24, 3), ha="left", va="center", fontsize=10)
     axes.text(8, sums[0] + 0.62, "the identity function", color=IDENTITY, ha="center", va="bottom", fontsize=10)
     for i, feature in enumerate(inputs):
         if feature is None:
@@ -122,7 +128,7 @@ def draw_network(figure: Figure, theta: dict[str, Any], names: Names, units: str
             axes.text(-0.6, at[i], f"{k - len(shown):,} more inputs", ha="right", va="center", fontsize=9, color=NEUTRAL)
         else:
             _draw_node(axes, 0, at[i], "", NEUTRAL)
-            axes.text(-0.6, at[i], wrapped(names.features[feature], 28, 2), ha="right", va="center", fontsize=11)
+            axes.text(-0.6, at[i], wrapped(names.features[feature], 28, 2), ha="right", va="center", fontsize=10)
     _draw_node(axes, 0, at[-1], "1", BIAS)
     axes.text(-0.6, at[-1], "bias", ha="right", va="center", fontsize=11, color=BIAS)
     handles = [
@@ -133,7 +139,8 @@ def draw_network(figure: Figure, theta: dict[str, Any], names: Names, units: str
     ]
     bottom, top = at[-1] - 0.7, max(at[0], sums[0] + 0.6) + 0.5
     axes.legend(handles=handles, loc="lower center", ncols=4, frameon=False, bbox_to_anchor=(0.5, 0), fontsize=9)
-    axes.text(4.5, top + 0.25, f"The linear model as a network\nThicker: larger. {units}", ha="center", va="bottom", fontsize=12)
+    words = "The linear model as a network\n" + f"Thicker: larger. {units}" + ("" if with_numbers else "; parameters.png has the numbers")
+    axes.text(4.5, top + 0.25, words, ha="center", va="bottom", fontsize=12)
     _frame(figure, axes, (-5.2, 14.2), (bottom - 0.7, top + 1.6), 0.5)
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from ..model import linear_model
 from ..problem import Problem
@@ -60,13 +59,12 @@ def _draw_predictions(figure: Figure, problem: Problem, theta: dict[str, Any], n
         if len(observed) <= MANY:
             axes.scatter(observed, exact[:, i], s=45, facecolors="none", edgecolors=EXACT, label="least squares")
         _draw_points(axes, observed, learned[:, i], "learned", LEARNED)
-        width = 70 if len(panels) == 1 else 26
-        features = f"{len(names.features)} features"
-        axes.set_title(wrapped(f"{name}, predicted from {features}", width))
+        axes.set_title(wrapped(name, 70 if len(panels) == 1 else 30))
         axes.set(xlabel="observed", ylabel="predicted")
         axes.legend(loc="upper left")
         axes.grid(alpha=0.3)
         axes.locator_params(nbins=8 if len(panels) == 1 else 5)
+    figure.suptitle(f"Predicted from {len(names.features)} features")
 
 
 def _draw_points(axes: Any, x: np.ndarray, y: np.ndarray, name: str, colour: str = DATA) -> None:
@@ -77,4 +75,4 @@ def _draw_points(axes: Any, x: np.ndarray, y: np.ndarray, name: str, colour: str
         return
     axes.hexbin(x, y, gridsize=(70, 35), bins="log", mincnt=1, cmap="Blues" if colour == DATA else "Reds", linewidths=0.2)
     if name:
-        axes.add_patch(Patch(color=colour, alpha=0.7, label=f"{name} ({len(x):,} points: darker where there are more)", visible=False))
+        axes.plot([], [], "h", color=colour, label=f"{name} ({len(x):,} points:\ndarker where there are more)")

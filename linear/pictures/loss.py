@@ -21,7 +21,7 @@ def draw_loss(figure: Figure, problem: Problem, training: Training, loss_name: s
     # A long run has more steps than the picture has dots.
     steps = spaced(len(losses), 3000)
     left.plot(steps, losses[steps], color=LEARNED, marker=marker, label="descent")
-    left.axhline(smallest, color=EXACT, linestyle="--", linewidth=1, label="least squares")
+    left.axhline(smallest, color=EXACT, linestyle="--", linewidth=1, label=f"least squares: {number(smallest)}")
     if losses.max() > 20 * max(smallest, losses.min()) > 0:
         left.set_yscale("log")
     left.set(title="The loss", ylabel=loss_name)
@@ -33,7 +33,7 @@ def draw_loss(figure: Figure, problem: Problem, training: Training, loss_name: s
         last = max(end - 1, 0)
         label = f"after {count(last, 'step')},\nrounding errors hide it"
         right.semilogy(last, above[last], "o", markerfacecolor="white", color=LEARNED, nonpositive="mask", label=label)
-    right.set(title=f"Its distance to the smallest loss, {number(smallest)}", ylabel=loss_name)
+    right.set(title="Its distance to the smallest loss", ylabel=loss_name)
     right.legend(loc="upper right")
     for axes in (left, right):
         axes.set_xlabel("step")
@@ -46,8 +46,11 @@ def rounding_begins(above: np.ndarray) -> int:
     """The number of steps, from the first on, at which the loss is further above the smallest than it is rounded.
 
     At a stable learning rate every step makes the loss smaller. So where it grows, it grows by rounding errors, and the
-    largest of these tells their size.
+    largest of these tells their size. And where it stands still, the steps are smaller than rounding errors.
     """
-    rounding = np.max(np.diff(above), initial=0.0)
+    steps = np.diff(above)
+    rounding = np.max(steps, initial=0.0)
+    if len(steps) and steps[-1] == 0:
+        rounding = max(rounding, above[-1])
     hidden = above <= 3 * rounding
     return int(np.argmax(hidden)) if hidden.any() else len(above)

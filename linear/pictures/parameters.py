@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from ..problem import Problem, vector
 from .style import BIAS, EXACT, LEARNED, TRUE, WEIGHT, Names, with_error, wrapped
 
-MOST = 60  # rows
+MOST = 70  # rows
 
 
 def draw_parameters(figure: Figure, problem: Problem, theta: dict[str, Any], names: Names) -> None:
@@ -44,8 +44,8 @@ def draw_parameters(figure: Figure, problem: Problem, theta: dict[str, Any], nam
     left.set_ylim(-0.7, len(shown) - 0.3)
     left.locator_params(axis="x", nbins=7)
 
-    right.axvline(0, color=EXACT, linewidth=0.8)
     if certain:
+        right.axvline(0, color=EXACT, linewidth=0.8)
         right.axvspan(-2, 2, color=EXACT, alpha=0.08, linewidth=0)
         _draw_away(right, (learned - exact)[shown], spans, height, "o", LEARNED, 4)
         if problem.true:
@@ -64,9 +64,8 @@ def draw_parameters(figure: Figure, problem: Problem, theta: dict[str, Any], nam
         axes.tick_params(axis="y", length=0)
     right.tick_params(labelleft=False)
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    hidden = len(exact) - len(shown)
-    title = "The parameters" + (f": the {len(shown)} that are largest in standardised units, {hidden} are not shown" if hidden else "")
-    figure.suptitle(title + ("" if problem.true else ". The numbers on the right are in the units of the data"))
+    title = "The parameters" if len(shown) == len(exact) else f"The {len(shown)} largest of {len(exact)} parameters"
+    figure.suptitle(title + ("" if problem.true else "\nThe numbers on the right are in the units of the data"))
 
 
 def _draw_away(axes: Any, away: np.ndarray, errors: np.ndarray, height: np.ndarray, mark: str, colour: str, size: int) -> None:

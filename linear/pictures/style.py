@@ -85,23 +85,31 @@ def _characters_of(file: str) -> set[str]:
 
 def wrapped(name: str, width: int = 40, lines: int = 3) -> str:
     """A name as a label: in lines of that width. What is too long for them loses its middle, and "…" stands there."""
+    # The characters of Chinese and its neighbours take the room of two.
     wide = sum(unicodedata.east_asian_width(mark) in "WF" for mark in name)
-    width = max(width * len(name) // (len(name) + wide), 1) if name else width
-    if len(name) > width * lines:
-        kept = width * lines - 1
-        name = name[: kept - kept // 2] + "…" + name[len(name) - kept // 2 :]
-    rows = textwrap.wrap(name, width)
-    if len(rows) > lines:  # there was too little room to break it between words
-        rows = [name[i : i + width] for i in range(0, len(name), width)]
+    width = max(width * len(name) // (len(name) + wide), 1) if wide else width
+    for most in range(width * lines, 0, -1):
+        rows = textwrap.wrap(shortened(name, most), width)
+        if len(rows) <= lines:
+            break
     return "\n".join(rows).replace("$", r"\$")  # "$" would begin a formula
 
 
-def equation(names: Names, line: Sequence[float]) -> str:
-    """The line of one feature, as it is written: ``y = 2 x + 1``."""
+def shortened(name: str, most: int) -> str:
+    """A name of at most that many characters: the middle of a longer one is replaced by "…"."""
+    if len(name) <= most:
+        return name
+    end = (most - 1) // 2
+    return name[: most - 1 - end] + "…" + name[len(name) - end :]
+
+
+def equation(names: Names, line: Sequence[float], most: int = 60, digits: int = 6) -> str:
+    """The line of one feature, as it is written: ``y = 2 · x + 1``, with names of at most that many characters."""
     slope, intercept = line
     sign = "−" if intercept < 0 else "+"
-    feature, target = names.features[0], names.targets[0]
-    return wrapped(f"{target} = {number(slope)} · {feature} {sign} {number(abs(intercept))}", 70, 4)
+    feature, target = shortened(names.features[0], most), shortened(names.targets[0], most)
+    text = f"{target} = {number(slope, digits)}\u00a0·\u00a0{feature} {sign}\u00a0{number(abs(intercept), digits)}"
+    return wrapped(text, 70, 4)
 
 
 def number(value: float, digits: int = 6) -> str:
@@ -140,7 +148,7 @@ def scaled_ticks(axis: Any, low: float, high: float, label: str, most: int = 5) 
     """Give an axis few round numbers, without exponents; return its label, which says by what they are multiplied."""
     largest = max(abs(low), abs(high))
     exponent = math.floor(math.log10(largest)) if largest > 0 else 0
-    exponent = exponent if not -3 < exponent < 5 else 0
+    exponent = exponent if not -3 < exponent < 4 else 0
     axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
     # Two divisions: 10.0**exponent itself may be out of range.
     half = exponent // 2
