@@ -60,14 +60,14 @@ def draw_all(problem: Problem, training: Training, show: bool = False) -> Drawn:
     figures: dict[str, Figure] = {}
 
     def new(name: str, width: float, height: float, layout: str | None = "constrained") -> Figure:
-        figure = (plt.figure if show else Figure)(figsize=(width, height), dpi=120, layout=layout)
+        figure = (plt.figure if show else Figure)(figsize=(width, height), dpi=100, layout=layout)
         figures[f"{name}.png"] = figure
         return figure
 
     with plt.rc_context({"font.family": names.fonts}):
         bowl = bowl_of(problem, training.path, names)
         draw_loss(new("loss", 9, 4.5), problem, training, loss_name)
-        draw_fit(new("fit", 8 if len(names.targets) == 1 else 4 * len(names.targets), 6), problem, theta, names)
+        draw_fit(new("fit", 8, 6), problem, theta, names)
         draw_bowl(new("bowl", 12, 6.2, None), bowl, loss_name)
         draw_parameters(new("parameters", 11, 2.8 + 0.28 * len(rows_of(problem, theta))), problem, theta, names)
         draw_matrix(new("matrix", 1, 1, None), problem.data.x, problem.theta(in_units))

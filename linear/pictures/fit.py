@@ -12,6 +12,7 @@ from ..problem import Problem
 from .style import DATA, EXACT, LEARNED, TRUE, Names, equation, spaced, wrapped
 
 MANY = 5000  # points: more of them would be one blob, so their density is drawn
+MOST_PANELS = 12
 
 
 def draw_fit(figure: Figure, problem: Problem, theta: dict[str, Any], names: Names) -> None:
@@ -51,8 +52,12 @@ def _draw_predictions(figure: Figure, problem: Problem, theta: dict[str, Any], n
         (linear_model(p, problem.x) * problem.y_scale.spread + problem.y_scale.center).reshape(targets.shape)
         for p in (theta, problem.best)
     )
-    panels = figure.subplots(1, len(names.targets), squeeze=False)[0]
-    for i, (axes, name) in enumerate(zip(panels, names.targets)):
+    shown = names.targets[:MOST_PANELS]
+    columns = min(len(shown), 3)
+    rows = -(-len(shown) // columns)
+    figure.set_size_inches(8 if columns == 1 else 4.5 * columns, 6 if rows == 1 else 4.5 * rows)
+    panels = [figure.add_subplot(rows, columns, i + 1) for i in range(len(shown))]
+    for i, (axes, name) in enumerate(zip(panels, shown)):
         observed = targets[:, i]
         ends = [observed.min(), observed.max()]
         axes.plot(ends, ends, color="gray", linewidth=1, label="predicted = observed")
@@ -64,7 +69,8 @@ def _draw_predictions(figure: Figure, problem: Problem, theta: dict[str, Any], n
         axes.legend(loc="upper left")
         axes.grid(alpha=0.3)
         axes.locator_params(nbins=8 if len(panels) == 1 else 5)
-    figure.suptitle(f"Predicted from {len(names.features)} features")
+    left_out = "" if shown == names.targets else f": the first {len(shown)} of {len(names.targets)} targets"
+    figure.suptitle(f"Predicted from {len(names.features)} features{left_out}")
 
 
 def _draw_points(axes: Any, x: np.ndarray, y: np.ndarray, name: str, colour: str = DATA) -> None:

@@ -46,11 +46,12 @@ def rounding_begins(above: np.ndarray) -> int:
     """The number of steps, from the first on, at which the loss is further above the smallest than it is rounded.
 
     At a stable learning rate every step makes the loss smaller. So where it grows, it grows by rounding errors, and the
-    largest of these tells their size. And where it stands still, the steps are smaller than rounding errors.
+    largest of these tells their size. A perfect fit has no such errors: there the loss becomes tiny, and then hardly
+    moves, because the steps are smaller than the rounding errors of the parameters.
     """
     steps = np.diff(above)
     rounding = np.max(steps, initial=0.0)
-    if len(steps) and steps[-1] == 0:
+    if len(steps) and above[-1] < 1e-20 * above[0] and -steps[-1] < 1e-6 * above[-1]:
         rounding = max(rounding, above[-1])
     hidden = above <= 3 * rounding
     return int(np.argmax(hidden)) if hidden.any() else len(above)
