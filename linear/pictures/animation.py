@@ -29,7 +29,7 @@ def animate(problem: Problem, training: Training, bowl: Bowl, names: Names) -> b
     figure = Figure(figsize=(9, 4.2), dpi=80)
     canvas = FigureCanvasAgg(figure)
     solid: Any = figure.add_axes((0.02, 0.04, 0.42, 0.86), projection="3d", computed_zorder=False)
-    axes = figure.add_axes((0.6, 0.17, 0.38, 0.7))
+    axes = figure.add_axes((0.6, 0.17, 0.36, 0.7))
     draw_solid(solid, bowl)
     near = [wall for wall in solid.collections if wall.zorder == 3]
     walls = bowl.loss(bowl.path)

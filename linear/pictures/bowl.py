@@ -134,6 +134,7 @@ def _bowl_of_plane(problem: Problem, path: np.ndarray, names: Names) -> Bowl:
     rim = np.sqrt(2 / eigenvalues[[0, -1]])
     rim *= np.max(np.linalg.norm(places / rim, axis=1)) or 1.0
     rim[1] = min(rim[1], max(rim[0], reach[1]))  # a long valley is cut off
+    rim = np.maximum(rim, rim.max() / 3)  # and a narrow one gets more of its walls
     return Bowl(
         f"The loss in the plane of its steepest and its flattest direction ({len(vector(problem.best))} parameters, "
         f"{problem.units}), and the path of the descent",
@@ -229,9 +230,9 @@ def draw_solid(axes: Any, bowl: Bowl, rings: int = 24, spokes: int = 73) -> Powe
     axes.set_proj_type("ortho")
     axes.set_box_aspect(box, zoom=0.85)
     axes.view_init(elev=ELEVATION, azim=azimuth)
-    axes.set_xlabel(scaled_ticks(axes.xaxis, lows[0], highs[0], bowl.short[0], 4), labelpad=10)
-    axes.set_ylabel(scaled_ticks(axes.yaxis, lows[1], highs[1], bowl.short[1], 4), labelpad=10)
-    axes.set_zlabel(scaled_ticks(axes.zaxis, bowl.lowest, heights.max(), "loss", 4), labelpad=8)
+    axes.set_xlabel(scaled_ticks(axes.xaxis, lows[0], highs[0], bowl.short[0], 5, 0.08), labelpad=10)
+    axes.set_ylabel(scaled_ticks(axes.yaxis, lows[1], highs[1], bowl.short[1], 5, 0.08), labelpad=10)
+    axes.set_zlabel(scaled_ticks(axes.zaxis, bowl.lowest, heights.max(), "loss", 5, 0.08), labelpad=8)
     return norm
 
 
@@ -247,7 +248,8 @@ def draw_flat(axes: Any, bowl: Bowl, norm: PowerNorm) -> None:
         axes.contour(x, y, heights, levels=levels[1:-1], colors="white", linewidths=0.4),
     ):
         contours.set_clip_path(edge)
-    axes.set_xlabel(scaled_ticks(axes.xaxis, x.min(), x.max(), bowl.labels[0]))
+    narrow = bowl.is_round and np.ptp(x) < 0.7 * np.ptp(y)
+    axes.set_xlabel(scaled_ticks(axes.xaxis, x.min(), x.max(), bowl.labels[0], 3 if narrow else 5))
     axes.set_ylabel(scaled_ticks(axes.yaxis, y.min(), y.max(), bowl.labels[1]))
     if bowl.is_round:
         axes.set_aspect("equal")  # only then does the path cross the contours at right angles

@@ -53,5 +53,5 @@ def rounding_begins(above: np.ndarray) -> int:
     rounding = np.max(steps, initial=0.0)
     if len(steps) and above[-1] < 1e-20 * above[0] and -steps[-1] < 1e-6 * above[-1]:
         rounding = max(rounding, above[-1])
-    hidden = above <= 3 * rounding
+    hidden = above <= 10 * rounding
     return int(np.argmax(hidden)) if hidden.any() else len(above)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from ..problem import Problem
 from ..reading import printable
@@ -144,12 +144,19 @@ def count_ticks(axis: Any, most: int = 6) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
 
-def scaled_ticks(axis: Any, low: float, high: float, label: str, most: int = 5) -> str:
-    """Give an axis few round numbers, without exponents; return its label, which says by what they are multiplied."""
+def scaled_ticks(axis: Any, low: float, high: float, label: str, most: int = 5, margin: float = 0.0) -> str:
+    """Give an axis few round numbers, without exponents; return its label, which says by what they are multiplied.
+
+    No number stands in the margin, a part of the axis at each of its ends.
+    """
     largest = max(abs(low), abs(high))
     exponent = math.floor(math.log10(largest)) if largest > 0 else 0
     exponent = exponent if not -3 < exponent < 4 else 0
-    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
+    locator: Any = MaxNLocator(most, steps=[1, 2, 2.5, 5, 10])
+    if margin:
+        edge = margin * (high - low)
+        locator = FixedLocator([tick for tick in locator.tick_values(low, high) if low + edge < tick < high - edge])
+    axis.set_major_locator(locator)
     # Two divisions: 10.0**exponent itself may be out of range.
     half = exponent // 2
     axis.set_major_formatter(
