@@ -275,6 +275,22 @@ def test_names_that_the_terminal_cannot_show(tmp_path):
     assert png_files(tmp_path / "pictures") == PICTURES
 
 
+def test_names_that_no_font_can_draw(tmp_path):
+    (tmp_path / "t.csv").write_text("a,身高 (cm),🚀\n1,2,3\n2,4.1,5\n3,5.8,4\n4,9,1\n", encoding="utf-8")
+    own_font_only = (
+        "from matplotlib.font_manager import fontManager\n"
+        "fontManager.ttflist = [font for font in fontManager.ttflist if font.name == 'DejaVu Sans']\n"
+    )
+    command = [sys.executable, "-c", own_font_only + WITHOUT_JAX]
+    output = succeed(tmp_path, "--data", "t.csv", "--steps", 5, command=command)
+    assert output.splitlines()[-4:-1] == [
+        "Drawing   the pictures and an animation, which takes a few seconds",
+        "          feature 2 stands for 身高 (cm): no font here has its characters",
+        "          target 1 stands for 🚀: no font here has its characters",
+    ]
+    assert png_files(tmp_path / "pictures") == PICTURES
+
+
 @pytest.mark.parametrize(
     ("trouble", "note"),
     [

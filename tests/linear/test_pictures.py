@@ -123,7 +123,7 @@ def test_names():
         assert len(rows) <= lines and all(len(row) <= width for row in rows)
         assert rows[0].startswith("the n") and rows[-1].endswith("oad") and ("…" in "".join(rows)) == (width < 40)
     assert style.shortened("abcdefgh", 5) == "ab…gh"
-    assert style.wrapped("身高体重" * 3, 12, 3) == "\n".join(["身高体重身高"] * 2)  # each takes the room of two letters
+    assert style.wrapped("身高体重" * 3, 12, 3) == "身高体重身高\n体重身高体重"  # each takes the room of two letters
 
 
 def test_a_font_that_has_the_characters_is_found(tmp_path, monkeypatch):
