@@ -17,7 +17,7 @@ from .training import model_optimization_loop
 
 @dataclass(frozen=True)
 class Training:
-    """What a training gave: the loss at every step, the last parameters, some of those before with their steps, and the time."""
+    """What a training gave: the loss at every step, the last parameters, some before them with their steps, and the time."""
 
     losses: list[float]
     theta: dict[str, Any]

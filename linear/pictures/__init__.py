@@ -6,6 +6,7 @@ import errno
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.backends import BackendFilter, backend_registry
@@ -23,6 +24,7 @@ from .parameters import draw_parameters, rows_of
 from .style import Names, wrapped
 
 plt.rcdefaults()  # the settings of a user may need what is not there, such as TeX
+
 
 def has_display() -> bool:
     """Whether windows can be shown here. A backend that cannot be loaded raises an error, of any kind."""
@@ -54,12 +56,10 @@ def draw_all(problem: Problem, training: Training, show: bool = False) -> Drawn:
     names = Names.of(problem)
     theta = training.theta
     in_units = problem.in_data_units(theta)
-    loss_name = "mean squared error" + (
-        "" if problem.true else f",\nin squared units of {wrapped(names.targets[0], 30, 2)}" if len(names.targets) == 1 else ",\nof standardised targets"
-    )
+    loss_name = _loss_name(problem, names)
     figures: dict[str, Figure] = {}
 
-    def new(name: str, width: float, height: float, layout: str | None = "constrained") -> Figure:
+    def new(name: str, width: float, height: float, layout: Any = "constrained") -> Figure:
         figure = (plt.figure if show else Figure)(figsize=(width, height), dpi=100, layout=layout)
         figures[f"{name}.png"] = figure
         return figure
@@ -73,10 +73,19 @@ def draw_all(problem: Problem, training: Training, show: bool = False) -> Drawn:
         draw_matrix(new("matrix", 1, 1, None), problem.data.x, problem.theta(in_units))
         comparable = problem.x.ndim > 1 and not problem.true
         weights = theta if comparable else problem.theta(in_units)
-        draw_network(new("network", 1, 1, None), weights, names, f"Weights in {'standardised units' if comparable else 'the units of the data'}")
+        units = "standardised units" if comparable else "the units of the data"
+        draw_network(new("network", 1, 1, None), weights, names, f"Weights in {units}")
         draw_graph(new("graph", 1, 1, None), problem.theta(training.path[0]), problem.x, problem.y)
         animation = animate(problem, training, bowl, names)
     return Drawn(figures, {"descent.gif": animation}, names.replaced)
+
+
+def _loss_name(problem: Problem, names: Names) -> str:
+    if problem.true:
+        return "mean squared error"
+    if len(names.targets) > 1:
+        return "mean squared error,\nof standardised targets"
+    return f"mean squared error,\nin squared units of {wrapped(names.targets[0], 30, 2)}"
 
 
 def save(drawn: Drawn, folder: Path) -> list[Path]:
@@ -107,5 +116,3 @@ def _png(figure: Figure) -> bytes:
     content = io.BytesIO()
     figure.savefig(content, format="png", bbox_inches="tight", pad_inches=0.1)  # as large as its texts need
     return content.getvalue()
-
-

@@ -70,7 +70,8 @@ def _draw_line(axes: Any, problem: Problem, names: Names) -> tuple[Any, Callable
     """Draw the data and the line; return it, and what turns it."""
     data = problem.data
     shown = spaced(len(data.y), POINTS)
-    axes.scatter(data.x[shown], data.y[shown], s=14, color=DATA, alpha=0.6, linewidths=0, label=_sample(len(shown), len(data.y)))
+    sample = _sample(len(shown), len(data.y))
+    axes.scatter(data.x[shown], data.y[shown], s=14, color=DATA, alpha=0.6, linewidths=0, label=sample)
     axes.set_xlabel(wrapped(names.features[0], 40, 2))
     axes.set_ylabel(wrapped(names.targets[0], 30, 2))
     ends = np.array([data.x.min(), data.x.max()])
@@ -84,7 +85,7 @@ def _draw_line(axes: Any, problem: Problem, names: Names) -> tuple[Any, Callable
     def turn(theta: dict[str, Any]) -> None:
         slope, intercept = problem.in_data_units(theta)
         line.set_data(ends, slope * ends + intercept)
-        axes.set_title(equation(names, (slope, intercept), 10, 4), fontsize=10)
+        axes.set_title(equation(names, slope, intercept, 10, 4), fontsize=10)
 
     return line, turn
 
@@ -101,7 +102,8 @@ def _draw_predictions(axes: Any, problem: Problem, names: Names) -> tuple[Any, C
     axes.set(xlim=(ends[0] - room / 10, ends[1] + room / 10), ylim=(ends[0] - room / 2, ends[1] + room / 2))
     name = wrapped(names.targets[0], 24, 2) if one else "all outputs, standardised"
     axes.set(xlabel=f"{name}, observed", ylabel=f"{name}, predicted")
-    (points,) = axes.plot([], [], "o", color=LEARNED, markersize=4, alpha=0.7, label=_sample(len(shown), len(problem.y)))
+    sample = _sample(len(shown), len(problem.y))
+    (points,) = axes.plot([], [], "o", color=LEARNED, markersize=4, alpha=0.7, label=sample)
     axes.legend(loc="upper left")
 
     def turn(theta: dict[str, Any]) -> None:

@@ -18,7 +18,6 @@ from ..problem import Problem, vector
 from .style import LEARNED, Names, number, scaled_ticks, wrapped
 
 ELEVATION = 38  # of the eye above the plane, in degrees
-COLOURS = "viridis"
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,15 @@ class Bowl:
         circle = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
         return self.center + np.linspace(0, 1, rings)[:, None, None] * (circle @ self.shape.T)
 
+    @property
+    def highest(self) -> float:
+        """The largest loss on the rim."""
+        return float(self.loss(self.mesh(2, 361)).max())
+
+    def colours(self) -> ScalarMappable:
+        """How colours stand for losses: in even steps of the distance, not of the loss, which grows with its square."""
+        return ScalarMappable(PowerNorm(0.5, self.lowest, self.highest), "viridis")
+
 
 def bowl_of(problem: Problem, path: np.ndarray, names: Names) -> Bowl:
     """The bowl of one feature: over slope and intercept. Of several: over the steepest and the flattest direction."""
@@ -91,9 +99,9 @@ def _bowl_of_line(problem: Problem, path: np.ndarray, names: Names) -> Bowl:
     steepness = np.array([[spread, 0], [middle - at, 1]])
     inverse = np.array([[1 / spread, 0], [(at - middle) / spread, 1]])
     slope, intercept = ("w", "b") if problem.true else (f"slope of {names.features[0]}", "intercept")
-    height = intercept if at == 0 else f"height of the line at {names.features[0]} = {number(at)}"
+    height = intercept if at == 0 else f"height of the line at {names.features[0]} = {number(at, 15)}"
     kind = "" if problem.true else ", in the units of the data"
-    note = "The training ran on standardised columns. There the bowl is round and the way is straight, so it is straight here too."
+    note = "The training ran on standardised columns. There the bowl is round and the way straight, so it is straight here too."
     return Bowl(
         f"The loss over {wrapped(slope, 40, 1)} and {wrapped(height, 60, 1)}{kind}, and the path of the descent",
         "" if problem.true else note,
@@ -170,38 +178,37 @@ def draw_bowl(figure: Figure, bowl: Bowl, loss_name: str) -> None:
     """Draw the bowl in space, and from above."""
     # The layouts of matplotlib do not know where the labels of a picture in space stand.
     solid: Any = figure.add_axes((0.0, 0.14, 0.47, 0.81), projection="3d", computed_zorder=False)
-    norm = draw_solid(solid, bowl)
+    draw_solid(solid, bowl)
     walls = bowl.loss(bowl.path)
     solid.plot(*bowl.path.T, walls, color=LEARNED, linewidth=2.5, zorder=2)
     solid.plot(*bowl.path[:1].T, walls[:1], "o", color=LEARNED, markersize=7, zorder=2)
     solid.plot(*bowl.center, bowl.lowest, "*", color="white", markeredgecolor="black", markersize=11, zorder=2)
 
     flat = figure.add_axes((0.56, 0.24, 0.32, 0.66))
-    draw_flat(flat, bowl, norm)
+    draw_flat(flat, bowl)
     flat.plot(*bowl.path.T, color=LEARNED, linewidth=2, label="descent")
     flat.plot(*bowl.path[0], "o", color=LEARNED, markersize=8, linestyle="none", label="start")
     frame: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": LEARNED, "markeredgewidth": 2, "markersize": 15}
     flat.plot(*bowl.path[-1], "s", linestyle="none", label="end", **frame)
     flat.plot(*bowl.center, "*", color="white", markeredgecolor="black", markersize=12, linestyle="none", label="minimum")
-    bar = figure.colorbar(ScalarMappable(norm, COLOURS), cax=figure.add_axes((0.905, 0.24, 0.018, 0.66)))
-    bar.set_label(scaled_ticks(bar.ax.yaxis, norm.vmin, norm.vmax, loss_name))
+    bar = figure.colorbar(bowl.colours(), cax=figure.add_axes((0.905, 0.24, 0.018, 0.66)))
+    bar.set_label(scaled_ticks(bar.ax.yaxis, bowl.lowest, bowl.highest, loss_name))
     figure.legend(*flat.get_legend_handles_labels(), loc="lower center", bbox_to_anchor=(0.5, 0.06), ncols=4)
     figure.suptitle(bowl.title)
     figure.text(0.5, 0.015, bowl.note, ha="center", va="bottom", fontsize=9)
 
 
-def draw_solid(axes: Any, bowl: Bowl, rings: int = 24, spokes: int = 73) -> PowerNorm:
-    """Draw the bowl in space; return how its colours stand for losses.
+def draw_solid(axes: Any, bowl: Bowl) -> None:
+    """Draw the bowl in space.
 
     The far wall shows the eye its inside. The near wall is in front of all that lies in the bowl. So the far wall gets
     the zorder 1, and the near wall 3, as if of glass. What is drawn between them is in its right place.
     """
-    places = bowl.mesh(rings, spokes)
+    places = bowl.mesh(24, 73)
     heights = bowl.loss(places)
-    norm = PowerNorm(0.5, bowl.lowest, heights.max())  # even steps of the distance, not of the loss, which is its square
     lows, highs = places.min(axis=(0, 1)), places.max(axis=(0, 1))
     box = np.array([4.0, 4.0, 2.8])
-    scale = box / np.append(highs - lows, heights.max() - bowl.lowest)
+    scale = box / np.append(highs - lows, bowl.highest - bowl.lowest)
     start = (bowl.path[0] - bowl.center) * scale[:2]
     azimuth = max((-60, 30, 120, 210), key=lambda angle: -start @ _compass(angle))  # the start is at the back
 
@@ -215,7 +222,7 @@ def draw_solid(axes: Any, bowl: Bowl, rings: int = 24, spokes: int = 73) -> Powe
     faces = np.stack([corners[:-1, :-1], corners[1:, :-1], corners[1:, 1:], corners[:-1, 1:]], axis=2).reshape(-1, 4, 3)
     middles = faces.mean(axis=1)
     far = np.linalg.solve(bowl.shape, (middles[:, :2] - bowl.center).T).T @ toward < 1
-    colours = ScalarMappable(norm, COLOURS).to_rgba(middles[far, 2])
+    colours = bowl.colours().to_rgba(middles[far, 2])
     axes.add_collection3d(Poly3DCollection(faces[far], facecolors=colours, edgecolors=colours, linewidths=0.3, zorder=1))
     axes.plot(*corners[-1].T, color="gray", linewidth=0.7, zorder=1)
     if np.linalg.norm(toward) > 1:
@@ -224,27 +231,28 @@ def draw_solid(axes: Any, bowl: Bowl, rings: int = 24, spokes: int = 73) -> Powe
         rim = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
         outline = np.concatenate([rim, np.linspace(rim[-1], rim[0], 60)]) @ bowl.shape.T + bowl.center
         glass = np.column_stack([outline, bowl.loss(outline)])
-        axes.add_collection3d(Poly3DCollection([glass], facecolor="#6080a0", alpha=0.35, edgecolor="gray", linewidth=0.7, zorder=3))
+        wall = Poly3DCollection([glass], facecolor="#6080a0", alpha=0.35, edgecolor="gray", linewidth=0.7, zorder=3)
+        axes.add_collection3d(wall)
 
-    axes.set(xlim=(lows[0], highs[0]), ylim=(lows[1], highs[1]), zlim=(bowl.lowest, heights.max()))
+    axes.set(xlim=(lows[0], highs[0]), ylim=(lows[1], highs[1]), zlim=(bowl.lowest, bowl.highest))
     axes.set_proj_type("ortho")
     axes.set_box_aspect(box, zoom=0.85)
     axes.view_init(elev=ELEVATION, azim=azimuth)
     axes.set_xlabel(scaled_ticks(axes.xaxis, lows[0], highs[0], bowl.short[0], 5, 0.08), labelpad=10)
     axes.set_ylabel(scaled_ticks(axes.yaxis, lows[1], highs[1], bowl.short[1], 5, 0.08), labelpad=10)
-    axes.set_zlabel(scaled_ticks(axes.zaxis, bowl.lowest, heights.max(), "loss", 5, 0.08), labelpad=8)
-    return norm
+    axes.set_zlabel(scaled_ticks(axes.zaxis, bowl.lowest, bowl.highest, "loss", 5, 0.08), labelpad=8)
 
 
-def draw_flat(axes: Any, bowl: Bowl, norm: PowerNorm) -> None:
+def draw_flat(axes: Any, bowl: Bowl) -> None:
     """Draw the bowl from above."""
     rim = bowl.mesh(2, 181)[-1]
     x, y = np.meshgrid(*np.linspace(rim.min(axis=0), rim.max(axis=0), 151).T)
-    levels = norm.vmin + (norm.vmax - norm.vmin) * np.linspace(0, 1, 15) ** 2
+    levels = bowl.lowest + (bowl.highest - bowl.lowest) * np.linspace(0, 1, 15) ** 2
     heights = np.minimum(bowl.loss(np.stack([x, y], axis=-1)), levels[-1])
+    colours = bowl.colours()
     edge = axes.add_patch(Polygon(rim, facecolor="none", edgecolor="gray", linewidth=0.7))
     for contours in (
-        axes.contourf(x, y, heights, levels=levels, cmap=COLOURS, norm=norm),
+        axes.contourf(x, y, heights, levels=levels, cmap=colours.cmap, norm=colours.norm),
         axes.contour(x, y, heights, levels=levels[1:-1], colors="white", linewidths=0.4),
     ):
         contours.set_clip_path(edge)

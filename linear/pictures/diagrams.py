@@ -31,11 +31,13 @@ def draw_matrix(figure: Figure, x: np.ndarray, theta: dict[str, Any]) -> None:
     """
     w, b = np.asarray(theta["w"]), np.asarray(theta["b"])
     n, k, m = len(x), x.shape[1] if x.ndim > 1 else 1, np.size(b)
+    y = linear_model(theta, x)
+    rows, inputs, outputs = count(n, "row"), count(k, "input"), count(m, "output")
     boxes = [
-        ("x", x, x.reshape(n, k), NEUTRAL, f"{count(n, 'row')},\n{count(k, 'input')}"),
-        ("w", w, w.reshape(k, m), WEIGHT, f"{count(k, 'input')},\n{count(m, 'output')}"),
-        ("b", b, b.reshape(1, m), BIAS, f"{count(m, 'output')},\nadded to every row"),
-        ("prediction of y", linear_model(theta, x), np.reshape(linear_model(theta, x), (n, m)), DATA, f"{count(n, 'row')},\n{count(m, 'output')}"),
+        ("x", x, x.reshape(n, k), NEUTRAL, f"{rows},\n{inputs}"),
+        ("w", w, w.reshape(k, m), WEIGHT, f"{inputs},\n{outputs}"),
+        ("b", b, b.reshape(1, m), BIAS, f"{outputs},\nadded to every row"),
+        ("prediction of y", y, y.reshape(n, m), DATA, f"{rows},\n{outputs}"),
     ]
     signs = ["@" if w.ndim else "*", "+", "="]
     axes = figure.add_axes((0, 0, 1, 1))
@@ -66,13 +68,18 @@ def _draw_cells(axes: Any, left: float, cells: np.ndarray, colour: str) -> tuple
             corner = (left + j * wide, top - (i + 1) * high)
             dots = row is None or column is None
             axes.add_patch(Rectangle(corner, wide, high, facecolor="none" if dots else colour, alpha=0.18, linewidth=0))
-            axes.add_patch(Rectangle(corner, wide, high, facecolor="none", edgecolor=colour, linewidth=0.8, linestyle=":" if dots else "-"))
-            text = ("⋱" if row is column is None else "⋮" if row is None else "…") if dots else _short(cells[row, column])
-            axes.text(corner[0] + wide / 2, corner[1] + high / 2, text, ha="center", va="center", fontsize=9 if len(text) < 11 else 8)
+            style = ":" if dots else "-"
+            axes.add_patch(Rectangle(corner, wide, high, facecolor="none", edgecolor=colour, linewidth=0.8, linestyle=style))
+            if dots:
+                text = "⋱" if row is column else "⋮" if row is None else "…"
+            else:
+                text = _short(cells[row, column])
+            size = 9 if len(text) < 11 else 8
+            axes.text(corner[0] + wide / 2, corner[1] + high / 2, text, ha="center", va="center", fontsize=size)
     return len(columns) * wide, len(rows) * high
 
 
-def _short(value: float) -> str:
+def _short(value: Any) -> str:
     text = number(value, 5)
     return text if len(text) < 11 else number(value, 3)
 
@@ -139,7 +146,8 @@ def draw_network(figure: Figure, theta: dict[str, Any], names: Names, units: str
     ]
     bottom, top = at[-1] - 0.7, max(at[0], sums[0] + 0.6) + 0.5
     axes.legend(handles=handles, loc="lower center", ncols=4, frameon=False, bbox_to_anchor=(0.5, 0), fontsize=9)
-    words = "The linear model as a network\n" + f"Thicker: larger. {units}" + ("" if with_numbers else "; parameters.png has the numbers")
+    words = f"The linear model as a network\nThicker: larger. {units}"
+    words += "" if with_numbers else "; parameters.png has the numbers"
     axes.text(4.5, top + 0.25, words, ha="center", va="bottom", fontsize=12)
     _frame(figure, axes, (-5.2, 14.2), (bottom - 0.7, top + 1.6), 0.5)
 
@@ -154,7 +162,8 @@ def _draw_weight(
 ) -> None:
     negative = value < 0
     style: Any = (0, (2, 1)) if negative else "-"
-    axes.plot([0.38, 5.62], [start, end], color=colour, linewidth=0.5 + 6 * size, linestyle=style, alpha=0.55 if negative else 1, zorder=1)
+    pale = 0.55 if negative else 1.0
+    axes.plot([0.38, 5.62], [start, end], color=colour, linewidth=0.5 + 6 * size, linestyle=style, alpha=pale, zorder=1)
     if label:
         place = 0.3 + 0.25 * output / max(m - 1, 1)  # the edges of an input part, those of an output meet
         x, y = 0.38 + 5.24 * place, start + (end - start) * place
@@ -167,9 +176,8 @@ def _draw_node(axes: Any, x: float, y: float, text: str, colour: str, linestyle:
 
 
 def _draw_arrow(axes: Any, start: tuple, end: tuple, colour: str, linestyle: str = "-") -> None:
-    axes.add_patch(
-        FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=12, color=colour, linewidth=1.8, linestyle=linestyle, shrinkA=0, shrinkB=0)
-    )
+    line: dict[str, Any] = {"color": colour, "linewidth": 1.8, "linestyle": linestyle, "shrinkA": 0, "shrinkB": 0}
+    axes.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=12, **line))
 
 
 def _frame(figure: Figure, axes: Any, across: tuple[float, float], upright: tuple[float, float], inches: float) -> None:
@@ -192,6 +200,7 @@ def draw_graph(figure: Figure, theta: dict[str, Any], x: np.ndarray, y: np.ndarr
     axes.text(
         middle, high + 0.05, "The compute graph of the loss, at the starting values", ha="center", va="bottom", fontsize=13
     )
-    words = "blue: what is learned      grey: data      white: operations      dark arrows: the loss is computed      red arrows: the gradient comes back, g is the cotangent"
-    axes.text(middle, low - 0.1, words, ha="center", va="top", fontsize=8)
+    words = ["blue: what is learned", "grey: data", "white: operations", "dark arrows: the loss is computed"]
+    words.append("red arrows: the gradient comes back, g is the cotangent")
+    axes.text(middle, low - 0.1, "      ".join(words), ha="center", va="top", fontsize=8)
     _frame(figure, axes, (left, right), (low - 0.4, high + 0.45), 1)

@@ -36,7 +36,7 @@ def _draw_line(figure: Figure, problem: Problem, theta: dict[str, Any], names: N
         top.plot(ends, truth[0] * ends + truth[1], color=TRUE, linestyle=":", linewidth=2, label="true line")
     _draw_points(bottom, data.x, data.y - (learned[0] * data.x + learned[1]), "")
     bottom.axhline(0, color=LEARNED, linewidth=2)
-    top.set_title(equation(names, learned))
+    top.set_title(equation(names, *learned))
     top.set_ylabel(wrapped(names.targets[0]))
     bottom.set_xlabel(wrapped(names.features[0], 70))
     bottom.set_ylabel("residual")

@@ -30,10 +30,9 @@ def draw_parameters(figure: Figure, problem: Problem, theta: dict[str, Any], nam
     spans = errors[shown] if certain else np.zeros(len(shown))
     left.axvline(0, color="gray", linewidth=0.8)
     left.hlines(height, 0, exact[shown], colors=colours, linewidth=5, alpha=0.25)
-    left.errorbar(
-        exact[shown], height, xerr=2 * spans, fmt="o", markersize=7, markerfacecolor="none", color=EXACT, elinewidth=1.2, capsize=3,
-        label="least squares, ± 2 standard errors" if certain else "least squares",
-    )
+    label = "least squares, ± 2 standard errors" if certain else "least squares"
+    ring: dict[str, Any] = {"fmt": "o", "markersize": 7, "markerfacecolor": "none", "color": EXACT}
+    left.errorbar(exact[shown], height, xerr=2 * spans, elinewidth=1.2, capsize=3, label=label, **ring)
     left.plot(learned[shown], height, "o", color=LEARNED, markersize=4, label="learned")
     if problem.true:
         left.plot(vector(problem.true)[shown], height, "x", color=TRUE, markersize=8, markeredgewidth=2, label="true")
@@ -51,7 +50,8 @@ def draw_parameters(figure: Figure, problem: Problem, theta: dict[str, Any], nam
         if problem.true:
             _draw_away(right, (vector(problem.true) - exact)[shown], spans, height, "x", TRUE, 8)
     else:
-        right.text(0.5, 0.5, "no standard errors:\nas many parameters\nas rows", ha="center", va="center", transform=right.transAxes)
+        words = "no standard errors:\nas many parameters\nas rows"
+        right.text(0.5, 0.5, words, ha="center", va="center", transform=right.transAxes)
     right.set_xlim(-5, 5)
     right.set_xlabel("standard errors from\nthe least-squares answer")
     beside = right.secondary_yaxis("right")

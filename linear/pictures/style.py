@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +45,7 @@ class Names:
         """The names of a problem's columns."""
         data = problem.data
         targets = [data.target] if isinstance(data.target, str) else [*data.target]
-        stand_ins = [f"{kind} {i + 1}" for kind, names in (("feature", data.features), ("target", targets)) for i in range(len(names))]
+        stand_ins = [f"feature {i + 1}" for i in range(len(data.features))] + [f"target {i + 1}" for i in range(len(targets))]
         names = [printable(name) for name in (*data.features, *targets)]
         fonts, missing = fonts_for({*"".join(names)})
         replaced = {new: name for new, name in zip(stand_ins, names) if missing.intersection(name)}
@@ -103,9 +102,8 @@ def shortened(name: str, most: int) -> str:
     return name[: most - 1 - end] + "…" + name[len(name) - end :]
 
 
-def equation(names: Names, line: Sequence[float], most: int = 60, digits: int = 6) -> str:
+def equation(names: Names, slope: float, intercept: float, most: int = 60, digits: int = 6) -> str:
     """The line of one feature, as it is written: ``y = 2 · x + 1``, with names of at most that many characters."""
-    slope, intercept = line
     sign = "−" if intercept < 0 else "+"
     feature, target = shortened(names.features[0], most), shortened(names.targets[0], most)
     text = f"{target} = {number(slope, digits)}\u00a0·\u00a0{feature} {sign}\u00a0{number(abs(intercept), digits)}"
@@ -119,7 +117,8 @@ def number(value: float, digits: int = 6) -> str:
     if exponent and not 0 < int(exponent) < 10:
         text = f"{mantissa} · 10{exponent.lstrip('+0').replace('-0', '-').translate(RAISED)}"
     elif exponent or abs(value) >= 10_000:
-        text = f"{float(text):,.0f}"
+        places = 0 if exponent else len(text.partition(".")[2])
+        text = f"{float(text):,.{places}f}"
     return text.replace("-", "−")
 
 
@@ -159,9 +158,7 @@ def scaled_ticks(axis: Any, low: float, high: float, label: str, most: int = 5, 
     axis.set_major_locator(locator)
     # Two divisions: 10.0**exponent itself may be out of range.
     half = exponent // 2
-    axis.set_major_formatter(
-        FuncFormatter(lambda value, _: number(value / 10.0**half / 10.0 ** (exponent - half), 4))
-    )
+    axis.set_major_formatter(FuncFormatter(lambda value, _: number(value / 10.0**half / 10.0 ** (exponent - half), 4)))
     return label + (rf" (× $10^{{{exponent}}}$)" if exponent else "")
 
 
@@ -173,9 +170,3 @@ def spaced(n: int, most: int) -> np.ndarray:
 def folded(n: int, most: int) -> list[int | None]:
     """The places 0 to n - 1; of more than ``most`` of them only the first ones and the last, with None for the others."""
     return [*range(n)] if n <= most else [*range(most - 2), None, n - 1]
-
-
-def joined(words: Iterable[str]) -> str:
-    """Words as a list in a sentence."""
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last
