@@ -248,38 +248,39 @@ TEXTS = {
         "{f} is {got}, the gradient at one point. It has to be a function: grad(mseloss), without the arguments of mseloss.",
         "{f} 是 {got}，即某一点的梯度。它应当是一个函数：grad(mseloss)，不要带上 mseloss 的参数。",
     ),
-    "leaf_minus": ("{leaf} has the wrong sign.", "{leaf} 的符号错了。"),
-    "leaf_sum": ("{leaf} is a sum over the points, not their mean.", "{leaf} 是对所有点求和，而不是取平均。"),
+    "leaf_minus": ("{leaf}: the sign is wrong.", "{leaf}：符号错了。"),
+    "leaf_sum": ("{leaf}: this is a sum over the points, not their mean.", "{leaf}：这是对所有点求和，而不是取平均。"),
     "leaf_half": (
-        "{leaf} is half of what it has to be. The derivative of e**2 is 2 * e: is the 2 missing?",
-        "{leaf} 只有应有值的一半。e**2 的导数是 2 * e：是不是漏了 2？",
+        "{leaf}: this is half of the right value. The derivative of e**2 is 2 * e: is the 2 missing?",
+        "{leaf}：只有正确值的一半。e**2 的导数是 2 * e：是不是漏了 2？",
     ),
     "leaf_no_x": (
-        "{leaf} lacks the factor x: the derivative of w * x with respect to w is x.",
-        "{leaf} 漏了因子 x：w * x 对 w 的导数是 x。",
+        "{leaf}: the factor x is missing. The derivative of w * x with respect to w is x.",
+        "{leaf}：漏了因子 x。w * x 对 w 的导数是 x。",
     ),
     "leaf_with_x": (
-        "{leaf} has a factor x too many: the derivative of b with respect to b is 1.",
-        "{leaf} 多了因子 x：b 对 b 的导数是 1。",
+        "{leaf}: there is a factor x too many. The derivative of b with respect to b is 1.",
+        "{leaf}：多了因子 x。b 对 b 的导数是 1。",
     ),
     "leaves_swapped": ("the derivatives for w and b have changed places.", "对 w 和对 b 的导数互换了位置。"),
     "leaf_no_square": (
-        "{leaf} is the derivative of the mean difference. The square is missing: in the loss, or its derivative 2 * e here.",
-        "{leaf} 是平均误差的导数。漏了平方：要么损失里没有平方，要么这里漏了平方的导数 2 * e。",
+        "{leaf}: this is the derivative of the mean difference. The square is missing, in the loss, or its derivative 2 * e here.",
+        "{leaf}：这是平均误差的导数。漏了平方：要么损失里没有平方，要么这里漏了平方的导数 2 * e。",
     ),
     "leaf_root": (
-        "{leaf} is the derivative of the root of the mean squared error. Leave the root out of the loss.",
-        "{leaf} 是均方根误差的导数。损失里不要开平方。",
+        "{leaf}: this is the derivative of the root of the mean squared error. Leave the root out of the loss.",
+        "{leaf}：这是均方根误差的导数。损失里不要开平方。",
     ),
     "leaf_crossed": (
-        "{leaf} compares every prediction with every observation: somewhere, shape {column} was broadcast against {row}.",
-        "{leaf} 把每个预测值和所有观测值都做了比较：某处形状 {column} 的数组与形状 {row} 的数组发生了广播（broadcast）。",
+        "{leaf}: every prediction is compared with every observation. Somewhere, an array of shape {column} was broadcast "
+        "against one of shape {row}.",
+        "{leaf}：每个预测值都和所有的观测值做了比较。某处形状 {column} 的数组与形状 {row} 的数组发生了广播（broadcast）。",
     ),
     "leaf_shape": (
-        "{leaf} has the shape {got}, but it has to be one number, as in theta. Take the mean over the points.",
-        "{leaf} 的形状是 {got}，但它应当和 theta 中一样，是一个数。请对所有点取平均。",
+        "{leaf}: the shape is {got}, but it has to be one number, as in theta. Take the mean over the points.",
+        "{leaf}：形状是 {got}，但它应当和 theta 中一样，是一个数。请对所有点取平均。",
     ),
-    "leaf_value": ("{leaf} is not right.", "{leaf} 不对。"),
+    "leaf_value": ("{leaf}: the number is not right.", "{leaf}：数值不对。"),
 
     # The loop.
     "no_n_steps": (
@@ -328,31 +329,35 @@ TEXTS = {
     ),
     "steps": (
         "theta has made {got} steps, though {f} is called with n_steps={n}.",
-        "调用时 n_steps={n}，theta 却走了 {got} 步。",
+        "调用 {f} 时 n_steps={n}，theta 却走了 {got} 步。",
     ),
     "theta_stays": (
         "theta is not changed: it comes back where it started. Subtract the learning rate times the gradient from it.",
         "theta 没有变化：返回的还是初始值。请从 theta 中减去学习率乘以梯度。",
     ),
     "leaf_stays": (
-        "{leaf} is never changed. It has to move by its own gradient at every step.",
-        "{leaf} 一直没有变化。每一步都应当按它自己的梯度更新。",
+        "{leaf}: it is never changed. It has to move by its own gradient at every step.",
+        "{leaf}：一直没有变化。每一步都应当按它自己的梯度更新。",
     ),
     "uphill": (
         "the losses rise: the update has the wrong sign. Subtract the gradient from theta, do not add it.",
         "损失在上升：更新的符号错了。应当从 theta 中减去梯度，而不是加上梯度。",
     ),
     "leaf_uphill": (
-        "{leaf} moves in the wrong direction. Subtract its gradient, do not add it.",
-        "{leaf} 的更新方向错了。应当减去它的梯度，而不是加上。",
+        "{leaf}: it moves in the wrong direction. Subtract its gradient, do not add it.",
+        "{leaf}：更新的方向错了。应当减去它的梯度，而不是加上。",
+    ),
+    "leaf_other_gradient": (
+        "{leaf}: it moves by the gradient of the other parameter. Each moves by its own.",
+        "{leaf}：用了另一个参数的梯度来更新。每个参数都应当用自己的梯度。",
     ),
     "rate": (
-        "the learning rate is {got:.4g}, but it has to be 0.01.",
-        "学习率是 {got:.4g}，但题目要求 0.01。",
+        "the learning rate is {rate:.4g}, but it has to be 0.01.",
+        "学习率是 {rate:.4g}，但题目要求 0.01。",
     ),
     "leaf_rate": (
-        "{leaf} moves with the learning rate {got:.4g}, but it has to be 0.01.",
-        "{leaf} 更新时的学习率是 {got:.4g}，但题目要求 0.01。",
+        "{leaf}: it moves with the learning rate {rate:.4g}, but that has to be 0.01.",
+        "{leaf}：更新时的学习率是 {rate:.4g}，但题目要求 0.01。",
     ),
     "one_after_other": (
         "w is changed first, and the gradient for b is computed with the new w. Compute both derivatives at the same "
@@ -368,8 +373,12 @@ TEXTS = {
         "每一步都是从最初的 theta 重新开始的。下一步应当从上一步结束的地方开始。",
     ),
     "update_wrong": (
-        "the first step leads to another theta. Update: theta['w'] = theta['w'] - 0.01 * grads['w'], the same for b.",
-        "第一步得到的 theta 不对。更新的写法是：theta['w'] = theta['w'] - 0.01 * grads['w']，b 也一样。",
+        "the first step leads to a wrong theta. The update is theta['w'] - 0.01 * grads['w'], and the same for b.",
+        "第一步得到的 theta 不对。更新的公式是 theta['w'] - 0.01 * grads['w']，b 也一样。",
+    ),
+    "later_steps": (
+        "the first step is right, but the later ones are not.",
+        "第一步是对的，但后面的步骤不对。",
     ),
     "losses_count": (
         "{n} steps were made, but the number of losses is {got}. Append one loss at every step, inside of the loop.",
