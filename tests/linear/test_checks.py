@@ -474,7 +474,7 @@ WRONG_LOOPS = [
     (loop(lambda value, slope: value), "theta is not changed: it comes back where it started"),
     (loop(lambda value, slope: value - 0.1 * slope), "the learning rate is 0.1, but it has to be 0.01"),
     (loop(lambda value, slope: value - slope), "the learning rate is 1, but it has to be 0.01"),
-    (loop(lambda value, slope: value - 0.01 * slope**3), "the first step leads to a wrong theta"),
+    (loop(lambda value, slope: value - 0.01 * slope - 0.0123), "the first step leads to a wrong theta"),
     (with_rates(0.01, 0.0), "theta['b']: it is never changed"),
     (with_rates(0.01, -0.01), "theta['b']: it moves in the wrong direction"),
     (with_rates(1.0, 0.01), "theta['w']: it moves with the learning rate 1,"),
@@ -554,3 +554,32 @@ def test_wrong_answers_are_told_what_is_wrong(check, function, phrase, capsys):
     assert chinese.text.startswith("还不对：")
     assert key_of(verdict.text, "en") == key_of(chinese.text, "zh")
     assert len(verdict.text.splitlines()) == len(chinese.text.splitlines())
+
+
+def test_every_text_is_said_to_somebody():
+    """And every text for wrong answers is tried, in both languages, by the test above."""
+    said = {key_of(check(function).text, "en") for check, function, _ in WRONG}
+    frame = {"right", "wrong", "evidence", "where"}
+    advice = {"take_out_dict", "take_out_other"}
+    elsewhere = {"each_input"}
+    assert set(TEXTS) - said == frame | advice | elsewhere
+
+
+@pytest.mark.parametrize("key", TEXTS)
+def test_both_languages_have_the_same_places(key):
+    english, chinese = ({name for _, name, *_ in string.Formatter().parse(text) if name} for text in TEXTS[key])
+    assert english == chinese
+    assert re.search("[\u4e00-\u9fff]", TEXTS[key][1]) and TEXTS[key][0].isascii()
+
+
+def test_mistakes_have_different_results():
+    """Else a wrong answer would be told of another mistake."""
+    w, b = checks.START
+    x, y = checks.X, checks.Y
+    prediction = w * x + b
+    for right, wrong in (
+        (prediction, checks._wrong_predictions(w, b, x)),
+        (np.mean((prediction - y) ** 2), checks._wrong_losses(prediction, y)),
+    ):
+        for (key, one), (other_key, other) in itertools.combinations([("", right), *wrong], 2):
+            assert key == other_key or not checks._same(one, other), (key, other_key)
