@@ -146,11 +146,26 @@ RIGHT = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def seed():
+    np.random.seed(0)
+
+
+def exercise_of(check):
+    return check.__name__.removeprefix("check_")
+
+
+def in_the_words_of(check, function, text):
+    """The text, with the name that the function has in the program in place of its own."""
+    name = getattr(function, "__name__", exercise_of(check))
+    return re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", exercise_of(check), text)
+
+
 @pytest.mark.parametrize("check, function, options", RIGHT)
 def test_right_answers_pass(check, function, options):
     verdict = check(function, **options)
     assert verdict and verdict.passed, verdict
-    assert str(verdict) == f"Correct: {check.__name__.removeprefix('check_')} does what the exercise asks."
+    assert in_the_words_of(check, function, str(verdict)) == f"Correct: {exercise_of(check)} does what the exercise asks."
     assert str(check(function, "zh", **options)).startswith("正确：")
 
 
@@ -249,7 +264,7 @@ WRONG_STARTS = [
     (drawn_once, "w and b are the same number"),
     (lambda: {"w": np.random.rand(), "b": np.random.rand()}, "no number of 2,000 lies outside of 0.00 to 1.00"),
     (lambda: {"w": np.random.uniform(-1.73, 1.73), "b": np.random.uniform(-1.73, 1.73)}, "uniform distribution"),
-    (lambda: {"w": normal(5.0), "b": normal()}, "w has the mean 5.0"),
+    (lambda: {"w": normal(5.0), "b": normal()}, "w has the mean 4.9"),
     (lambda: {"w": normal(), "b": normal(scale=0.1)}, "and the standard deviation 0.10"),
     (lambda: {"w": normal(size=1), "b": normal()}, "w has the shape (1,), but it has to be one number"),
     (lambda: {"w": normal, "b": normal}, "w is a function. To draw a number, call it"),
@@ -549,7 +564,8 @@ def key_of(text, language):
 def test_wrong_answers_are_told_what_is_wrong(check, function, phrase, capsys):
     verdict = check(function)
     assert not verdict and verdict.passed is False
-    assert verdict.text.startswith("Not yet: ") and phrase in verdict.text
+    assert verdict.text.startswith("Not yet: ")
+    assert phrase in in_the_words_of(check, function, verdict.text)
     chinese = check(function, "zh")
     assert chinese.text.startswith("还不对：")
     assert key_of(verdict.text, "en") == key_of(chinese.text, "zh")
@@ -583,3 +599,124 @@ def test_mistakes_have_different_results():
     ):
         for (key, one), (other_key, other) in itertools.combinations([("", right), *wrong], 2):
             assert key == other_key or not checks._same(one, other), (key, other_key)
+
+
+# ---- What a verdict shows -------------------------------------------------------------------------------------------
+
+
+def test_an_error_shows_the_line_of_the_user():
+    assert MODEL(model_with_a_typo).text.splitlines()[1] == (
+        f"It happens in line {line_number(model_with_a_typo, 2)}:  return w * X + b  # noqa: F821"
+    )
+    assert str(line_number(loss_that_drops_an_error, 2)) in LOSS(loss_that_drops_an_error).text.splitlines()[-1]
+    assert LOSS(loss_that_drops_an_error, "zh").text.endswith("return difference.squares().mean()")
+
+
+def line_number(function, below):
+    return function.__code__.co_firstlineno + below
+
+
+def test_a_model_that_is_called_wrongly_is_shown_where():
+    def mseloss(theta, model, x, y):
+        return np.mean((model(x, theta) - y) ** 2)
+
+    verdict = LOSS(mseloss)
+    assert "Write model(theta, x)" in verdict.text
+    assert verdict.text.splitlines()[-1].endswith("return np.mean((model(x, theta) - y) ** 2)")
+
+
+def test_numbers_are_shown_with_the_fault():
+    assert MODEL(lambda theta, x: theta["w"] * x - theta["b"]).text.splitlines()[1] == (
+        "For theta = {'w': 3, 'b': -2}, x = [-1, 0.5, 2, 3], linear_model should give [-5, -0.5, 4, 7], "
+        "but it gives [-1, 3.5, 8, 11]."
+    )
+
+
+def test_the_name_of_the_user_is_used():
+    def my_model(theta, x):
+        return x
+
+    assert MODEL(my_model).text.startswith("Not yet: the result is the same for another theta.")
+    assert "my_model should give" in MODEL(my_model).text
+    assert "dmseloss raises an error" in GRADIENT(grad(lambda theta, model, x, y: model(theta, x))).text
+
+
+def test_what_the_function_prints_is_shown(capsys):
+    LOSS(loss_that_prints)
+    assert capsys.readouterr().out.startswith("the loss is 3.75\n")
+
+
+def test_a_notebook_shows_the_verdict_with_a_bar():
+    right, wrong = MODEL(model_by_names)._repr_html_(), MODEL(lambda theta, x: "<b>")._repr_html_()
+    assert "solid #2a9d4a" in right and "solid #d1495b" in wrong
+    assert "&lt;b&gt;" in wrong and "<b>" not in wrong
+    assert repr(MODEL(model_by_names)) == MODEL(model_by_names).text
+
+
+def test_the_random_state_of_the_user_stays():
+    np.random.seed(5)
+    START(linear.initialize_linear_params)
+    START(always_seeded)
+    drawn = normal()
+    np.random.seed(5)
+    assert drawn == normal()
+
+
+def test_matrix_form():
+    verdict = MODEL(lambda theta, x: theta["w"] * x + theta["b"], n_inputs=3)
+    assert "returns the shape (4, 3), one number for each input of each point" in verdict.text
+    assert "b is missing" in MODEL(lambda theta, x: x @ theta["w"], n_inputs=3).text
+    assert "b has the wrong sign" in MODEL(lambda theta, x: x @ theta["w"] - theta["b"], n_inputs=2, n_outputs=4).text
+    verdict = MODEL(lambda theta, x: theta["w"] @ x + theta["b"], n_inputs=3)
+    assert verdict.text.startswith("Not yet: linear_model raises an error, ValueError: matmul")
+    assert "TypeError" in MODEL(lambda theta, x: x @ float(theta["w"]) + theta["b"], n_inputs=3).text
+
+
+def test_other_kinds_of_theta():
+    assert "theta is a tuple here, but model_by_names works only with theta as a dict" in MODEL(model_by_names, kind=tuple).text
+    assert "Take the parameters out in their order: w, b = theta." in MODEL(model_by_names, kind=np.ndarray).text
+    assert "请按顺序取出参数" in MODEL(model_by_names, "zh", kind=list).text
+    verdict = GRADIENT(gradient_by_hand, kind=tuple)
+    assert "the numbers are right, but the gradient has to have the structure of theta: a tuple" in verdict.text
+    assert "grads[0]: the sign is wrong" in GRADIENT(lambda *args: -linear.dmseloss(*args) * [1, -1], kind=np.ndarray).text
+    assert "has to return a tuple with w and b, but it returns dict" in START(linear.initialize_linear_params, kind=tuple).text
+
+    def in_place(theta, model, loss_fn, x, y, n_steps=3000):
+        losses = []
+        for _ in range(n_steps):
+            losses.append(loss_fn(theta, model, x, y))
+            theta -= 0.01 * grad(loss_fn)(theta, model, x, y)
+        return losses, theta
+
+    assert "has altered the caller's theta" in LOOP(in_place, kind=np.ndarray).text
+    assert "theta.copy()" in LOOP(in_place, kind=np.ndarray).text
+
+
+@pytest.mark.parametrize("check", [MODEL, START, LOSS, GRADIENT, LOOP])
+def test_bad_options_are_refused(check):
+    with pytest.raises(ValueError, match="language must be one of 'en', 'zh', got 'de'"):
+        check(print, "de")
+    with pytest.raises(ValueError, match="kind must be dict, tuple, list or numpy.ndarray, got <class 'set'>"):
+        check(print, kind=set)
+    with pytest.raises(ValueError, match="n_outputs needs n_inputs"):
+        MODEL(print, n_outputs=2)
+    with pytest.raises(ValueError, match="theta cannot be an array"):
+        MODEL(print, n_inputs=2, kind=np.ndarray)
+
+
+def test_anything_may_be_handed_over():
+    for thing in (None, 3, "linear_model", print, len, dict, np.sin, np.mean, str, type, lambda *args, **keywords: object()):
+        for check in (MODEL, START, LOSS, GRADIENT, LOOP):
+            assert not check(thing) and check(thing, "zh").text.startswith("还不对：")
+
+
+def test_any_result_may_come_back():
+    results = (
+        [], (), {}, "", "a", 0, True, 1j, np.nan, np.array([]), np.array(["a"]), [[1], [2, 3]], [None], {"w": None, "b": []}, {1, 2},
+        ([], {}), ({}, []), ([1.0], {"w": "a", "b": 0.0}), range(5), (x for x in "ab"), object(), np.array(None), np.float32(2),
+        (np.zeros((5, 1)), {"w": 0.0, "b": 0.0}), ([np.nan] * 5, {"w": np.nan, "b": np.nan}), ([1, 2], 3), {"w": [1, 2], "b": 3},
+    )
+    for result in results:
+        for check in (MODEL, START, LOSS, GRADIENT, LOOP):
+            function = (lambda: result) if check is START else lambda theta, model, *rest, n_steps=3000: result
+            assert not check(function) and check(function, "zh").text.startswith("还不对："), (result, check)
