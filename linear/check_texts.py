@@ -41,9 +41,17 @@ TEXTS = {
         "{f} has to return numbers, but it returns {got}.",
         "{f} 应当返回数值，但返回的是 {got}。",
     ),
+    "caret": (
+        "{f} raises an error: the power is written with two stars, e ** 2. In Python, ^ is something else.",
+        "{f} 运行时出错：乘方要写成两个星号，即 e ** 2。^ 在 Python 里是另一种运算。",
+    ),
     "wrong_kind": (
-        "theta is a {kind} here, but {f} works only with theta as a {other}. {advice}",
-        "这里的 theta 是 {kind}，但 {f} 只有在 theta 是 {other} 时才能运行。{advice}",
+        "theta has the type {kind} here, but {f} works only with the type {other}. {advice}",
+        "这里 theta 的类型是 {kind}，但 {f} 只有在 theta 的类型是 {other} 时才能运行。{advice}",
+    ),
+    "take_out_array": (
+        "There is no arithmetic with a whole {kind}: take w and b out, and compute with each.",
+        "不能对整个 {kind} 做算术运算：请取出 w 和 b，分别计算。",
     ),
     "take_out_dict": (
         "Take the parameters out by their names: w, b = theta['w'], theta['b'].",
@@ -248,6 +256,10 @@ TEXTS = {
         "{f} is {got}, the gradient at one point. It has to be a function: grad(mseloss), without the arguments of mseloss.",
         "{f} 是 {got}，即某一点的梯度。它应当是一个函数：grad(mseloss)，不要带上 mseloss 的参数。",
     ),
+    "gradient_function": (
+        "{f} returns a function. Either call that, grad(mseloss)(theta, model, x, y), or write {f} = grad(mseloss).",
+        "{f} 返回的是一个函数。要么调用它：grad(mseloss)(theta, model, x, y)，要么直接写 {f} = grad(mseloss)。",
+    ),
     "leaf_minus": ("{leaf}: the sign is wrong.", "{leaf}：符号错了。"),
     "leaf_sum": ("{leaf}: this is a sum over the points, not their mean.", "{leaf}：这是对所有点求和，而不是取平均。"),
     "leaf_half": (
@@ -308,8 +320,8 @@ TEXTS = {
         "{f} 先返回了 theta。顺序应当是：return losses, theta。",
     ),
     "loop_losses": (
-        "the losses have to be a list of numbers, but they are {got}.",
-        "losses 应当是由数组成的列表，但现在是 {got}。",
+        "the losses have to be a list with one number for each step, but they are {got}.",
+        "losses 应当是一个列表，每一步有一个数，但现在是 {got}。",
     ),
     "loop_grads": (
         "the losses are not numbers, but gradients. Append loss_fn(theta, model, x, y) to the list.",
@@ -334,6 +346,10 @@ TEXTS = {
     "theta_stays": (
         "theta is not changed: it comes back where it started. Subtract the learning rate times the gradient from it.",
         "theta 没有变化：返回的还是初始值。请从 theta 中减去学习率乘以梯度。",
+    ),
+    "old_theta_lost": (
+        "theta becomes the step alone. Subtract the step from the old value: theta['w'] - 0.01 * grads['w'].",
+        "theta 变成了步长本身。应当从旧的值中减去：theta['w'] - 0.01 * grads['w']。",
     ),
     "leaf_stays": (
         "{leaf}: it is never changed. It has to move by its own gradient at every step.",

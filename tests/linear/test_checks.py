@@ -215,7 +215,7 @@ def weight_that_was_there_before(theta, x, w=3.0, b=-2.0):
 POINTS = np.array([-1.0, 0.5, 2.0, 3.0])
 WRONG_MODELS = [
     (model_that_swaps, "other order. linear_model has to take (theta, x), but it works only when it is called with (x, theta)"),
-    (model_that_unpacks, "theta is a dict here, but linear_model works only with theta as a tuple"),
+    (model_that_unpacks, "theta has the type dict here, but linear_model works only with the type tuple. Take the parameters out by their names"),
     (model_that_prints, "prints something and returns None. Write `return`"),
     (model_without_a_body, "returns None. Its result has to stand after `return`"),
     (model_with_a_typo, "NameError: name 'X' is not defined"),
@@ -335,6 +335,8 @@ WRONG_LOSSES = [
     (loss_without_derivative, "grad cannot differentiate mseloss"),
     (lambda theta, model, x, y: 2 * linear.mseloss(theta, model, x, y) - stop_gradient(linear.mseloss(theta, model, x, y)),
      "the values are right, but the derivative of mseloss is not"),
+    (lambda theta, model, x, y: np.mean((model(theta, x) - y) ^ 2), "the power is written with two stars"),
+    (lambda theta, model, x, y: np.mean((model(x) - y) ** 2), "does not call the model with its arguments in their order"),
     (loss_that_drops_an_error, "'numpy.ndarray' object has no attribute 'squares'"),
 ]
 
@@ -373,6 +375,7 @@ WRONG_GRADIENTS = [
     (5.0, "dmseloss is float 5, not a function"),
     (gradient_of(lambda p, y: -np.mean((p - y) ** 2)), "grads['w'], grads['b']: the sign is wrong"),
     (by_hand(lambda e, x, n: -(2 * e * x).mean()), "grads['w']: the sign is wrong"),
+    (lambda theta, model, x, y: linear.dmseloss, "returns a function. Either call that"),
     (by_hand(right_w, lambda e, x, n: -2 * e.mean()), "grads['b']: the sign is wrong"),
     (gradient_of(lambda p, y: np.sum((p - y) ** 2)), "grads['w'], grads['b']: this is a sum over the points"),
     (by_hand(lambda e, x, n: (e * x).mean(), lambda e, x, n: e.mean()), "grads['w'], grads['b']: this is half"),
@@ -490,6 +493,10 @@ WRONG_LOOPS = [
     (loop(lambda value, slope: value - 0.1 * slope), "the learning rate is 0.1, but it has to be 0.01"),
     (loop(lambda value, slope: value - slope), "the learning rate is 1, but it has to be 0.01"),
     (loop(lambda value, slope: value - 0.01 * slope - 0.0123), "the first step leads to a wrong theta"),
+    (loop(lambda value, slope: -0.01 * slope), "theta becomes the step alone"),
+    (loop(lambda value, slope: value + 0.01 * slope, steps=lambda n: range(n - 1)), "the losses rise"),
+    (recorded(lambda start, theta, data, loss_fn: theta - 0.01 * grad(loss_fn)(theta, *data)),
+     "theta has the type dict here, but model_optimization_loop works only with the type ndarray. There is no arithmetic with a whole dict"),
     (with_rates(0.01, 0.0), "theta['b']: it is never changed"),
     (with_rates(0.01, -0.01), "theta['b']: it moves in the wrong direction"),
     (with_rates(1.0, 0.01), "theta['w']: it moves with the learning rate 1,"),
@@ -510,7 +517,7 @@ WRONG_LOOPS = [
     (loop(end=lambda losses, theta: ([], theta)), "the number of losses is 0"),
     (loop(end=lambda losses, theta: (losses[::-1], theta)), "theta is right, but the losses are not"),
     (loop(record=lambda loss, grads: grads), "the losses are not numbers, but gradients"),
-    (loop(end=lambda losses, theta: (losses[-1], theta)), "the losses have to be a list of numbers, but they are "),
+    (loop(end=lambda losses, theta: (losses[-1], theta)), "the losses have to be a list with one number for each step, but they are "),
     (loop(end=lambda losses, theta: (theta, losses)), "returns theta first"),
     (loop(end=lambda losses, theta: theta), "returns theta alone"),
     (loop(end=lambda losses, theta: losses), "returns the losses alone"),
@@ -535,7 +542,7 @@ WRONG_LOOPS = [
      "with another model"),
     (lambda theta, model, loss_fn, x, y, n_steps=3000: loop_with_copy(theta, x, loss_fn, model, y, n_steps),
      "does not call loss_fn, or its gradient, with the arguments in their order"),
-    (lambda theta, model, loss_fn, x, y, n_steps=3000: loss_fn(theta, x, y), "raises an error, TypeError"),
+    (lambda theta, model, loss_fn, x, y, n_steps=3000: loss_fn(theta, x, y), "Write loss_fn(theta, model, x, y)"),
 ]
 
 WRONG = [
@@ -576,7 +583,7 @@ def test_every_text_is_said_to_somebody():
     """And every text for wrong answers is tried, in both languages, by the test above."""
     said = {key_of(check(function).text, "en") for check, function, _ in WRONG}
     frame = {"right", "wrong", "evidence", "where"}
-    advice = {"take_out_dict", "take_out_other"}
+    advice = {"take_out_dict", "take_out_other", "take_out_array"}
     elsewhere = {"each_input"}
     assert set(TEXTS) - said == frame | advice | elsewhere
 
@@ -673,7 +680,7 @@ def test_matrix_form():
 
 
 def test_other_kinds_of_theta():
-    assert "theta is a tuple here, but model_by_names works only with theta as a dict" in MODEL(model_by_names, kind=tuple).text
+    assert "theta has the type tuple here, but model_by_names works only with the type dict" in MODEL(model_by_names, kind=tuple).text
     assert "Take the parameters out in their order: w, b = theta." in MODEL(model_by_names, kind=np.ndarray).text
     assert "请按顺序取出参数" in MODEL(model_by_names, "zh", kind=list).text
     verdict = GRADIENT(gradient_by_hand, kind=tuple)
