@@ -15,6 +15,12 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = {"en": ROOT / "examples" / "workshop.ipynb", "zh": ROOT / "examples" / "workshop.zh.ipynb"}
 ANSWER = re.compile(r"<details>\n<summary>(?:Answer|答案)</summary>\n\n```python\n(.*)\n```\n\n</details>", re.S)
+WRONG = """def linear_model(theta, x):
+    w, b = theta['w'], theta['c']
+    return w * x + b
+
+
+check_linear_model(linear_model, language)"""
 EXERCISES = ["model", "start", "loss", "hand", "gradient", "loop", "matrix"]
 
 
@@ -38,6 +44,7 @@ def executed(language):
     notebook = read(language)
     for cell in notebook.cells:
         cell.source = answers_of(notebook).get(cell.id, cell.source)
+    notebook.cells.append(nbformat.v4.new_code_cell(WRONG, id="wrong"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.delenv("MPLBACKEND", raising=False)
@@ -73,6 +80,15 @@ def test_without_an_answer_the_checks_say_what_to_do(language, word):
         exec(definition, names)
         text = eval(check, names).text
         assert text.startswith(word) and ("`return`" in text or name == "gradient")
+
+
+@pytest.mark.parametrize("language, word", [("en", "line 2:"), ("zh", "第 2 行：")])
+def test_an_error_is_shown_with_the_line_of_the_cell(language, word):
+    (text,) = data_of(executed(language)["wrong"], "text/plain")
+    assert "KeyError" in text and "'c'" in text
+    assert text.splitlines()[1].endswith(f"{word}  w, b = theta['w'], theta['c']")
+    (shown,) = data_of(executed(language)["wrong"], "text/html")
+    assert "border-left: 6px solid #d1495b" in shown
 
 
 @pytest.mark.parametrize("language", NOTEBOOKS)

@@ -5,6 +5,7 @@ import itertools
 import re
 import string
 from collections import namedtuple
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -727,3 +728,11 @@ def test_any_result_may_come_back():
         for check in (MODEL, START, LOSS, GRADIENT, LOOP):
             function = (lambda: result) if check is START else lambda theta, model, *rest, n_steps=3000: result
             assert not check(function) and check(function, "zh").text.startswith("还不对："), (result, check)
+
+
+def test_the_readme_shows_what_a_check_says(capsys):
+    text = (Path(__file__).parents[2] / "linear" / "README.md").read_text(encoding="utf-8")
+    program, shown = re.search(r"## The exercises\n.*?```python\n(.*?)```\n\n```text\n(.*?)```", text, re.S).groups()
+    exec(program, {})
+    assert capsys.readouterr().out == shown
+    assert re.findall(r"^\| `(check_\w+)` \|", text, re.M) == [check.__name__ for check in (MODEL, START, LOSS, GRADIENT, LOOP)]
