@@ -18,7 +18,7 @@ TEXTS = {
     # Any function.
     "not_callable": (
         "{f} is {got}, not a function. Hand over the function itself, without calling it: {check}({f}).",
-        "{f} 是 {got}，不是函数。请把函数本身交给检查，不要先调用它：{check}({f})。",
+        "{f} 是 {got}，不是函数。请直接传入函数本身，不要先调用它：{check}({f})。",
     ),
     "arguments": (
         "{f} has to take the arguments {args}, but it takes {takes}.",
@@ -166,9 +166,9 @@ TEXTS = {
         "w 和 b 是同一个数。请分别调用一次 np.random.normal()。",
     ),
     "start_uniform": (
-        "no number of 2,000 lies outside of {low:.2f} to {high:.2f}. That is a uniform distribution. The normal "
-        "distribution is np.random.normal().",
-        "产生的 2000 个数都落在 {low:.2f} 到 {high:.2f} 之间，这是均匀分布。正态分布请用 np.random.normal()。",
+        "of 1,000 numbers for {name}, none lies outside of {low:.2f} to {high:.2f}. That is a uniform distribution. The "
+        "normal distribution is np.random.normal().",
+        "为 {name} 产生的 1000 个数都落在 {low:.2f} 到 {high:.2f} 之间，这是均匀分布。正态分布请用 np.random.normal()。",
     ),
     "start_spread": (
         "{name} has the mean {mean:.2f} and the standard deviation {spread:.2f}. The standard normal distribution has 0 and "
@@ -276,7 +276,8 @@ TEXTS = {
     ),
     "leaves_swapped": ("the derivatives for w and b have changed places.", "对 w 和对 b 的导数互换了位置。"),
     "leaf_no_square": (
-        "{leaf}: this is the derivative of the mean difference. The square is missing, in the loss, or its derivative 2 * e here.",
+        "{leaf}: this is the derivative of the mean difference. The square is missing, in the loss, or its derivative 2 * e "
+        "here.",
         "{leaf}：这是平均误差的导数。漏了平方：要么损失里没有平方，要么这里漏了平方的导数 2 * e。",
     ),
     "leaf_root": (
@@ -330,6 +331,10 @@ TEXTS = {
     "loop_theta": (
         "theta has to come back as it went in, a {kind} with w and b, but it comes back as {got}.",
         "返回的 theta 应当和传入时一样，是含有 w 和 b 的 {kind}，但现在是 {got}。",
+    ),
+    "theta_shape": (
+        "{leaf}: it comes back with the shape {got}, but it has to stay one number. Is its derivative one number?",
+        "{leaf}：返回时的形状是 {got}，但它应当一直是一个数。它的导数是一个数吗？",
     ),
     "ignores_n_steps": (
         "{f} makes {got} steps, though it is called with n_steps={n}. Use the argument: for step in range(n_steps).",

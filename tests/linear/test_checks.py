@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import linear
-from linear import checks
+from linear import answers, mistakes
 from linear.check_texts import LANGUAGES, TEXTS
 from minigrad import grad, stop_gradient, value_and_grad
 
@@ -215,8 +215,10 @@ def weight_that_was_there_before(theta, x, w=3.0, b=-2.0):
 
 POINTS = np.array([-1.0, 0.5, 2.0, 3.0])
 WRONG_MODELS = [
-    (model_that_swaps, "other order. linear_model has to take (theta, x), but it works only when it is called with (x, theta)"),
-    (model_that_unpacks, "theta has the type dict here, but linear_model works only with the type tuple. Take the parameters out by their names"),
+    (model_that_swaps,
+     "other order. linear_model has to take (theta, x), but it works only when it is called with (x, theta)"),
+    (model_that_unpacks,
+     "theta has the type dict here, but linear_model works only with the type tuple. Take the parameters out by their names"),
     (model_that_prints, "prints something and returns None. Write `return`"),
     (model_without_a_body, "returns None. Its result has to stand after `return`"),
     (model_with_a_typo, "NameError: name 'X' is not defined"),
@@ -232,7 +234,8 @@ WRONG_MODELS = [
     (lambda theta, x: theta["w"] + x + theta["b"], "w is added"),
     (lambda theta, x: theta["w"] * (x + theta["b"]), "b is multiplied by w, too"),
     (lambda theta, x: x ** theta["w"] + theta["b"], "x is raised to the power w"),
-    (lambda theta, x: theta["w"] * x + 5 * theta["b"], "the numbers are not right.\nFor theta = {'w': 3, 'b': -2}, x = [-1, 0.5"),
+    (lambda theta, x: theta["w"] * x + 5 * theta["b"],
+     "the numbers are not right.\nFor theta = {'w': 3, 'b': -2}, x = [-1, 0.5"),
     (lambda theta, x: 3 * x + theta["b"], "the numbers are not right.\nFor theta = {'w': -1, 'b': 4}"),
     (column(model_by_names), "returns the shape (4, 1), a column, but the shape has to be (4,)"),
     (lambda theta, x: x[:, None] * theta["w"] + theta["b"] + 0 * x, "returns the shape (4, 4)"),
@@ -263,8 +266,9 @@ WRONG_STARTS = [
     (always_seeded, "returns the same numbers at every call"),
     (lambda: {"w": normal(), "b": 0.0}, "b is the same at every call"),
     (drawn_once, "w and b are the same number"),
-    (lambda: {"w": np.random.rand(), "b": np.random.rand()}, "no number of 2,000 lies outside of 0.00 to 1.00"),
+    (lambda: {"w": np.random.rand(), "b": np.random.rand()}, "of 1,000 numbers for w, none lies outside of 0.00 to 1.00"),
     (lambda: {"w": np.random.uniform(-1.73, 1.73), "b": np.random.uniform(-1.73, 1.73)}, "uniform distribution"),
+    (lambda: {"w": normal(50.0), "b": normal()}, "w has the mean 49.9"),
     (lambda: {"w": normal(5.0), "b": normal()}, "w has the mean 4.9"),
     (lambda: {"w": normal(), "b": normal(scale=0.1)}, "and the standard deviation 0.10"),
     (lambda: {"w": normal(size=1), "b": normal()}, "w has the shape (1,), but it has to be one number"),
@@ -319,20 +323,24 @@ WRONG_LOSSES = [
     (lambda theta, model, x, y: np.mean(errors(theta, model, x, y) ** 4), "the numbers are not right"),
     (lambda theta, model, x, y: errors(theta, model, x, y) ** 2, "the loss has the shape (4,), a number for each point"),
     (lambda theta, model, x, y: np.mean(errors(theta, model, x, y) ** 2, keepdims=True), "but it has the shape (1,)"),
-    (lambda theta, model, x, y: np.mean((model(theta, x) - rows(y)) ** 2), "every prediction is compared with every observation"),
-    (lambda theta, model, x, y: np.mean((model(theta, rows(x)) - y) ** 2), "broadcast against one of shape (4,), which gives (4, 4)"),
+    (lambda theta, model, x, y: np.mean((model(theta, x) - rows(y)) ** 2),
+     "every prediction is compared with every observation"),
+    (lambda theta, model, x, y: np.mean((model(theta, rows(x)) - y) ** 2),
+     "broadcast against one of shape (4,), which gives (4, 4)"),
     (lambda theta, model, x, y: (model(theta, rows(x)) - y) ** 2, "every prediction is compared with every observation"),
     (loss_of_first, "only the first point counts. Does `return` stand inside of the loop?"),
     (loss_of_last, "only the last point counts"),
     (lambda model, theta, x, y: linear.mseloss(theta, model, x, y), "called with (model, theta, x, y)"),
     (lambda x, y, theta, model: linear.mseloss(theta, model, x, y), "called with (x, y, theta, model)"),
     (lambda theta, model, y, x: np.mean((model(theta, x) - y) ** 2), "called with (theta, model, y, x)"),
-    (lambda theta, model, x, y: np.mean((model(x, theta) - y) ** 2), "does not call the model with its arguments in their order"),
+    (lambda theta, model, x, y: np.mean((model(x, theta) - y) ** 2),
+     "does not call the model with its arguments in their order"),
     (lambda theta, model, x, y: np.mean((model(theta["w"], x) - y) ** 2), "Write model(theta, x): theta first"),
     (lambda theta, model, x, y: np.mean((theta["w"] * x + theta["b"] - y) ** 2), "does not use its argument model"),
     (lambda theta, model, x, y: np.sum(errors(theta, model, x, y) ** 2) / 4, "right for 4 points, but not for 3"),
     (lambda theta, model, x, y: print(np.mean(errors(theta, model, x, y) ** 2)), "prints something and returns None"),
-    (lambda theta, x, y: np.mean(errors(theta, model_by_names, x, y) ** 2), "(theta, model, x, y), but it takes (theta, x, y)"),
+    (lambda theta, x, y: np.mean(errors(theta, model_by_names, x, y) ** 2),
+     "(theta, model, x, y), but it takes (theta, x, y)"),
     (loss_without_derivative, "grad cannot differentiate mseloss"),
     (lambda theta, model, x, y: 2 * linear.mseloss(theta, model, x, y) - stop_gradient(linear.mseloss(theta, model, x, y)),
      "the values are right, but the derivative of mseloss is not"),
@@ -365,11 +373,14 @@ WRONG_GRADIENTS = [
     (grad(linear.mseloss, argnums=3), "the gradient with respect to y, not theta"),
     (linear.mseloss, "the loss itself, not its gradient"),
     (value_and_grad(linear.mseloss), "returns the loss and the gradient together"),
-    (lambda *args: tuple(linear.dmseloss(*args).values()), "the numbers are right, but the gradient has to have the structure of theta"),
+    (lambda *args: tuple(linear.dmseloss(*args).values()),
+     "the numbers are right, but the gradient has to have the structure of theta"),
     (lambda *args: np.array([*linear.dmseloss(*args).values()]), "a dict with w and b. It is ndarray ["),
-    (lambda *args: {"dw": linear.dmseloss(*args)["w"], "db": linear.dmseloss(*args)["b"]}, "It is dict {'dw': 5.25, 'db': 0.5}"),
+    (lambda *args: {"dw": linear.dmseloss(*args)["w"], "db": linear.dmseloss(*args)["b"]},
+     "It is dict {'dw': 5.25, 'db': 0.5}"),
     (grad(linear.mseloss, argnums=(0,)), "the numbers are right, but the gradient has to have the structure of theta"),
-    (lambda *args: linear.dmseloss(*args)["w"], "the gradient has to have the structure of theta, a dict with w and b. It is "),
+    (lambda *args: linear.dmseloss(*args)["w"],
+     "the gradient has to have the structure of theta, a dict with w and b. It is "),
     (lambda *args: {"w": None}, "has to have the structure of theta"),
     (lambda *args: "2 * e", "has to return numbers, but it returns str '2 * e'"),
     (linear.dmseloss({"w": 3.0, "b": -2.0}, linear.linear_model, POINTS, POINTS), "the gradient at one point"),
@@ -386,7 +397,8 @@ WRONG_GRADIENTS = [
     (gradient_of(lambda p, y: np.mean(p - y)), "The square is missing"),
     (gradient_of(lambda p, y: np.mean(y - p)), "The square is missing"),
     (gradient_of(lambda p, y: np.sqrt(np.mean((p - y) ** 2))), "the derivative of the root of the mean squared error"),
-    (gradient_of(lambda p, y: np.mean((p - y.reshape(-1, 1)) ** 2)), "grads['w']: every prediction is compared with every observation"),
+    (gradient_of(lambda p, y: np.mean((p - y.reshape(-1, 1)) ** 2)),
+     "grads['w']: every prediction is compared with every observation"),
     (by_hand(lambda e, x, n: 2 * e * x), "grads['w']: the shape is (4,), but it has to be one number"),
     (by_hand(lambda e, x, n: (2 * e * x).mean() + 1), "grads['w']: the number is not right"),
     (by_hand(lambda e, x, n: (2 * e * x).sum() / 4), "right for 4 points, but not for 3"),
@@ -504,8 +516,10 @@ WRONG_LOOPS = [
     (recorded(lambda start, theta, data, loss_fn: {name: theta[name] - 0.01 * grad(loss_fn)(theta, *data)["w"] for name in "wb"}),
      "theta['b']: it moves by the gradient of the other parameter"),
     (recorded(one_after_other), "w is changed first, and the gradient for b is computed with the new w"),
-    (recorded(lambda start, theta, data, loss_fn: moved(theta, grad(loss_fn)(start, *data))), "the gradient is computed only once"),
-    (recorded(lambda start, theta, data, loss_fn: moved(start, grad(loss_fn)(start, *data))), "begins at the first theta again"),
+    (recorded(lambda start, theta, data, loss_fn: moved(theta, grad(loss_fn)(start, *data))),
+     "the gradient is computed only once"),
+    (recorded(lambda start, theta, data, loss_fn: moved(start, grad(loss_fn)(start, *data))),
+     "begins at the first theta again"),
     (loop_that_slows_down, "the first step is right, but the later ones are not"),
     (loop(steps=lambda n: range(n - 1)), "theta has made 4 steps, though model_optimization_loop is called with n_steps=5"),
     (loop(steps=lambda n: range(n + 1)), "theta has made 6 steps"),
@@ -518,12 +532,15 @@ WRONG_LOOPS = [
     (loop(end=lambda losses, theta: ([], theta)), "the number of losses is 0"),
     (loop(end=lambda losses, theta: (losses[::-1], theta)), "theta is right, but the losses are not"),
     (loop(record=lambda loss, grads: grads), "the losses are not numbers, but gradients"),
-    (loop(end=lambda losses, theta: (losses[-1], theta)), "the losses have to be a list with one number for each step, but they are "),
+    (loop(end=lambda losses, theta: (losses[-1], theta)),
+     "the losses have to be a list with one number for each step, but they are "),
     (loop(end=lambda losses, theta: (theta, losses)), "returns theta first"),
     (loop(end=lambda losses, theta: theta), "returns theta alone"),
     (loop(end=lambda losses, theta: losses), "returns the losses alone"),
     (loop(end=lambda losses, theta: (losses, theta, 0)), "has to return two things, losses and theta, but it returns tuple"),
     (loop(end=lambda losses, theta: (losses, theta["w"])), "theta has to come back as it went in"),
+    (recorded(lambda start, theta, data, loss_fn: {"w": theta["w"] - 0.01 * (data[0](theta, data[1]) - data[2]), "b": theta["b"]}),
+     "theta['w']: it comes back with the shape (4,)"),
     (loop(end=lambda losses, theta: print(losses[-1])), "prints something and returns None"),
     (loop(end=lambda losses, theta: None), "returns None. Its result has to stand after `return`"),
     (loop_of_the_author, "has altered the caller's theta, so that the start is lost"),
@@ -536,7 +553,8 @@ WRONG_LOOPS = [
      "called with (model, theta, loss_fn, x, y)"),
     (lambda theta, model, loss_fn, y, x, n_steps=3000: loop_with_copy(theta, model, loss_fn, x, y, n_steps),
      "called with (theta, model, loss_fn, y, x)"),
-    (recorded(lambda start, theta, data, loss_fn: moved(theta, linear.dmseloss(theta, *data))), "with another loss function, the steps"),
+    (recorded(lambda start, theta, data, loss_fn: moved(theta, linear.dmseloss(theta, *data))),
+     "with another loss function, the steps"),
     (loop_of(lambda losses, start, theta, data, loss_fn: losses.append(linear.mseloss(theta, *data)) or moved(theta, grad(loss_fn)(theta, *data))),
      "with another loss function, the losses"),
     (lambda theta, model, loss_fn, x, y, n_steps=3000: loop_with_copy(theta, model_by_names, loss_fn, x, y, n_steps),
@@ -598,15 +616,15 @@ def test_both_languages_have_the_same_places(key):
 
 def test_mistakes_have_different_results():
     """Else a wrong answer would be told of another mistake."""
-    w, b = checks.START
-    x, y = checks.X, checks.Y
+    w, b = mistakes.START
+    x, y = mistakes.X, mistakes.Y
     prediction = w * x + b
     for right, wrong in (
-        (prediction, checks._wrong_predictions(w, b, x)),
-        (np.mean((prediction - y) ** 2), checks._wrong_losses(prediction, y)),
+        (prediction, mistakes._wrong_predictions(w, b, x)),
+        (np.mean((prediction - y) ** 2), mistakes._wrong_losses(prediction, y)),
     ):
         for (key, one), (other_key, other) in itertools.combinations([("", right), *wrong], 2):
-            assert key == other_key or not checks._same(one, other), (key, other_key)
+            assert key == other_key or not answers.same(one, other), (key, other_key)
 
 
 # ---- What a verdict shows -------------------------------------------------------------------------------------------
