@@ -218,7 +218,7 @@ WRONG_MODELS = [
     (model_that_swaps,
      "other order. linear_model has to take (theta, x), but it works only when it is called with (x, theta)"),
     (model_that_unpacks,
-     "theta has the type dict here, but linear_model works only with the type tuple. Take the parameters out by their names"),
+     "but linear_model works only with the type tuple. Take the parameters out by their names"),
     (model_that_prints, "prints something and returns None. Write `return`"),
     (model_without_a_body, "returns None. Its result has to stand after `return`"),
     (model_with_a_typo, "NameError: name 'X' is not defined"),
@@ -410,8 +410,13 @@ WRONG_GRADIENTS = [
 
 
 def loop(
-    update=lambda value, slope: value - 0.01 * slope, *, copy=dict, steps=lambda n: range(n), end=lambda losses, theta: (losses, theta),
-    record=lambda loss, grads: loss, late=False,
+    update=lambda value, slope: value - 0.01 * slope,
+    *,
+    copy=dict,
+    steps=range,
+    record=lambda loss, grads: loss,
+    late=False,
+    end=lambda losses, theta: (losses, theta),
 ):
     """A loop with one thing in it changed."""
 
@@ -453,6 +458,20 @@ def recorded(next_theta):
 
 def with_rates(*rates):
     return recorded(lambda start, theta, data, loss_fn: moved(theta, grad(loss_fn)(theta, *data), rates))
+
+
+def slope_of_the_other(start, theta, data, loss_fn):
+    return {name: theta[name] - 0.01 * grad(loss_fn)(theta, *data)["w"] for name in theta}
+
+
+def slope_without_the_mean(start, theta, data, loss_fn):
+    model, x, y = data
+    return {"w": theta["w"] - 0.01 * (model(theta, x) - y) * x, "b": theta["b"]}
+
+
+def step_with_mseloss(losses, start, theta, data, loss_fn):
+    losses.append(linear.mseloss(theta, *data))
+    return moved(theta, grad(loss_fn)(theta, *data))
 
 
 def one_after_other(start, theta, data, loss_fn):
@@ -509,11 +528,11 @@ WRONG_LOOPS = [
     (loop(lambda value, slope: -0.01 * slope), "theta becomes the step alone"),
     (loop(lambda value, slope: value + 0.01 * slope, steps=lambda n: range(n - 1)), "the losses rise"),
     (recorded(lambda start, theta, data, loss_fn: theta - 0.01 * grad(loss_fn)(theta, *data)),
-     "theta has the type dict here, but model_optimization_loop works only with the type ndarray. There is no arithmetic with a whole dict"),
+     "but model_optimization_loop works only with the type ndarray. There is no arithmetic with a whole dict"),
     (with_rates(0.01, 0.0), "theta['b']: it is never changed"),
     (with_rates(0.01, -0.01), "theta['b']: it moves in the wrong direction"),
     (with_rates(1.0, 0.01), "theta['w']: it moves with the learning rate 1,"),
-    (recorded(lambda start, theta, data, loss_fn: {name: theta[name] - 0.01 * grad(loss_fn)(theta, *data)["w"] for name in "wb"}),
+    (recorded(slope_of_the_other),
      "theta['b']: it moves by the gradient of the other parameter"),
     (recorded(one_after_other), "w is changed first, and the gradient for b is computed with the new w"),
     (recorded(lambda start, theta, data, loss_fn: moved(theta, grad(loss_fn)(start, *data))),
@@ -539,7 +558,7 @@ WRONG_LOOPS = [
     (loop(end=lambda losses, theta: losses), "returns the losses alone"),
     (loop(end=lambda losses, theta: (losses, theta, 0)), "has to return two things, losses and theta, but it returns tuple"),
     (loop(end=lambda losses, theta: (losses, theta["w"])), "theta has to come back as it went in"),
-    (recorded(lambda start, theta, data, loss_fn: {"w": theta["w"] - 0.01 * (data[0](theta, data[1]) - data[2]), "b": theta["b"]}),
+    (recorded(slope_without_the_mean),
      "theta['w']: it comes back with the shape (4,)"),
     (loop(end=lambda losses, theta: print(losses[-1])), "prints something and returns None"),
     (loop(end=lambda losses, theta: None), "returns None. Its result has to stand after `return`"),
@@ -555,7 +574,7 @@ WRONG_LOOPS = [
      "called with (theta, model, loss_fn, y, x)"),
     (recorded(lambda start, theta, data, loss_fn: moved(theta, linear.dmseloss(theta, *data))),
      "with another loss function, the steps"),
-    (loop_of(lambda losses, start, theta, data, loss_fn: losses.append(linear.mseloss(theta, *data)) or moved(theta, grad(loss_fn)(theta, *data))),
+    (loop_of(step_with_mseloss),
      "with another loss function, the losses"),
     (lambda theta, model, loss_fn, x, y, n_steps=3000: loop_with_copy(theta, model_by_names, loss_fn, x, y, n_steps),
      "with another model"),
@@ -699,13 +718,15 @@ def test_matrix_form():
 
 
 def test_other_kinds_of_theta():
-    assert "theta has the type tuple here, but model_by_names works only with the type dict" in MODEL(model_by_names, kind=tuple).text
+    verdict = MODEL(model_by_names, kind=tuple)
+    assert "theta has the type tuple here, but model_by_names works only with the type dict" in verdict.text
     assert "Take the parameters out in their order: w, b = theta." in MODEL(model_by_names, kind=np.ndarray).text
     assert "请按顺序取出参数" in MODEL(model_by_names, "zh", kind=list).text
     verdict = GRADIENT(gradient_by_hand, kind=tuple)
     assert "the numbers are right, but the gradient has to have the structure of theta: a tuple" in verdict.text
     assert "grads[0]: the sign is wrong" in GRADIENT(lambda *args: -linear.dmseloss(*args) * [1, -1], kind=np.ndarray).text
-    assert "has to return a tuple with w and b, but it returns dict" in START(linear.initialize_linear_params, kind=tuple).text
+    verdict = START(linear.initialize_linear_params, kind=tuple)
+    assert "has to return a tuple with w and b, but it returns dict" in verdict.text
 
     def in_place(theta, model, loss_fn, x, y, n_steps=3000):
         losses = []
@@ -736,11 +757,17 @@ def test_anything_may_be_handed_over():
             assert not check(thing) and check(thing, "zh").text.startswith("还不对：")
 
 
+def test_a_start_that_changes_its_mind():
+    answers = itertools.chain([{"w": 0.1, "b": 0.2}] * 3, itertools.repeat((0.1, 0.2)))
+    assert "has to return a dict with w and b, but it returns tuple" in START(lambda: next(answers)).text
+
+
 def test_any_result_may_come_back():
     results = (
-        [], (), {}, "", "a", 0, True, 1j, np.nan, np.array([]), np.array(["a"]), [[1], [2, 3]], [None], {"w": None, "b": []}, {1, 2},
-        ([], {}), ({}, []), ([1.0], {"w": "a", "b": 0.0}), range(5), (x for x in "ab"), object(), np.array(None), np.float32(2),
-        (np.zeros((5, 1)), {"w": 0.0, "b": 0.0}), ([np.nan] * 5, {"w": np.nan, "b": np.nan}), ([1, 2], 3), {"w": [1, 2], "b": 3},
+        [], (), {}, "", "a", 0, True, 1j, np.nan, np.float32(2), np.array([]), np.array(["a"]), np.array(None), np.datetime64(0, "s"),
+        [[1], [2, 3]], [None], [np.datetime64(0, "s"), 1.0], {1, 2}, range(5), (x for x in "ab"), object(),
+        {"w": None, "b": []}, {"w": [1, 2], "b": 3}, ([], {}), ({}, []), ([1, 2], 3), ([1.0], {"w": "a", "b": 0.0}),
+        ([1.0] * 5, {"w": [1, 2], "b": 3}), (np.zeros((5, 1)), {"w": 0.0, "b": 0.0}), ([np.nan] * 5, {"w": np.nan, "b": np.nan}),
     )
     for result in results:
         for check in (MODEL, START, LOSS, GRADIENT, LOOP):
@@ -753,4 +780,5 @@ def test_the_readme_shows_what_a_check_says(capsys):
     program, shown = re.search(r"## The exercises\n.*?```python\n(.*?)```\n\n```text\n(.*?)```", text, re.S).groups()
     exec(program, {})
     assert capsys.readouterr().out == shown
-    assert re.findall(r"^\| `(check_\w+)` \|", text, re.M) == [check.__name__ for check in (MODEL, START, LOSS, GRADIENT, LOOP)]
+    checks = [check.__name__ for check in (MODEL, START, LOSS, GRADIENT, LOOP)]
+    assert re.findall(r"^\| `(check_\w+)` \|", text, re.M) == checks
