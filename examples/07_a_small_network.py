@@ -25,20 +25,20 @@ x_seen, y_seen, x_new, y_new = x[:1400], y[:1400], x[1400:], y[1400:]
 
 def show(picture):
     for row in picture.reshape(8, 8):
-        print("".join(" .:#"[min(3, int(4 * pixel))] for pixel in row).rstrip())
+        print("".join(2 * " .:#"[min(3, int(4 * pixel))] for pixel in row).rstrip())
 
 
-print("a picture of", y[5])
-show(x[5])
-# prints: a picture of 5
-# prints:   #:
-# prints:   ####
-# prints:   ###:
-# prints:   :##.
-# prints:    ..#.
-# prints:     .#:
-# prints:   ..##.
-# prints:   :##:
+print("the first picture, a", y[0])
+show(x[0])
+# prints: the first picture, a 0
+# prints:     ..##::
+# prints:     ####::##..
+# prints:     ##    ::::
+# prints:   ..##    ::::
+# prints:   ..::    ::::
+# prints:   ..::    ##..
+# prints:     ##..::##
+# prints:     ..##::
 
 # %% [markdown]
 # ## The model
@@ -126,11 +126,11 @@ wrong = np.flatnonzero(network(layers, x_new).argmax(axis=1) != y_new)[0]
 print(f"this {y_new[wrong]} was read as {network(layers, x_new[wrong]).argmax()}:")
 show(x_new[wrong])
 # prints: this 8 was read as 9:
-# prints:   .##.
-# prints:   #::#
-# prints:   #  #
-# prints:   :##.
-# prints:    .##
-# prints:    : #.
-# prints:   .: #
-# prints:   .##.
+# prints:     ..####..
+# prints:     ##::::##
+# prints:     ##    ##
+# prints:     ::####..
+# prints:       ..####
+# prints:       ::  ##..
+# prints:     ..::  ##
+# prints:     ..####..
