@@ -94,6 +94,17 @@ def test_matrix_is_the_least_squares_matrix():
     np.testing.assert_allclose(table[:, 2:4], best, rtol=0, atol=1e-8)  # least squares
 
 
+def test_newton_finds_the_certified_answer_and_descent_does_not():
+    """The last columns of chapter 8: descent, Newton's method, and the answer that stands in the description of the data."""
+    certified = re.search(r"longley\.csv .*intercept (\S+); (.*);", (EXAMPLES / "data" / "README.md").read_text())
+    expected = [float(number) for number in (*certified[2].split(", "), certified[1])]
+    rows = [line.split() for line in promised(EXAMPLES / "08_second_derivatives.py").splitlines()[-7:]]
+    descent, newton, shown = np.array(rows, dtype=float).T
+    np.testing.assert_allclose(shown, expected, rtol=1e-10)
+    np.testing.assert_allclose(newton, expected, rtol=1e-10)
+    assert np.all(np.abs(descent / expected - 1) > 0.1)
+
+
 @needs_jax
 def test_no_difference_to_jax(tmp_path):
     output = succeed(tmp_path, AGAINST_JAX, JAX_PLATFORMS="cpu")
