@@ -52,9 +52,9 @@ print("naive:", naive(lambda x: x * inner(naive, x))(1.0), "  grad:", grad(lambd
 # ## Levels
 #
 # In minigrad, each call of `grad` has a level, a number that grows. A Tensor knows its level. An operation belongs to the
-# highest level among its operands; everything else is a constant to that level. So `x + y` is recorded in the inner
-# graph with a single parent, y. Its value is computed by the same `x + y`, now with a plain number in the place of y. So it is
-# recorded once more, in the outer graph. A Tensor of the inner level has a Tensor of the outer level in it:
+# highest level among its operands, and everything else is a constant to that level. So `x + y` is recorded in the inner
+# graph with a single parent, y. Its value is computed by the same `x + y`, now with a plain number in place of y. So it
+# is recorded once more, in the outer graph. The result is a Tensor of the inner level, with a Tensor of the outer one in it:
 
 # %%
 def show(x, y):
@@ -88,9 +88,9 @@ for order in range(5):
 # computes J t: how fast do the results change if the arguments move along t? A backward pass computes g -> J^T g. How
 # can one get J t out of backward passes alone?
 #
-# The function g -> J^T g is linear in g. A linear function is its own derivative: its matrix is J^T everywhere. So if it is
-# differentiated backwards, the result is t -> (J^T)^T t = J t. It does not matter at which g. `jvp` does this, and so no rule
-# has to be written twice.
+# The function g -> J^T g is linear. The derivative of a linear function is its own matrix, here J^T, at every point. A
+# backward pass multiplies by the transposed matrix of derivatives. So a backward pass over g -> J^T g is
+# t -> (J^T)^T t = J t. It does not matter at which g. `jvp` does this, and so no rule has to be written twice.
 
 # %%
 def f(x):
@@ -110,9 +110,9 @@ print("J t:  ", forwards((t,))[0], "by hand", J @ t, "by jvp", jvp(f, (x,), (t,)
 # %% [markdown]
 # ## H v without H
 #
-# The derivative of `grad(f)` along v is the matrix of second derivatives H, times v. It needs no matrix. The forward
-# direction goes over the backward pass of `grad(f)`. `hvp` is a shorter name for it. With 2,000 parameters, H would have four
-# million numbers, and its product with v has 2,000.
+# The derivative of `grad(f)` along v is H v, where H is the matrix of the second derivatives. `jvp` of `grad(f)` computes it
+# without the matrix: the forward direction goes over a backward pass. `hvp` is a shorter name for this. With 2,000
+# parameters, H would have four million numbers, and H v has only 2,000.
 
 # %%
 def chained(x):

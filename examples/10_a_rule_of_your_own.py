@@ -72,12 +72,11 @@ defvjp(log_cosh, x=lambda g, x: g * np.sinh(x))
 try:
     check_grads(log_cosh, [0.5])
 except AssertionError as error:
-    print(error)
+    print(*str(error).split("\n    ")[:4], sep="\n")
 # prints: jvp of f differs from finite differences by the leaf args[0]:
-# prints:     along the direction 0.1257
-# prints:     minigrad            -0.008655170865
-# prints:     finite differences  -0.007675568967
-# prints:     likely cause: a wrong rule (a defvjp or custom_vjp of your own?), or a part that is constant to grad (stop_gradient, item())
+# prints: along the direction 0.1257
+# prints: minigrad            -0.008655170865
+# prints: finite differences  -0.007675568967
 
 # %% [markdown]
 # A rule that is defined again replaces the old one. With the right one, `check_grads` has nothing to say. It checks both

@@ -4,8 +4,8 @@
 #     python examples/11_against_jax.py
 #
 # minigrad's functions have the names, arguments and results of JAX's. So the same program can be run with both: with
-# NumPy and minigrad's `grad`, and with `jax.numpy` and JAX's `grad`. Each function below gets one of these pairs, as `grad` and
-# `np`. The program needs JAX: `pip install ".[test]"` in the checkout.
+# NumPy and minigrad's `grad`, and with `jax.numpy` and JAX's `grad`. Each function below gets one of these pairs, as
+# `grad` and `np`. The program needs JAX: `pip install ".[test]"` in the checkout.
 
 # %%
 import sys
@@ -18,7 +18,7 @@ from minigrad import tree
 try:
     import jax
 except ImportError:
-    sys.exit('JAX, with which this program compares, is not installed; install it in the checkout with: pip install ".[test]"')
+    sys.exit('JAX, with which this program compares, is not installed; in the checkout: pip install ".[test]"')
 
 jax.config.update("jax_enable_x64", True)  # NumPy's precision; JAX would take float32
 largest = 0.0
@@ -140,6 +140,5 @@ print("largest difference below 1e-13:", largest < 1e-13)
 # prints: largest difference below 1e-13: True
 
 # %% [markdown]
-# On functions with kinks, ties and zeros there is a choice, and minigrad makes the same one as JAX, with a few
-# exceptions. `minigrad/README.md` lists them, with the reasons. For a function of your own, `minigrad.crosscheck(f, *args)`
-# makes the comparison of this chapter, and adds finite differences as a third opinion.
+# At kinks, ties and zeros there is a choice, and minigrad makes the same one as JAX, with a few exceptions, which
+# `minigrad/README.md` lists. For a function of your own, `minigrad.crosscheck(f, *args)` makes this comparison.
