@@ -117,9 +117,9 @@ def share_right(layers, x, y):
 for name, layers in ("one layer", start(64, 10)), ("two layers", start(64, 32, 10)):
     losses, layers = model_optimization_loop(layers, network, cross_entropy, x_seen, y_seen, 200, learning_rate=1.0)
     seen, new = share_right(layers, x_seen, y_seen), share_right(layers, x_new, y_new)
-    print(f"{name:10}  loss {losses[0]:.3f} -> {losses[-1]:.3f}, right: {seen:.1%} of the rows seen, {new:.1%} of the others")
-# prints: one layer   loss 2.481 -> 0.163, right: 96.9% of the rows seen, 88.9% of the others
-# prints: two layers  loss 2.295 -> 0.048, right: 99.4% of the rows seen, 91.7% of the others
+    print(f"{name:10} loss {losses[0]:.3f} -> {losses[-1]:.3f}, right: {seen:.1%} of the rows seen, {new:.1%} of the others")
+# prints: one layer  loss 2.481 -> 0.163, right: 96.9% of the rows seen, 88.9% of the others
+# prints: two layers loss 2.295 -> 0.048, right: 99.4% of the rows seen, 91.7% of the others
 
 # %% [markdown]
 # The hidden layer helps. How much it helps, only the new rows tell: a network is always better on the rows that it has
