@@ -43,7 +43,7 @@ def numbers(output, name):
 
 def promised(program):
     """What the comments of a program say that it prints."""
-    return "".join(re.findall(r"^# prints: (.*\n)", program.read_text(), re.MULTILINE))
+    return "".join(re.findall(r"^# prints: ?(.*\n)", program.read_text(), re.MULTILINE))
 
 
 @pytest.mark.parametrize("program", [LINE, MATRIX], ids=lambda program: program.stem)
