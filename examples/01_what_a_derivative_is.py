@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 1. What a derivative is
 #
-#     python examples/1_what_a_derivative_is.py
+#     python examples/01_what_a_derivative_is.py
 #
-# Each chapter of this tour is a program. It prints what stands behind "prints:". The marks `# %%` divide it into cells:
-# many editors show such a file as a notebook, and can run one cell at a time.
+# Each chapter of this tour is a program. It prints what stands behind "prints:". The marks `# %%` divide it into
+# cells: many editors show such a file as a notebook, and can run one cell at a time.
 #
 # The question of this chapter is the question of the whole project. A function is given as a piece of code. If its
 # argument changes a little, how much does its result change?
@@ -19,10 +19,10 @@ def f(w):
 # %% [markdown]
 # ## By hand
 #
-# Let w grow by a small step h. Then the result grows by f(w + h) - f(w) = 2*w*h + h**2 + 3*h. Divide this by h: for
-# each unit of the step, it grows by 2*w + 3 + h. Now let h become smaller and smaller. What remains is the derivative,
-# 2*w + 3, the slope of the curve at w. The rules that are taught at school give the same at once: the derivative of
-# w**2 is 2*w, the derivative of 3*w is 3, and the derivative of a constant is 0.
+# Let w grow by a small step h. Then the result grows by `f(w + h) - f(w)`, and that is `2*w*h + h**2 + 3*h`. Divide
+# this by h: for each unit of the step, the result grows by `2*w + 3 + h`. Now let h become smaller and smaller. What
+# remains is the derivative, `2*w + 3`, the slope of the curve at w. The rules that are taught at school give the same
+# at once: the derivative of `w**2` is `2*w`, the derivative of `3*w` is 3, and the derivative of a constant is 0.
 
 # %%
 def derivative_by_hand(w):
@@ -35,8 +35,8 @@ print(derivative_by_hand(4.0))
 # %% [markdown]
 # ## By finite differences
 #
-# A computer can take a small step and divide. It needs no rules for this, and only the values of the function. But how
-# small should the step be?
+# A computer can take a small step and divide. This is a finite difference. It needs no rules for this, and only the
+# values of the function. But how small should the step be?
 
 # %%
 for h in 1.0, 1e-2, 1e-4, 1e-8, 1e-12, 1e-14, 1e-16:
@@ -52,18 +52,18 @@ for h in 1.0, 1e-2, 1e-4, 1e-8, 1e-12, 1e-14, 1e-16:
 
 # %% [markdown]
 # If the step is too large, the curve bends on the way. The error is h, as we found by hand. If the step is too small,
-# rounding spoils the result. A float has about 16 digits. The values f(4 + h) and f(4) are near 23, so each of them has
-# an error of about 1e-15. Their difference keeps such an error, and the division by h makes it large. The last step
-# is so small that 4 + h is rounded to 4: the function seems to be flat. The best step lies between, near 1e-8, and even
-# there half of the digits are lost.
+# rounding spoils the result. A float has about 16 digits. The values f(4 + h) and f(4) are near 23, so each of them
+# has an error of about 1e-15. Their difference keeps such an error, and the division by h makes it large. The last
+# step is so small that 4 + h is rounded to 4: the function seems to be flat. The best step lies between, near 1e-8,
+# and even there half of the digits are lost.
 #
 # There is a second price. To know the slopes of a function of a million numbers, one needs a million steps.
 #
 # ## By `grad`
 #
-# `grad` does what we did by hand: it applies the rules. It applies them to each operation of the program, at the
-# numbers that the program meets. There is no step, so there is no such error. And one call gives the slopes for all
-# arguments, even if there are a million. How this is possible is the story of chapter 2.
+# `grad` is automatic differentiation. It does what we did by hand: it applies the rules. It applies them to each
+# operation of the program, at the numbers that the program meets. There is no step, so there is no such error. And
+# one call gives the slopes for all arguments, even if there are a million. Chapter 2 shows how this is possible.
 
 # %%
 df = grad(f)
@@ -77,8 +77,9 @@ for w in -3.0, -1.5, 0.0, 4.0:
 # %% [markdown]
 # ## Walking downhill
 #
-# The sign of the slope says which way is up. A step against it goes down. If the step is a multiple of the slope, it is
-# long where the hill is steep, and short near the bottom. This is gradient descent. The multiple is the learning rate.
+# The sign of the slope says which way is up. A step against it goes down. If the step is a multiple of the slope, it
+# is long where the hill is steep, and short near the bottom. This is gradient descent. The multiple is the learning
+# rate.
 
 # %%
 w, learning_rate = 4.0, 0.1
@@ -95,9 +96,9 @@ for step in range(51):
 # prints: step 50   w = -1.499922   f(w) = -7.250000   slope  0.000157
 
 # %% [markdown]
-# The walk ends where the slope is 0. By hand: 2*w + 3 = 0 gives w = -1.5, and f(-1.5) = -7.25. Each step multiplies the
-# distance to -1.5 by 1 - 2 * learning_rate, here by 0.8. So a small rate is slow. A large one is dangerous: with 0.9,
-# the factor is -0.8, and the walk jumps across the valley at every step, but it arrives. With 1.1 the factor is
+# The walk ends where the slope is 0. By hand: `2*w + 3` is 0 at w = -1.5, and f(-1.5) is -7.25. Each step multiplies
+# the distance to -1.5 by `1 - 2*learning_rate`, here by 0.8. So a small rate is slow. A large one is dangerous. With
+# 0.9, the factor is -0.8, and the walk jumps across the valley at every step, but it arrives. With 1.1 the factor is
 # -1.2, and every jump ends higher than it began.
 
 # %%
