@@ -19,7 +19,8 @@ import numpy as np
 from linear import linear_model, model_optimization_loop
 from minigrad import grad
 
-table = np.loadtxt(Path(__file__).parent / "data" / "breast_cancer.csv", delimiter=",", skiprows=1)
+here = Path(__file__).parent if "__file__" in globals() else Path()  # a notebook runs in its own folder
+table = np.loadtxt(here / "data" / "breast_cancer.csv", delimiter=",", skiprows=1)
 x, y = table[:, :-1], table[:, -1]
 x = (x - x[:400].mean(axis=0)) / x[:400].std(axis=0)
 x_seen, y_seen, x_new, y_new = x[:400], y[:400], x[400:], y[400:]

@@ -132,11 +132,20 @@ def test_line_says_that_it_cannot_save_its_picture(file, complaint, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_line_shows_its_losses_in_a_notebook(tmp_path):
-    """There the arguments of the process are those of the notebook's kernel."""
-    notebook = "import runpy, sys; sys.modules['ipykernel'] = sys; runpy.run_path(sys.argv[1]); print(sys.modules['matplotlib.pyplot'].get_fignums())"
-    assert succeed(tmp_path, "-W", "ignore:FigureCanvasAgg", "-c", notebook, LINE, "-f", "kernel.json") == promised(LINE) + "[1]\n"
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("program, pictures", [(LINE, 1), (LOGISTIC, 0)], ids=["line", "logistic"])
+def test_runs_as_a_notebook(program, pictures):
+    """A notebook has no __file__, runs in its folder, has the arguments of its kernel, and shows pictures by itself."""
+    before = list(EXAMPLES.iterdir())
+    notebook = """if True:
+        import pathlib, sys
+        import matplotlib.pyplot as plt
+        sys.modules["ipykernel"] = sys
+        plt.show = lambda: print("pictures:", len(plt.get_fignums()))
+        exec(pathlib.Path(sys.argv[1]).read_text(), {"__name__": "__main__"})
+    """
+    shown = f"pictures: {pictures}\n" * pictures
+    assert succeed(EXAMPLES, "-c", notebook, program.name, "-f", "kernel.json") == promised(program) + shown
+    assert list(EXAMPLES.iterdir()) == before
 
 
 def test_matrix_is_the_least_squares_matrix():
