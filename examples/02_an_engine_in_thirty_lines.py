@@ -93,7 +93,8 @@ def exponential(node, g, sums):
 x = y = Value(1.0)
 for _ in range(16):
     y = double(y)
-exponential(y, 1.0, sums := defaultdict(float))
+sums = defaultdict(float)
+exponential(y, 1.0, sums)
 print(f"16 doublings: {sums[x]:.0f} is right, after {sums['calls']:.0f} calls")
 # prints: 16 doublings: 65536 is right, after 131071 calls
 
@@ -114,7 +115,8 @@ def newest_first(node, g, sums):
             pending.add(parent)
 
 
-newest_first(y, 1.0, sums := defaultdict(float))
+sums = defaultdict(float)
+newest_first(y, 1.0, sums)
 print("x * x at 3:", derivative(lambda x: x * x, 3.0, newest_first))
 print("a + a at 3:", derivative(lambda x: double(x * x), 3.0, newest_first))
 print(f"16 doublings: {sums[x]:.0f}, after {len(sums)} visits")
@@ -127,18 +129,16 @@ print(f"x * x + sin(x) at 2: {derivative(lambda x: x * x + sin(x), 2.0, newest_f
 # %% [markdown]
 # `minigrad/graph.py` does the same. A `Node` has a number and its parents with their VJPs, and `backward` is this
 # loop, where a heap finds the newest node. Neither loop is a recursion, which Python would end after a thousand
-# calls. Below, `explain` shows how minigrad visits the sum, then the sine, then the product.
+# calls. `explain` knows in which order minigrad visited the nodes, and `print(explain(f)(2.0))` shows every number.
 #
 # One thing is different. Here, a node is the value itself, so the graph keeps all values. A node of minigrad keeps
 # only its number, shape and dtype, its parents, and what their VJPs need: of a product the other factor, of a sum
 # nothing.
 
 # %%
-for visit in explain(lambda x: x * x + np.sin(x))(2.0).trace.visits:
-    for share in visit.shares:
-        print(f"{visit.operation.title:11} hands {share.value:9.6f} to {share.parent.name}")
-# prints: np.add      hands  1.000000 to v0
-# prints: np.add      hands  1.000000 to v1
-# prints: np.sin      hands -0.416147 to x
-# prints: np.multiply hands  2.000000 to x
-# prints: np.multiply hands  2.000000 to x
+def f(x):
+    return x * x + np.sin(x)
+
+
+print("minigrad visited:", *(visit.operation.title for visit in explain(f)(2.0).trace.visits))
+# prints: minigrad visited: np.add np.sin np.multiply

@@ -3,16 +3,16 @@
 #
 #     python examples/03_from_numbers_to_arrays.py
 #
-# A model works on arrays. What has to change in the engine of chapter 2? Not the graph, and not the order. The
+# A model works on arrays. What has to change in the engine of chapter 2? The graph and the order stay the same. The
 # cotangent of an array is an array of the same shape. Each of its elements is the derivative of the final result,
 # which is a number, by the element at this place. A VJP takes such an array and returns one.
 #
 # ## What happens to broadcasting?
 #
-# NumPy can add arrays of different shapes. A column of shape (3, 1) and a row of shape (4,) are both stretched to (3,
-# 4). So each number of the column is used 4 times, and each number of the row 3 times. Chapter 2 says what follows: a
-# value that is used several times gets several shares, and they are added. The sum goes over what was stretched, and
-# it has the shape that the argument had. Below, every share is 1.
+# NumPy can add arrays of different shapes. A column of shape `(3, 1)` and a row of shape `(4,)` are both stretched to
+# `(3, 4)`. So each number of the column is used 4 times, and each number of the row 3 times. Chapter 2 says what
+# follows: a value that is used several times gets several shares, and they are added. The sum goes over what was
+# stretched, and it has the shape that the argument had. Below, every share is 1.
 
 # %%
 from collections import defaultdict
@@ -39,8 +39,8 @@ print("column", fit(g, (3, 1)).tolist(), "row", fit(g, (4,)).tolist(), "number",
 # ## The engine
 #
 # In `backward`, one line is new: it fits a share to the shape of the parent. So no VJP has to know about
-# broadcasting. Two operations are new. `sum` hands its cotangent to each of its terms, so its VJP stretches, as `fit`
-# sums. The matrix product is explained below.
+# broadcasting. Two operations are new. `sum` hands its cotangent to each of its terms, so its VJP stretches: it is
+# the opposite of `fit`. The matrix product is explained below.
 
 # %%
 class Value:
@@ -78,7 +78,7 @@ def backward(node):
 # In `y = x @ w`, the element `y[i, j]` is the sum of `x[i, k] * w[k, j]` over k. If `w[k, j]` grows by a small step,
 # `y[i, j]` grows by `x[i, k]` times this step, in every row i. So the cotangent of `w[k, j]` is the sum of
 # `x[i, k] * g[i, j]` over i. This is a matrix product again: `x.T @ g`. In the same way, x gets `g @ w.T`. The shapes
-# help to remember it: if x is (5, 3), w is (3, 2) and g is (5, 2), then `x.T @ g` is (3, 2) as w is.
+# help to remember it: if x is `(5, 3)`, w is `(3, 2)` and g is `(5, 2)`, then `x.T @ g` is `(3, 2)`, as w is.
 #
 # Here is a linear model with three inputs and two outputs, and the sum of the squares of its outputs. The row b is
 # stretched to five rows. A finite difference, as in chapter 1, agrees.

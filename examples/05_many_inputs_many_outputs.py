@@ -87,5 +87,8 @@ for name, row in zip(["w[0]", "w[1]", "w[2]", "b"], np.hstack([learned, best, tr
 # %% [markdown]
 # ## Where to go from here
 #
-# `python -m linear` does this for a file of your own, with as many inputs as it has. Chapter 6 adds one function to
-# the linear model, and so it answers questions with yes or no. Chapter 7 puts two linear models in a row.
+# `python -m linear` does this for a file of your own, with as many inputs as it has.
+#
+# A linear model adds up, and then it does nothing more: its last function is the identity. Chapter 6 puts another
+# function in its place, and so it answers questions with yes or no. Chapter 7 puts a function between two linear
+# models.
