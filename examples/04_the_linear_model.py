@@ -121,16 +121,13 @@ print(f"least squares  w = {w_best:.10f}   b = {b_best:.10f}")
 
 # %%
 if notebook or options.plot:
-    import matplotlib.pyplot as plt
+    try:
+        import matplotlib.pyplot as plt
 
-    plt.plot(losses)
-    plt.yscale('log')
-    plt.xlabel('step')
-    plt.ylabel('mean squared error')
-    if notebook:
-        plt.show()
-    else:
-        try:
-            plt.savefig(options.plot)
-        except (OSError, ValueError) as error:
-            sys.exit(f"the picture was not saved: {error}")
+        plt.plot(losses)
+        plt.yscale('log')
+        plt.xlabel('step')
+        plt.ylabel('mean squared error')
+        plt.show() if notebook else plt.savefig(options.plot)
+    except (ImportError, OSError, ValueError) as error:
+        sys.exit(f"there is no picture: {error}")

@@ -128,7 +128,7 @@ def test_line_draws_its_losses_when_asked(tmp_path):
 def test_line_says_that_it_cannot_save_its_picture(file, complaint, tmp_path):
     status, output, errors = run(tmp_path, LINE, "--plot", file)
     assert (status, output) == (1, promised(LINE))
-    assert errors.count("\n") == 1 and errors.startswith("the picture was not saved: ") and complaint in errors
+    assert errors.count("\n") == 1 and errors.startswith("there is no picture: ") and complaint in errors
     assert list(tmp_path.iterdir()) == []
 
 
