@@ -206,6 +206,22 @@ def test_no_difference_to_jax(tmp_path):
     assert found["['scale']"] == pytest.approx(np.log(1.5) + np.log(2.5), abs=1e-12)
 
 
+def test_the_digits_are_those_of_the_archive():
+    """1,797 rows, with as many pictures of each digit as its description says."""
+    table = np.loadtxt(EXAMPLES / "data" / "digits.csv.gz", delimiter=",", dtype=int)
+    assert table.shape == (1797, 65) and (table[:, :64].min(), table[:, :64].max()) == (0, 16)
+    assert np.bincount(table[:, 64]).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+
+
+def test_the_network_reads_most_digits_and_a_hidden_layer_helps():
+    """The shares are of 1,400 and 397 rows. Whoever says the most frequent digit each time is right in 10 per cent."""
+    found = re.findall(r"right: ([\d.]+)% of the rows seen, ([\d.]+)% of the others", promised(EXAMPLES / "07_a_small_network.py"))
+    (one_seen, one_new), (two_seen, two_new) = np.array(found, dtype=float)
+    assert 88 < one_new < two_new < two_seen and one_new < one_seen < two_seen < 100
+    for share, rows in (one_seen, 1400), (one_new, 397), (two_seen, 1400), (two_new, 397):
+        assert abs(share - 100 * round(share * rows / 100) / rows) < 0.051
+
+
 def test_newton_finds_the_certified_answer_and_descent_does_not():
     """The last columns of chapter 8: descent, Newton's method, and the answer that stands in the description of the data."""
     certified = re.search(r"longley\.csv .*intercept (\S+); (.*);", (EXAMPLES / "data" / "README.md").read_text())
