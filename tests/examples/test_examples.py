@@ -276,3 +276,5 @@ def test_readme_leads_to_every_program():
     for program in EXAMPLES.glob("*.py"):
         assert f"python examples/{program.name}" in readme
         assert f"python examples/{program.name}" in program.read_text()
+    named = re.findall(r"^\| `python examples/(\d\d_\w+\.py)` \|", readme, re.MULTILINE)
+    assert named == [program.name for program in CHAPTERS]
