@@ -251,6 +251,7 @@ def test_benchmark_helps(tmp_path):
         (["--sizes", "100", "many"], "whole number, 1 or more, and got 'many'"),
         (["--engines", "numpy", "tensorflow"], "'tensorflow'"),
         (["--fast"], "--fast"),
+        (["--readme", "--parts", "steps"], "leave out --engines, --sizes, --parts and --picture"),
     ],
 )
 def test_benchmark_refuses_bad_arguments(arguments, complaint, tmp_path):
