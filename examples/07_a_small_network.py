@@ -18,7 +18,8 @@ import numpy as np
 from linear import model_optimization_loop
 from minigrad import grad
 
-table = np.loadtxt(Path(__file__).parent / "data" / "digits.csv.gz", delimiter=",", dtype=int)
+here = Path(__file__).parent if "__file__" in globals() else Path()  # a notebook runs in its own folder
+table = np.loadtxt(here / "data" / "digits.csv.gz", delimiter=",", dtype=int)
 x, y = table[:, :64] / 16, table[:, 64]
 x_seen, y_seen, x_new, y_new = x[:1400], y[:1400], x[1400:], y[1400:]
 

@@ -89,7 +89,8 @@ for step in range(6):
 # translates the parameters back.
 
 # %%
-data = np.loadtxt(Path(__file__).parent / "data" / "longley.csv", delimiter=",", skiprows=1)
+here = Path(__file__).parent if "__file__" in globals() else Path()  # a notebook runs in its own folder
+data = np.loadtxt(here / "data" / "longley.csv", delimiter=",", skiprows=1)
 x, y = data[:, :-1], data[:, -1]
 (z, x_scale), (target, y_scale) = standardise(x), standardise(y)
 curvatures = np.linalg.eigvalsh(hessian(mseloss)(np.zeros(7), model_of_vector, z, target))
