@@ -168,7 +168,7 @@ def test_nothing_of_a_run_is_stored(language):
 def test_links_lead_to_files(language):
     text = "\n".join(cell.source for cell in read(language).cells)
     links = re.findall(r"\]\(([^)]+)\)", text)
-    assert len(links) == 4
+    assert len(links) == 7
     for link in links:
         assert (ROOT / "examples" / link).exists()
 
