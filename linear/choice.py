@@ -91,7 +91,8 @@ def choose(
         raise DataError("at least one feature is needed")
     for name in categorical:
         if name not in used:
-            raise DataError(f"--categorical: {quoted(name)} is not among the features")
+            why = "is the target, which must be a number" if name in targets else "is not among the features"
+            raise DataError(f"--categorical: {quoted(name)} {why}")
         if name in dates:
             raise DataError(f"{quoted(name)} is either for --categorical or for --dates")
     for name in dates:

@@ -69,7 +69,9 @@ class Table:
     names : list of str
         The names of all columns, "" where there is none.
     found : list of str
-        What was found out about how the file is written, if it is not plain CSV in UTF-8.
+        What was found out about how the file is written, if it is not plain CSV.
+    encoding : str
+        The encoding of a text that is not in UTF-8.
     has_decimal_points : bool
         Whether the format leaves no doubt that a point in a number is a decimal point.
     """
@@ -77,6 +79,7 @@ class Table:
     source: str
     names: list[str]
     found: list[str] = field(default_factory=list)
+    encoding: str = ""
     has_decimal_points: bool = False
 
     def read(self, chosen: Iterable[str]) -> Cells:
@@ -219,12 +222,12 @@ def _text(source: str, data: bytes, how: Format) -> _Text:
         next(rows)
     _, header = next(rows, (0, []))
     found = [SEPARATORS.get(delimiter, f"columns separated by {delimiter!r}")] if delimiter != "," else []
-    return _Text(source, list(map(name_of, header)), [*found, *in_words], delimiter == ",", rows)
+    return _Text(source, list(map(name_of, header)), found, in_words, delimiter == ",", rows)
 
 
-def _encoding(source: str, data: bytes, encoding: str | None) -> tuple[str, list[str]]:
-    """The encoding of a text, and what to call it if it is not UTF-8."""
-    in_words = []
+def _encoding(source: str, data: bytes, encoding: str | None) -> tuple[str, str]:
+    """The encoding of a text, and what to call it if it is not UTF-8 and was found out."""
+    in_words = ""
     marks = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\xef\xbb\xbf": "UTF-8-sig"}
     marked = next((name for mark, name in marks.items() if data.startswith(mark)), None)
     if encoding is None:
@@ -233,7 +236,7 @@ def _encoding(source: str, data: bytes, encoding: str | None) -> tuple[str, list
         if marked is None and not _fits(data, "UTF-8") and _fits(data, "cp1252"):
             encoding = "Latin-1" if re.search(rb"[\x80-\x9f]", data) is None else "cp1252"
         if encoding not in ("UTF-8", "UTF-8-sig"):
-            in_words = ["Windows-1252" if encoding == "cp1252" else encoding]
+            in_words = "Windows-1252" if encoding == "cp1252" else encoding
     elif encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
         encoding = "UTF-8-sig"
     foreign = next((remedy for magic, remedy in FOREIGN.items() if data.startswith(magic)), None)
