@@ -157,6 +157,8 @@ def _run(options: argparse.Namespace) -> None:
         problem = Problem.simulated(*simulate(100, TRUE_LINE["w"], TRUE_LINE["b"], NOISE), TRUE_LINE)
         source = f"100 points simulated from y = {TRUE_LINE['w']:g} x + {TRUE_LINE['b']:g} with noise of size {NOISE:g}"
     else:
+        if "-" in options.data and sys.stdin is not None and sys.stdin.isatty():
+            _say(f"reads standard input, until {'Ctrl-Z and Enter' if os.name == 'nt' else 'Ctrl-D'}")
         data = read_csv(options.data, **options.read)
         problem = Problem.standardised(data)
         names = [", ".join(map(cut, columns)) for columns in (data.targets, data.features)]

@@ -23,8 +23,9 @@ MISSING = {"", "na", "n/a", "#n/a", "nan", "null", "none", "<na>", "nat", "?", "
 _UNIT = r"[A-Z]{0,3}[$£¥€₹₩₽₺₪₫₴₦฿¢]|[A-Z]{3}|%|‰"  # such as US$ and EUR
 _NUMBER = re.compile(
     rf"(?P<sign>[-+−]?)\s*(?P<before>{_UNIT})?\s*(?P<sign_behind>[-+−]?)"
-    rf"(?P<digits>[\d.,'’ \u00a0\u202f]*\d[.,]?)(?P<exponent>[eE][-+]?\d+)?\s*(?P<after>{_UNIT})?",
+    rf"(?P<digits>(?:[\d.,][\d.,'’ \u00a0\u202f]*)?\d[.,]?)(?P<exponent>[eE][-+]?\d+)?\s*(?P<after>{_UNIT})?",
 )
+_LONGEST = 100  # characters: such a number has nothing behind it that a float could hold
 _OTHER = {".": ",", ",": "."}
 _IN_WORDS = {".": "points", ",": "commas", "'": "apostrophes", "’": "apostrophes"}
 
@@ -50,7 +51,7 @@ class _Number(NamedTuple):
 
 def _number(text: str, decimal: str) -> _Number | None:
     """The number that a text is with that decimal mark, if it is one."""
-    found = _NUMBER.fullmatch(text.strip())
+    found = _NUMBER.fullmatch(text.strip()) if len(text) <= _LONGEST else None
     digits = found and _DIGITS[decimal].fullmatch(found["digits"])
     if not found or not digits or found["before"] and found["after"] or found["sign"] and found["sign_behind"]:
         return None
@@ -157,7 +158,7 @@ def _decimal_mark(cells: Cells, names: Sequence[str], has_decimal_points: bool) 
                     if isinstance(cell, str) and any(mark in cell for mark in marks):
                         yield name, row, cell
 
-    if has_decimal_points and next(marked(","), None) is None:
+    if has_decimal_points and not any(decimal_marks(cell) for _, _, cell in marked(",")):
         return ".", ""
     doubtful = None
     for name, row, cell in marked(".,"):

@@ -66,7 +66,7 @@ class Problem:
     @property
     def loss_note(self) -> str:
         """What the unit of the loss is, where it is not the unit of the data."""
-        return "" if self.y.ndim == 1 else ", the mean over all targets in standardised units"
+        return "" if self.y.ndim == 1 else " (standardised units)"
 
     def losses_in_data_units(self, theta: dict[str, Any]) -> np.ndarray:
         """The mean squared error of each target, in the units of the data."""

@@ -291,9 +291,10 @@ class _Rows:
 
 
 def _category(cell: Any) -> str | None:
+    """The name of a category. A whole number is the same in a column that has other numbers, and in one that has not."""
     if cell is None:
         return None
-    return f"{cell:g}" if isinstance(cell, float) else str(cell)
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
 def _is_gap(column: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+import zipfile
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from linear import DataError, __main__, least_squares, read_csv
+from linear import DataError, __main__, files, least_squares, read_csv
 from linear.files import Format, open_table
 from linear.numerals import decimal_marks
 
@@ -56,6 +57,13 @@ def parquet(**columns):
     content = io.BytesIO()
     pyarrow.parquet.write_table(pyarrow.table(columns), content)
     return content.getvalue()
+
+
+def archive(name, content):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+    return file.getvalue()
 
 
 def columns_and(*names, first):
@@ -116,6 +124,16 @@ FITTED = {
         excel({"houses": [NAMES, *HOUSES.tolist()], "notes": [["nothing"]]}),
         {},
         ["the sheet 'houses', the first of 2"],
+    ),
+    "a text that goes on for many lines": (
+        "".join(f'"{60 * note}";{line}\n' for note, line in zip(["", "long\n", *7 * "x"], text(";").splitlines())).replace('""', "note", 1),
+        {"drop": ["note"]},
+        ["semicolons"],
+    ),
+    "a text beside numbers with three decimals": (
+        text(names=["note", *NAMES], columns=[], end=",x\n") + "".join(f'"1,2 or 3",{line},1\n' for line in text().splitlines()[1:]),
+        {"features": ["area", "rooms"], "target": "price"},
+        [],
     ),
     "Parquet": (parquet(area=AREA.astype("float32"), rooms=ROOMS.astype(int), price=PRICE), {}, []),
 }
@@ -256,8 +274,26 @@ REFUSED = {
         {},
         " is compressed with gzip, and cannot be unpacked: Compressed file ended before the end-of-stream marker was reached",
     ),
-    "an archive": (b"PK\x03\x04 notes.txt", {}, " is an archive (ZIP), but not an Excel file; unpack it first"),
-    "old Excel": (b"\xd0\xcf\x11\xe0\xa1", {}, " is in the format of Excel before 2007; save it as .xlsx or as CSV"),
+    "an archive": (
+        archive("notes.txt", b"a,b"),
+        {},
+        " is a ZIP archive, but not an .xlsx file; unpack it, or save it as .xlsx or as CSV",
+    ),
+    "half an archive": (
+        archive("notes.txt", b"a,b")[:-5],
+        {},
+        " is a ZIP archive, and cannot be unpacked: File is not a zip file",
+    ),
+    "Excel that is none": (
+        archive("xl/workbook.xml", b"nonsense"),
+        {},
+        " cannot be read as an Excel file: \"There is no item named '[Content_Types].xml' in the archive\"",
+    ),
+    "old Excel": (
+        b"\xd0\xcf\x11\xe0\xa1",
+        {},
+        " is from an Excel before 2007, or has a password; save it as a plain .xlsx file or as CSV",
+    ),
     "PDF": (b"%PDF-1.7\x00", {}, " is a PDF document; save the table in it as CSV"),
     "a sheet that is not there": (excel({"a": [], "b": []}), {"sheet": "c"}, " has no sheet 'c', only 'a', 'b'"),
     "an empty sheet": (excel({"a": []}), {}, " is empty: expected a header line with the names of the columns"),
@@ -278,6 +314,23 @@ def test_files_that_are_refused(tmp_path, name):
     with pytest.raises(DataError) as info:
         read_csv(file, **options)
     assert str(info.value) == f"{file}{message}"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (bytes(1001), " is larger than 0 MB, the most that is read"),
+        (gzip.compress(bytes(1001)), " is larger than 0 MB, the most that is read"),
+        (archive("xl/workbook.xml", bytes(10_001)), " would be unpacked larger than 0 MB, the most that is read"),
+        (parquet(a=[1.0] * 251, b=[2.0] * 251), " holds more than 500 values, the most that is read"),
+    ],
+)
+def test_files_that_are_too_large(tmp_path, monkeypatch, content, message):
+    (tmp_path / "file").write_bytes(content)
+    monkeypatch.setattr(files, "LARGEST_FILE", 1000)
+    with pytest.raises(DataError) as info:
+        read_csv(tmp_path / "file")
+    assert str(info.value) == f"{tmp_path / 'file'}{message}"
 
 
 def read(tmp_path, content, **options):
@@ -334,6 +387,13 @@ def test_categories_become_columns_of_0_and_1(tmp_path):
     south, west = ([float(region == name) for region in REGIONS] for name in ("south", "west"))
     np.testing.assert_array_equal(data.x, np.column_stack([south, west, AREA, ROOMS]))
     assert data.notes == ["'region' becomes 2 columns of 0 and 1, held against 'north'"]
+
+
+def test_categories_that_are_numbers(tmp_path):
+    (tmp_path / "file").write_bytes(parquet(a=[1.0, 1234567.25, 1234567.5, 1.0], b=[1.0, 2, 3, 5]))
+    data = read_csv(tmp_path / "file", categorical=["a"])
+    assert data.features == ["a=1234567.25", "a=1234567.5"]
+    np.testing.assert_array_equal(data.x, [[0, 0], [1, 0], [0, 1], [0, 0]])
 
 
 def test_a_mean_in_each_group_is_what_categories_are_for(tmp_path):
@@ -552,6 +612,18 @@ def test_standard_input_and_files_between_options(parts):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Data      3 files (standard input, part-2.csv, part-3.csv): 8 rows, price from area, rooms\n")
     np.testing.assert_allclose(exact(done.stdout, "intercept"), least_squares(HOUSES[:, :2], PRICE)["b"], rtol=1e-11)
+
+
+def test_standard_input_that_is_a_terminal(tmp_path):
+    ours, terminal = os.openpty()
+    os.write(ours, b"a,b\n1,2\n2,3\n3,7\n\x04")
+    done = subprocess.run(
+        [*QUICK_COMMAND, "-", "--no-pictures"], stdin=terminal, env=environment(), capture_output=True, text=True
+    )
+    os.close(ours)
+    os.close(terminal)
+    assert (done.returncode, done.stderr) == (0, "linear: reads standard input, until Ctrl-D\n")
+    assert done.stdout.startswith("Data      standard input: 3 rows, b from a\n")
 
 
 def test_all_options_for_files(tmp_path, monkeypatch, capsys):
