@@ -389,6 +389,30 @@ def test_what_is_a_number(marks, texts):
     assert {text: decimal_marks(text) for text in texts} == {text: set(marks) for text in texts}
 
 
+def test_numbers_are_read_as_they_were_written_or_refused(tmp_path):
+    """Random numbers in the notations of many countries. Some files leave two readings: they must be refused."""
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(400):
+        decimal, thousands = [(".", ""), (".", ","), (".", "'"), (",", ""), (",", "."), (",", "\u202f"), (",", " ")][rng.integers(7)]
+        delimiter = ";\t|"[rng.integers(3)]
+        digits = int(rng.integers(0, 5))
+        values = np.round(rng.normal(size=(rng.integers(3, 6), 2)) * 10.0 ** rng.integers(0, 7, size=2), digits)
+        lines = [[f"{value:,.{digits}f}".translate({ord(","): thousands, ord("."): decimal}) for value in row] for row in values]
+        content = "\n".join(map(delimiter.join, [["a", "b"], *lines]))
+        try:
+            data = read(tmp_path, content)
+        except DataError as error:
+            if "--decimal" in str(error):
+                refused += 1
+                data = read(tmp_path, content, decimal=decimal)
+            else:
+                assert "constant" in str(error) and len(np.unique(values[:, 0])) == 1
+                continue
+        np.testing.assert_array_equal(np.column_stack([data.x, data.y]), values, err_msg=content)
+    assert 5 < refused < 50
+
+
 def test_the_value_of_a_number_with_everything(tmp_path):
     data = read(tmp_path, "a;b\n−1 234,5 €;1\n-EUR 2;2\n+3,25E2;4\n".replace("EUR ", "€ "))
     np.testing.assert_array_equal(data.x, [-1234.5, -2, 325])
