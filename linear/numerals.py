@@ -168,7 +168,10 @@ def _decimal_mark(cells: Cells, names: Sequence[str], has_decimal_points: bool) 
     for name, row, cell in marked(".,"):
         possible = decimal_marks(cell)
         if len(possible) == 1:
-            return possible.pop(), f"column {quoted(name)} holds {cells.shown(name, row)} in {cells.line} {cells.lines[row]}"
+            return (
+                possible.pop(),
+                f"column {quoted(name)} holds {cells.shown(name, row)} in {cells.line} {cells.lines[row]}",
+            )
         if possible and doubtful is None:
             doubtful = cells.holds(name, row), cell
     if doubtful is None:
