@@ -187,12 +187,17 @@ REFUSED = {
     "both marks": (
         "a;b\n1;1,5\n2;304\n3.25;2\n",
         {},
-        ", line 2: column 'b' holds '1,5', with a decimal comma, but column 'a' holds '3.25' in line 4",
+        ", line 2: column 'b' holds '1,5', which is a number only if the decimal mark is a comma, but column 'a' holds '3.25' in line 4",
     ),
     "not the mark that is given": (
         "a;b\n1;1,5\n2;304\n3;2\n",
         {"decimal": "."},
-        ", line 2: column 'b' holds '1,5', with a decimal comma, but --decimal . is given",
+        ", line 2: column 'b' holds '1,5', which is a number only if the decimal mark is a comma, but --decimal . is given",
+    ),
+    "points between thousands beside commas between columns": (
+        "a,b\n1.234.567,1\n2,3\n",
+        {},
+        ", line 2: column 'a' holds '1.234.567', which is a number only if the decimal mark is a comma (--decimal ,)",
     ),
     "two currencies": (
         "b,a\n$1,2\n€3,4\n$5,7\n",
