@@ -4,6 +4,7 @@ The program is `linear_model`, `mseloss`, ``dmseloss = grad(mseloss)`` and `mode
 ``python -m linear`` is its demo. `check_linear_model` and the other checks say what is wrong with a program of your own.
 """
 
+from .cells import DataError
 from .checks import (
     Verdict,
     check_dmseloss,
@@ -14,7 +15,7 @@ from .checks import (
 )
 from .data import Scale, least_squares, restore, simulate, standardise
 from .model import dmseloss, initialize_linear_params, linear_model, mseloss
-from .reading import DataError, read_csv
+from .reading import read_csv
 from .training import DivergenceError, largest_stable_rate, model_optimization_loop
 
 __all__ = [
