@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from .cells import cut, printable
 from .data import Scale, least_squares, restore, standardise
 from .model import linear_model, mseloss
-from .reading import Data, cut, printable
+from .reading import Data
 
 # The distance from the least-squares answer that counts as converged, in the units of the training. On standardised
 # columns it means that predictions agree to about 8 digits of the target's standard deviation.
@@ -43,8 +44,24 @@ class Problem:
     @property
     def names(self) -> list[str]:
         """What the parameters are called, in the order of `vector`, as they may be printed."""
-        slopes = [f"slope of {printable(cut(name))}" for name in self.data.features]
-        return ["w", "b"] if self.true else [*slopes, "intercept"]
+        parameters = [*(f"slope of {printable(cut(name))}" for name in self.data.features), "intercept"]
+        return ["w", "b"] if self.true else [parameter + of for parameter in parameters for of in self.of_targets]
+
+    @property
+    def of_targets(self) -> list[str]:
+        """What tells the targets apart behind the name of a number: nothing if there is only one."""
+        targets = self.data.targets
+        return [""] if len(targets) == 1 else [f", for {printable(cut(target))}" for target in targets]
+
+    @property
+    def loss_note(self) -> str:
+        """What the unit of the loss is, where it is not the unit of the data."""
+        return "" if self.y.ndim == 1 else " (standardised units)"
+
+    def losses_in_data_units(self, theta: dict[str, Any]) -> np.ndarray:
+        """The mean squared error of each target, in the units of the data."""
+        squares = (linear_model(theta, self.x) - self.y) ** 2
+        return np.atleast_1d(squares.mean(axis=0) * np.square(self.y_scale.spread))
 
     @property
     def units(self) -> str:
@@ -126,7 +143,8 @@ class Problem:
         ``1 - learning_rate * eigenvalue``.
         """
         eigenvalues, directions = self.modes
-        left = np.abs(directions @ self.from_best(theta)) * math.sqrt(len(eigenvalues)) / TOLERANCE
+        away = self.from_best(theta)
+        left = np.abs(directions @ away.reshape(len(eigenvalues), -1)).max(axis=1) * math.sqrt(len(away)) / TOLERANCE
         z = learning_rate * eigenvalues
         with np.errstate(divide="ignore"):  # where z is 1, a single step goes all the way
             speed = -np.log1p(-np.minimum(z, 2 - z))  # that is -log(abs(1 - z)), exact for small z too

@@ -24,7 +24,7 @@ BLOCKS = blocks_of("README.md")
 SET_UP = re.compile(r'python3 -m venv \.venv && \.venv/bin/pip install -q (\S+) && \.venv/bin/python (.*)\n')
 
 
-@pytest.mark.parametrize("file, programs", [("README.md", 4), ("minigrad/inside/README.md", 7)])
+@pytest.mark.parametrize("file, programs", [("README.md", 4), ("minigrad/README.md", 1), ("minigrad/inside/README.md", 7)])
 def test_python_blocks_print_what_stands_below_them(file, programs, monkeypatch):
     namespace = {}
     blocks = blocks_of(file)
@@ -51,6 +51,15 @@ def test_the_test_command_is_what_continuous_integration_runs():
     assert test[0] in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert (test[1], test[2]) == ('".[test]"', "-m pytest -n auto")
     assert demo[1] == "."
+
+
+def test_the_commands_for_windows_are_the_same():
+    """In PowerShell, ";" stands for "&&", the launcher is called py, and programs of an environment are in Scripts."""
+    ours = [source for language, source in BLOCKS if language == "sh"][:2]
+    [theirs] = [source for language, source in BLOCKS if language == "powershell"]
+    for old, new in (("python3 -m venv", "py -m venv"), (" &&", ";"), (".venv/bin/", ".venv\\Scripts\\")):
+        ours = [command.replace(old, new) for command in ours]
+    assert theirs == "".join(ours)
 
 
 @pytest.mark.parametrize("number", [0, 2])
