@@ -193,7 +193,9 @@ def _run(options: argparse.Namespace) -> None:
     print_result(problem, training, rate)
     if options.jit:
         of_engine, of_program = (microseconds_a_step(problem, start, rate, jit) for jit in (False, True))
-        print(f"Program   a step takes {of_program:,.1f} us as a program, and {of_engine:,.1f} us without --jit", flush=True)
+        print(f"Program   a step takes {of_program:,.1f} us as a program, and {of_engine:,.1f} us without --jit")
+        if options.steps:
+            print(f"          making the program took {training.first_seconds:.1f} s of the time above", flush=True)
     if pictures is not None:
         print("Drawing   the pictures and an animation, which takes a few seconds", flush=True)
         drawn = pictures.draw_all(problem, training, options.show)

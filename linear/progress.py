@@ -17,13 +17,17 @@ from .training import model_optimization_loop
 
 @dataclass(frozen=True)
 class Training:
-    """What a training gave: the loss at every step, the last parameters, some before them with their steps, and the time."""
+    """What a training gave: the loss at every step, the last parameters, some before them with their steps, and the time.
+
+    `first_seconds` is the part of the time that went into the first gradient, and into a program if one was made.
+    """
 
     losses: list[float]
     theta: dict[str, Any]
     path: np.ndarray
     steps: list[int]
     seconds: float
+    first_seconds: float
 
 
 def train(problem: Problem, start: dict[str, Any], n_steps: int, learning_rate: float, jit: bool = False) -> Training:
@@ -39,7 +43,8 @@ def train(problem: Problem, start: dict[str, Any], n_steps: int, learning_rate: 
     finally:
         watcher.clear_bar()
     watcher.print_line(n_steps, theta, problem.loss(theta))
-    return Training(losses, theta, np.array([*watcher.path, vector(theta)]), [*watcher.steps, n_steps], seconds)
+    path, steps = np.array([*watcher.path, vector(theta)]), [*watcher.steps, n_steps]
+    return Training(losses, theta, path, steps, seconds, watcher.first_seconds)
 
 
 def microseconds_a_step(problem: Problem, start: dict[str, Any], learning_rate: float, jit: bool) -> float:
@@ -66,8 +71,11 @@ class _Watcher:
         # The bar appears, on a terminal, when the training has lasted for a second.
         self.next_bar = self.began + 1 if sys.stderr.isatty() else math.inf
         self.bar_is_drawn = False
+        self.first_seconds = 0.0
 
     def __call__(self, step: int, theta: dict[str, Any], loss: float) -> None:
+        if step == 0:
+            self.first_seconds = time.perf_counter() - self.began
         if step in self.kept:
             self.path.append(vector(theta))
             self.steps.append(step)
