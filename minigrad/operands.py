@@ -154,6 +154,8 @@ def some(condition: Any) -> bool:
     A condition is a Tensor while a program is recorded, which will run with other values. Then the answer is yes, so what a
     rule does for the special case must be right in all cases.
     """
+    if type(condition) in (bool, np.bool_):
+        return bool(condition)
     return isinstance(condition, Guarded) or bool(np.count_nonzero(condition))
 
 

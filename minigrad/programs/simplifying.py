@@ -31,10 +31,10 @@ def without_dead_code(recording: Recording) -> Recording:
     operations: list[Operation] = []
     for operation in reversed(recording.operations):
         if not needed.isdisjoint(operation.results):
-            operations.insert(0, operation)
+            operations.append(operation)
             needed.update(operation.operands)
     constants = {variable: array for variable, array in recording.constants.items() if variable in needed}
-    return replace(recording, operations=operations, constants=constants)
+    return replace(recording, operations=operations[::-1], constants=constants)
 
 
 def with_own_outputs(recording: Recording) -> Recording:

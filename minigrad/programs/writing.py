@@ -17,7 +17,7 @@ from .. import tree
 from ..functions import name_of, signature_of
 from ..inside.writing import INFIX
 from ..operands import PYTHON_NUMBERS
-from .operations import Method, Operation, Recording, Variable, name_of_function
+from .operations import Method, Operation, Recording, Variable, name_of_function, variables
 
 OPERATORS = INFIX | {
     operator.add: "+", operator.sub: "-", operator.mul: "*", operator.truediv: "/", operator.lt: "<", operator.le: "<=",
@@ -105,7 +105,8 @@ class Source:
         if doc:
             lines.append('    """' + doc.replace("\\", "\\\\").replace('"', "'") + '"""')
         leaves = tree.leaves(recording.in_tree)
-        rows = [(f"{v.name} = {self.place(v, leaves)}", describe(v)) for v in recording.inputs if v.path != v.name]
+        used = {*variables(tree.leaves(recording.outputs)), *(v for operation in recording.operations for v in operation.operands)}
+        rows = [(f"{v.name} = {self.place(v, leaves)}", describe(v)) for v in recording.inputs if v.path != v.name and v in used]
         part, has_derivatives = "", False
         for operation in recording.operations:
             if operation.part != part:

@@ -44,13 +44,10 @@ def _may_repeat(index):
     """Whether an index may name an element twice. Arrays and lists of numbers may. Numbers, slices and masks cannot."""
     parts = index if isinstance(index, tuple) else (index,)
     return not all(
-        part is None or part is Ellipsis or isinstance(part, (int, np.integer, slice)) or np.result_type(part) == bool
-        for part in map(_as_array, parts)
+        part is None or part is Ellipsis or isinstance(part, (int, np.integer, slice))
+        or (part if hasattr(part, "dtype") else np.asarray(part)).dtype == bool
+        for part in parts
     )
-
-
-def _as_array(part):
-    return np.asarray(part) if isinstance(part, list) else part
 
 
 defvjp(getitem, a=lambda g, index, a_shape: scatter([g], [index], a_shape))

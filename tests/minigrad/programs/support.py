@@ -40,8 +40,11 @@ def assert_same(way: str, fun: Callable, args: tuple, *others: tuple, ulps: int 
         assert_close(recorded(*given), fun(*given), ulps)
 
 
-def assert_close(ours: Any, expected: Any, ulps: int = 8) -> None:
-    """Two trees have the same structure, and their numbers the same shapes, dtypes and values, up to rounding."""
+def assert_close(ours: Any, expected: Any, ulps: int = 8, least_eps: float = 0.0) -> None:
+    """Two trees have the same structure, and their numbers the same shapes, dtypes and values, up to rounding.
+
+    `least_eps` is the rounding error of the narrowest dtype that was computed with.
+    """
     assert tree.structure(ours) == tree.structure(expected)
     for a, b in zip(tree.leaves(ours), tree.leaves(expected)):
         if not isinstance(b, (float, complex, np.ndarray, np.generic)):
@@ -49,7 +52,7 @@ def assert_close(ours: Any, expected: Any, ulps: int = 8) -> None:
             continue
         assert np.shape(a) == np.shape(b) and np.result_type(a) == np.result_type(b), f"{a!r} and {b!r}"
         if np.result_type(b).kind in "fc":
-            eps = np.finfo(np.result_type(b)).eps
+            eps = max(np.finfo(np.result_type(b)).eps, least_eps)
             size = np.max(np.abs(b), initial=0, where=np.isfinite(b))
             np.testing.assert_allclose(a, b, rtol=ulps * eps, atol=ulps * eps * size)
         else:

@@ -111,6 +111,15 @@ def test_names_of_inputs_and_results():
     assert "total_2 = total + " in str(program(f)([{"w": X}, {"w": Y}], 0.5))
 
 
+def test_what_is_not_used_is_not_there():
+    p = program(grad(lambda theta, x: np.sum(theta["w"] * x) + theta["b"]))({"w": X, "b": 1.0, "c": Y}, Y)
+    assert body(grad(lambda theta, x: np.sum(theta["w"] * x) + theta["b"]), {"w": X, "b": 1.0, "c": Y}, Y) == [
+        '"""Compute the gradient of <lambda> with respect to the argument 0."""',
+        "v0 = c0.copy()", "v1 = x.copy()", "return {'b': 1.0, 'c': v0, 'w': v1}",
+    ]
+    assert_close(p({"w": Y, "b": 2.0, "c": X}, X), {"w": X, "b": 1.0, "c": 0 * X})
+
+
 def test_names_that_are_taken():
     sin = np.sin
 
