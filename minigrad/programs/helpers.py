@@ -15,7 +15,7 @@ from .. import methods, views
 from ..graph import describe
 from ..rules import indexing, linalg, series, ufunc_methods
 from ..rules.composition import looked_up
-from .operations import Method
+from .operations import FRESH, Method
 
 
 def scatter(values, indices, shape, part="real"):
@@ -53,6 +53,9 @@ def checked(x, is_wrong, message):
     if np.any(is_wrong):
         raise ValueError(message)
     return x
+
+
+FRESH.update((scatter, replace))
 
 
 def _astype(x: Any, dtype: Any, casting: Any = "unsafe", order: str = "K") -> tuple:

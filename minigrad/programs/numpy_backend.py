@@ -223,6 +223,9 @@ class Source:
             return f"{self.value(x)}[{self.expression(args[1])}]"
         if isinstance(function, Method):
             return self.call(f"{self.expression(args[0])}.{function.__name__}", args[1:], kwargs)
+        if function is np.broadcast_arrays and not kwargs:  # a look at its results, such as Numba's, brings a warning
+            shape = operation.results[0].shape
+            return f"[{', '.join(self.call(self.constant(np.broadcast_to), (arg, shape)) for arg in args)}]"
         if x is None or x.shape == ():
             return None
         if function in METHODS and not kwargs:

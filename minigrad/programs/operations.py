@@ -6,6 +6,7 @@ The other files of this folder work on these: `tracing` makes a `Recording`, `si
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -188,6 +189,9 @@ FRESH = {np.sum, np.mean, np.prod, np.max, np.min, np.var, np.std, np.dot, np.wh
 def may_share(operation: Operation) -> bool:
     """Return whether a result of the operation may lie in the memory of an operand."""
     function = operation.function
+    if function is operator.getitem and operation.shape == ():  # a number, which is a copy, or a view without axes
+        index = operation.args[1]
+        return any(part is ... for part in (index if isinstance(index, tuple) else (index,)))
     is_ufunc = isinstance(function, np.ufunc) or isinstance(getattr(function, "__self__", None), np.ufunc)
     return not (is_ufunc or function in FRESH or all(v.is_weak for v in operation.results))
 
@@ -208,5 +212,5 @@ def name_of_function(function: Any) -> str:
             return f"{prefix}.{name}"
     if isinstance(function, np.ufunc):  # which do not tell where they are from
         return f"scipy.special.{name}" if hasattr(sys.modules.get("scipy.special"), name) else f"scipy.special._ufuncs.{name}"
-    module = getattr(function, "__module__", None) or ""
-    return f"{module.replace('numpy', 'np', 1)}.{name}" if module.startswith(("numpy", "scipy", "operator")) else name
+    home = getattr(function, "__module__", None) or ""
+    return f"{home.replace('numpy', 'np', 1)}.{name}" if home.startswith(("numpy", "scipy")) else name

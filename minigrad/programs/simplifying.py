@@ -12,6 +12,7 @@ import numpy as np
 from numpy import ndarray
 
 from .. import memory, tree
+from ..operands import PYTHON_NUMBERS
 from .operations import COPY, Method, Operation, Recording, Variable, is_pure, may_share, replaced, variables
 
 
@@ -21,7 +22,6 @@ def simplified(recording: Recording) -> Recording:
     for operation in recording.operations:
         new.add(operation)
     outputs = tree.map(lambda leaf: new.same.get(leaf, leaf) if isinstance(leaf, Variable) else leaf, recording.outputs)
-    outputs = tree.map(lambda leaf: new.constant(leaf) if isinstance(leaf, (ndarray, np.generic)) else leaf, outputs)
     return without_dead_code(replace(recording, operations=new.operations, outputs=outputs, constants=new.constants))
 
 
@@ -39,10 +39,10 @@ def without_dead_code(recording: Recording) -> Recording:
 
 def with_own_outputs(recording: Recording) -> Recording:
     """Return the recording with copies in its end, so that no output shares memory with an input, a constant, or another output."""
-    origins: dict[Variable, set] = {v: {v} for v in (*recording.inputs, *recording.constants)}
+    origins: dict[Variable, set] = {v: {v} for v in (*recording.inputs, *recording.constants)}  # in whose memory a value may lie
     for operation in recording.operations:
-        shared = set().union(*(origins.get(v, {v}) for v in operation.operands)) if may_share(operation) else set()
-        origins |= {v: {*shared, *operation.results} for v in operation.results}
+        shared = set().union(*(origins[v] for v in operation.operands)) if may_share(operation) else set()
+        origins |= {v: shared or {v} for v in operation.results}
     taken, copies = {*recording.inputs, *recording.constants}, []
 
     def own(leaf: Any) -> Any:
@@ -115,8 +115,9 @@ class Simplifier:
         """Compute an operation on constants. Of some functions, the form of the argument is enough."""
         operands = new.operands
         values = {v: self.constants[v] for v in operands if v in self.constants}
-        if new.function in (np.zeros_like, np.ones_like, np.full_like) and isinstance(new.args[0], Variable) and not new.args[0].is_weak:
-            values.setdefault(new.args[0], np.broadcast_to(np.zeros((), new.args[0].dtype), new.args[0].shape))
+        like = new.args[0] if new.args and new.function in (np.zeros_like, np.ones_like, np.full_like) else None
+        if isinstance(like, Variable):
+            values.setdefault(like, np.broadcast_to(np.zeros((), like.dtype), like.shape))
         if new.function is np.where and _are_equal_numbers(new.args[1:]):
             return self.constant(np.full(new.shape, new.args[1], new.dtype))
         if not is_pure(new.function) or any(v not in values for v in operands):
@@ -132,7 +133,8 @@ class Simplifier:
         function, x = new.function, new.args[0] if new.args else None
         if not isinstance(x, Variable) or x.is_weak:
             return x if isinstance(x, Variable) and new.function is x.dtype else new  # float(x) of a Python float
-        before, rest, result = self.makers.get(x), new.args[1:], new.result
+        before: Any = self.makers.get(x)
+        rest, result = new.args[1:], new.result
         inner = before.args[0] if before is not None and before.args else None
         is_again = before is not None and before.function == function and not (new.kwargs or before.kwargs)
         if is_again and function in (np.negative, np.conjugate) or (is_again and function is np.swapaxes and rest == before.args[1:]):
@@ -150,7 +152,8 @@ class Simplifier:
                 kept = {name: value for name, value in new.kwargs.items() if name != "axis"}
                 return replace(new, kwargs=kept if len(x.shape) == 1 else new.kwargs | {"axis": axis[0]})
         if isinstance(result, tuple) or (x.shape, x.dtype) != (result.shape, result.dtype):
-            return replace(new, args=(inner, *rest)) if is_again and function in (np.reshape, np.broadcast_to) else new
+            is_merged = is_again and function in (np.reshape, np.broadcast_to) and len(new.args) == len(before.args) == 2
+            return replace(new, args=(inner, *rest)) if is_merged else new
         is_whole = function is operator.getitem and (new.args[1] is ... or new.args[1] == ())
         is_real = function in (np.real, np.conjugate) and np.dtype(x.dtype).kind != "c"
         return x if is_whole or is_real or (function in OF_SAME_FORM and not new.kwargs.get("order")) else new
@@ -226,27 +229,33 @@ def _form(value: Any) -> tuple:
 
 def _without_defaults(new: Operation) -> Operation:
     """Return a call without the arguments that have their default."""
-    defaults = _defaults(new.function)
-    args, kwargs = new.args, {name: value for name, value in new.kwargs.items() if not _is_default(defaults, name, value)}
-    while args and not kwargs and len(args) <= len(defaults) and _is_default(defaults, list(defaults)[len(args) - 1], args[-1]):
+    names, defaults = _defaults(new.function)
+    kept = {name: value for name, value in new.kwargs.items() if not _is_default(value, defaults.get(name, EMPTY))}
+    args = new.args
+    while not kept and args and len(args) <= len(names) and _is_default(args[-1], defaults[names[len(args) - 1]]):
         args = args[:-1]
-    return replace(new, args=args, kwargs=kwargs)
+    return replace(new, args=args, kwargs=kept)
 
 
-def _is_default(defaults: dict[str, Any], name: str, value: Any) -> bool:
-    if isinstance(value, Variable) or name not in defaults or defaults[name] is inspect.Parameter.empty:
-        return False
-    default = defaults[name]
-    return value is default or (default is np._NoValue and value in (None, False)) or (type(value) in (bool, str) and value == default)
+EMPTY = inspect.Parameter.empty
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    if default is np._NoValue:  # of keepdims=, initial= and where=
+        return value is False
+    return default is not EMPTY and (value is default or (type(value) is type(default) in (bool, str) and value == default))
 
 
 @cache
-def _defaults(function: Any) -> dict[str, Any]:
-    """Return the parameters of a function of NumPy and their defaults."""
+def _defaults(function: Any) -> tuple[list[str], dict[str, Any]]:
+    """Return the names of the positional parameters of a function, and the defaults of all parameters."""
     try:
-        return {name: p.default for name, p in inspect.signature(function).parameters.items() if "VAR" not in p.kind.name}
+        parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        return {}
+        return [], {}
+    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    takes_any = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    return [] if takes_any else positional, {p.name: p.default for p in parameters}
 
 
 def _key(value: Any) -> Any:
@@ -257,6 +266,6 @@ def _key(value: Any) -> Any:
         return dict, tuple((name, _key(value[name])) for name in sorted(value))
     if isinstance(value, slice):
         return slice, _key((value.start, value.stop, value.step))
-    if isinstance(value, (Variable, str, type, np.dtype)) or value is None or callable(value):
-        return value
-    return type(value), repr(value)
+    if isinstance(value, (*PYTHON_NUMBERS, np.generic)):
+        return type(value), repr(value)
+    return value if isinstance(value, (str, np.dtype)) else id(value)

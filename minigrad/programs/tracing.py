@@ -18,8 +18,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy import ndarray
 
-from .. import boundary, guards, memory, methods, operands, tree, views
-from ..arguments import Arguments
+from .. import boundary, guards, memory, operands, tree, views
 from ..functions import check_callable
 from ..grad import differentiate
 from ..graph import Level, Node, describe, node_numbers
@@ -124,7 +123,7 @@ for _name, _ufunc in (
 ):
     setattr(Traced, f"__{_name}__", _operator(_ufunc))
     setattr(Traced, f"__r{_name}__", _operator(_ufunc, True))
-Traced.__invert__ = lambda self: np.invert(self)  # type: ignore[attr-defined]
+Traced.__invert__ = lambda self: np.invert(self)  # type: ignore
 
 # ---- The level ------------------------------------------------------------------------------------------------------
 
@@ -139,8 +138,6 @@ OF_PYTHON_NUMBERS = {
     np.less_equal: operator.le, np.greater: operator.gt, np.greater_equal: operator.ge, np.equal: operator.eq,
     np.not_equal: operator.ne,
 }
-
-
 WRITE = {np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
 # The shape of the result depends on the values.
 FORM_BY_VALUES = {
@@ -149,6 +146,7 @@ FORM_BY_VALUES = {
         "setxor1d trim_zeros".split()
     ) if hasattr(np, name)
 }
+# Arguments, under the names that they have in NumPy, which decide about the shape of a result.
 SHAPE_ARGUMENTS = set(
     "shape newshape new_shape num reps repeats axis axes N M pad_width indices_or_sections minlength deg obj offset n ddof".split()
 )
@@ -175,7 +173,13 @@ class TraceLevel(Level):
 
     # A plain number was taken out of a Tensor that holds a traced value. See `guards.taken`.
 
-    taken = property(lambda self: None, lambda self, note: refuse_value(note[0].partition(" ")[0], STATIC))  # type: ignore[assignment]
+    taken = property(  # type: ignore[assignment]
+        lambda self: None, lambda self, note: refuse_value(note[0].partition(" ")[0], STATIC)
+    )
+
+    def close(self) -> None:
+        super().close()
+        self.variables, self.held = {}, {}  # their keys are the nodes of the values, and these refer to the level
 
     def input(self, leaf: Any, path: str) -> Traced:
         """Return the traced value for a leaf of the arguments."""
@@ -195,27 +199,25 @@ class TraceLevel(Level):
 
     def record(self, rule: Rule, args: tuple, kwargs: dict[str, Any], compute: Callable) -> Any:
         """Compute a value, and note how."""
-        function = rule.fun
+        function, values, options = rule.fun, unwrap(args, self), unwrap(kwargs, self)
         if function in OF_FORM:
-            return compute(*unwrap(args, self), **unwrap(kwargs, self))
+            return compute(*values, **options)
         if function in helpers.HELPERS:
-            compute, values, options = function, unwrap(args, self), unwrap(kwargs, self)
             function, args, kwargs = helpers.HELPERS[function](*args, **kwargs)
         elif (getattr(function, "__module__", None) or "").startswith("minigrad."):
-            return function.__wrapped__(*args, **kwargs)  # one of NumPy's functions after the other
+            return function.__wrapped__(*args, **kwargs)  # type: ignore[attr-defined]  # one of NumPy's functions after the other
         elif rule.composition and any(callable(a) and not isinstance(a, (type, Tensor)) for a in (*args, *kwargs.values())):
             return rule.composition(*args, **kwargs)
-        else:
-            values, options = unwrap(args, self), unwrap(kwargs, self)
         self._check(rule, function, args, kwargs)
         y = compute(*values, **options)
         if isinstance(y, str):  # it is for printing
             return y
+        # What is computed of Python's numbers alone is one too, as in `GradLevel.record`.
         given = rule.bind(values, options) if rule.vjps else {}
         numbers = values if rule.constant else [given[name] for name in rule.vjps if name in given]
         weak = guards.weak(y, numbers) if numbers and given.get("dtype", options.get("dtype")) is None else y
         if isinstance(function, np.ufunc) and type(weak) in operands.PYTHON_NUMBERS:
-            function = _of_python_numbers(function, values)
+            function = _of_python_numbers(function, args)
             y = np.asarray(y)[()] if isinstance(function, np.ufunc) else weak
         result = self._noted(function, args, kwargs, y)
         if function in FORM_IS_CHECKED:
@@ -345,9 +347,9 @@ class TraceLevel(Level):
                 value.variable.base = value.variable.base or "value"
 
 
-def _of_python_numbers(function: Any, values: tuple) -> Any:
+def _of_python_numbers(function: Any, args: tuple) -> Any:
     """Return the operator of Python for a ufunc, where it gives the same for Python numbers and does not raise."""
-    if function is np.divide and type(values[1]) is float and values[1]:
+    if function is np.divide and type(args[1]) is float and args[1]:
         return operator.truediv
     return OF_PYTHON_NUMBERS.get(function, function)
 
@@ -364,8 +366,8 @@ def trace(fun: Callable, args: tuple, kwargs: dict[str, Any]) -> Recording:
     check_callable(fun)
     recording = Recording(fun)
     level = TraceLevel(recording)
+    leaves, structure = tree.flatten((args, kwargs))
     try:
-        leaves, structure = tree.flatten((args, kwargs))
         if any(isinstance(leaf, Tensor) for leaf in leaves):
             raise TypeError("a program is recorded outside of grad: its arguments must not be values that are being differentiated")
         paths = [place_of(fun, path) for path in tree.paths(structure)]
@@ -375,13 +377,12 @@ def trace(fun: Callable, args: tuple, kwargs: dict[str, Any]) -> Recording:
             variable.base = name
         new_args, new_kwargs = tree.unflatten(structure, given)
         with watching_frames(level.returned):
-            out = fun(*new_args, **new_kwargs)
+            recording.outputs = tree.map(level.referred, fun(*new_args, **new_kwargs))
     except Exception as error:
         boundary.show_cause(error)
         raise
     finally:
         level.close()
-    recording.outputs = tree.map(level.referred, out)
     writing.give_names(recording)
     return recording
 

@@ -48,16 +48,19 @@ class Source:
         name = name_of(recording.fun)
         self.name = name if name.isidentifier() else "program"
         give_names(recording, self.name)
-        self.taken = {self.name, *(v.name for operation in recording.operations for v in operation.results)}
+        made = [v for operation in recording.operations for v in operation.results]
+        self.taken = {self.name, *(v.name for v in (*recording.inputs, *recording.constants, *made))}
         constants = [self.constant(variable, array) for variable, array in recording.constants.items()]
         self.body = "\n".join(self.lines())
         self.constants = "\n".join(line for line in constants if line)
-        self.helpers = "\n\n\n".join(source_of(fun) for fun in dict.fromkeys(o.function for o in recording.operations) if is_helper(fun))
+        functions = dict.fromkeys(operation.function for operation in recording.operations)
+        self.helpers = "\n\n\n".join(source_of(function) for function in functions if is_helper(function))
         self.imports = "\n".join(["import numpy as np", *self.modules()])
         self.given = "\n".join(self.origins())
 
     def __str__(self) -> str:
-        return "\n\n\n".join(filter(None, ["\n\n".join(filter(None, [self.imports, self.given, self.constants])), self.helpers, self.body])) + "\n"
+        top = "\n\n".join(filter(None, [self.imports, self.given, self.constants]))
+        return "\n\n\n".join(filter(None, [top, self.helpers, self.body])) + "\n"
 
     @property
     def code(self) -> str:
@@ -98,9 +101,9 @@ class Source:
         """The lines of the function."""
         recording = self.recording
         lines = [f"def {self.name}({self.parameters()}):"]
-        doc = (getattr(recording.fun, "__doc__", None) or "").partition("\n")[0]
+        doc = (getattr(recording.fun, "__doc__", None) or "").strip().partition("\n")[0]
         if doc:
-            lines.append(f'    """{doc}"""')
+            lines.append('    """' + doc.replace("\\", "\\\\").replace('"', "'") + '"""')
         leaves = tree.leaves(recording.in_tree)
         rows = [(f"{v.name} = {self.place(v, leaves)}", describe(v)) for v in recording.inputs if v.path != v.name]
         part, has_derivatives = "", False
@@ -115,7 +118,7 @@ class Source:
         width = min(max([len(left) for left, right in rows if right], default=0), 60)
         lines += [f"    {left:{width}}  # {right}" if right else f"    {left}" for left, right in rows]
         out = recording.outputs
-        text = ", ".join(map(self.tree_text, out)) if type(out) is tuple and len(out) > 1 else self.tree_text(out)
+        text = ", ".join(map(self.text, out)) if type(out) is tuple and len(out) > 1 else self.text(out)
         return [*lines, f"    return {text}"]
 
     def comment(self, part: str, has_derivatives: bool) -> str:
@@ -131,7 +134,7 @@ class Source:
         if "<" not in variable.path:
             return variable.path
         args, kwargs = self.recording.in_tree
-        names = [name for name in positional_names(self.recording.fun, len(args))]
+        names = positional_names(self.recording.fun, len(args))
         given = "{" + ", ".join(f"{name!r}: {name}" for name in kwargs) + "}"
         return f"tree.leaves((({', '.join(names)},), {given}))[{leaves.index(variable)}]"
 
@@ -157,19 +160,6 @@ class Source:
             return f"{given[0]}.{function.__name__}({', '.join(given[1:])})"
         return f"{self.function(function)}({', '.join(given)})"
 
-    def function(self, function: Any) -> str:
-        """Return the name of a function. One of the user's is handed over."""
-        if callable(function) and hasattr(function, "__name__") and is_written(function):
-            return name_of_function(function)
-        if getattr(builtins, getattr(function, "__name__", ""), None) is function:
-            return function.__name__
-        name = getattr(function, "__name__", type(function).__name__.lower())
-        name = name if name.isidentifier() else "function"
-        while name in self.taken or self.handed_over.get(name, function) is not function:
-            name += "_"
-        self.handed_over[name] = function
-        return name
-
     def atom(self, value: Any) -> str:
         text = self.text(value)
         return f"({text})" if text.startswith("-") or isinstance(value, tuple) else text
@@ -187,48 +177,50 @@ class Source:
         return ":".join(ends[: 2 if part.step is None else 3])
 
     def text(self, value: Any) -> str:
-        """Return an argument as an expression."""
+        """Return an argument, or what the program returns, as an expression."""
         if isinstance(value, Variable):
             return value.name
+        if hasattr(value, "_fields"):
+            return f"{self.function(type(value))}({', '.join(map(self.text, value))})"
+        if type(value) in (list, tuple):
+            inside = ", ".join(map(self.text, value))
+            return f"[{inside}]" if type(value) is list else f"({inside}{',' if len(value) == 1 else ''})"
+        if type(value) is dict:
+            return "{" + ", ".join(f"{key!r}: {self.text(member)}" for key, member in value.items()) + "}"
         if isinstance(value, slice):
             return f"slice({', '.join(map(self.text, (value.start, value.stop, value.step)))})"
-        if isinstance(value, (list, tuple)):
-            inside = ", ".join(map(self.text, value))
-            return f"[{inside}]" if isinstance(value, list) else f"({inside}{',' if len(value) == 1 else ''})"
-        if isinstance(value, dict):
-            return "{" + ", ".join(f"{key!r}: {self.text(member)}" for key, member in value.items()) + "}"
-        if value is ...:
-            return "..."
         if isinstance(value, np.dtype):
-            return f"np.{value.type.__name__}" if value.isnative and value.isbuiltin else f"np.dtype({value.str!r})"
-        if isinstance(value, type) and issubclass(value, np.generic):
-            return f"np.{value.__name__}"
-        if not isinstance(value, (*PYTHON_NUMBERS, np.generic, str, bytes, type(None))):
+            return f"np.{value.type.__name__}" if value.isnative and value.isbuiltin else f"np.{value!r}"
+        if value is ... or isinstance(value, (*PYTHON_NUMBERS, np.generic, str, bytes, type(None))):
+            return number_text(value)
+        leaves, structure = tree.flatten(value)
+        if not structure:
             return self.function(value)
-        return number_text(value)
+        # A container of another type, which minigrad.tree can build.
+        return f"tree.unflatten({self.handed(structure, 'structure')}, [{', '.join(map(self.text, leaves))}])"
 
-    def tree_text(self, out: Any) -> str:
-        """Return an expression for a pytree."""
-        if isinstance(out, Variable):
-            return out.name if out not in self.recording.constants else f"{out.name}.copy()"
-        if hasattr(out, "_fields"):
-            return f"{self.function(type(out))}({', '.join(map(self.tree_text, out))})"
-        if type(out) in (list, tuple):
-            inside = ", ".join(map(self.tree_text, out))
-            return f"[{inside}]" if type(out) is list else f"({inside}{',' if len(out) == 1 else ''})"
-        if type(out) is dict:
-            return "{" + ", ".join(f"{key!r}: {self.tree_text(member)}" for key, member in out.items()) + "}"
-        leaves, structure = tree.flatten(out)
-        if structure and out is not None:
-            name = f"structure{sum(name.startswith('structure') for name in self.handed_over)}"
-            self.handed_over[name] = structure
-            return f"tree.unflatten({name}, [{', '.join(map(self.tree_text, leaves))}])"
-        return self.text(out)
+    def function(self, function: Any) -> str:
+        """Return the name of a function or a type. One of the user's is handed over; so is any other object."""
+        name = getattr(function, "__name__", type(function).__name__.lower())
+        if isinstance(function, type) and issubclass(function, np.generic):
+            return f"np.{name}"
+        if callable(function) and is_written(function):
+            return name_of_function(function)
+        return name if getattr(builtins, name, None) is function else self.handed(function, name)
+
+    def handed(self, value: Any, name: str) -> str:
+        """Hand an object over, and return its name."""
+        name = name if name.isidentifier() else "function"
+        while name in self.taken or self.handed_over.get(name, value) is not value:
+            name += "_"
+        self.handed_over[name] = value
+        return name
 
 
 def describe(variable: Variable) -> str:
     """Return the dtype and the shape of a variable."""
-    return variable.dtype.__name__ if variable.is_weak else f"{variable.dtype}{list(variable.shape)}" if variable.shape else str(variable.dtype)
+    shape = list(variable.shape) if variable.shape else ""
+    return variable.dtype.__name__ if variable.is_weak else f"{variable.dtype}{shape}"
 
 
 def number_text(value: Any) -> str:
@@ -244,6 +236,8 @@ def number_text(value: Any) -> str:
         return f"complex({number_text(value.real)}, {number_text(value.imag)})"
     if isinstance(value, float) and not np.isfinite(value):
         return "np.nan" if value != value else "np.inf" if value > 0 else "-np.inf"
+    if value is ...:
+        return "..."
     if isinstance(value, list):
         return f"[{', '.join(map(number_text, value))}]"
     return repr(value)
@@ -255,7 +249,7 @@ def array_text(array: ndarray) -> str | None:
     name = DTYPES.get(array.dtype.name, f"np.{array.dtype.type.__name__}") if is_usual else f"np.{array.dtype!r}"
     dtype = "" if name in DTYPES.values() else f", {name}"
     shape = repr(array.shape) if array.ndim != 1 else str(array.size)
-    first = array[(0,) * array.ndim] if array.size else np.zeros((), array.dtype)[()]
+    first: Any = array[(0,) * array.ndim] if array.size else np.zeros((), array.dtype)[()]
     if array.tobytes() == first.tobytes() * array.size:
         is_zero = not array.tobytes().strip(b"\0")
         if is_zero:
@@ -280,19 +274,19 @@ def is_written(function: Any) -> bool:
 
 
 def source_of(function: Any) -> str:
-    """Return the source of a helper, without its decorators and without the comment signs of the engine."""
+    """Return the source of a helper, without its decorators."""
     lines = textwrap.dedent(inspect.getsource(function)).rstrip().splitlines()
     return "\n".join(lines[next(i for i, line in enumerate(lines) if line.startswith("def ")):])
 
 
 def positional_names(fun: Callable, n: int) -> list[str]:
-    """Return the names of the parameters that take the first n positional arguments of a call."""
+    """Return the names of the parameters that take the first n positional arguments of a call, other than names of modules."""
     names: list[str] = []
     for parameter in signature_of(fun).parameters.values():
         if parameter.kind is parameter.VAR_POSITIONAL and len(names) < n:
             return [*names, f"*{parameter.name}"]
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD) and len(names) < n:
-            names.append(parameter.name)
+            names.append(parameter.name + "_" * (parameter.name in ("np", "math", "scipy", "tree")))
     return names if len(names) >= n else [*names, "*args"]
 
 
@@ -301,20 +295,13 @@ def give_names(recording: Recording, *reserved: str) -> None:
     args, kwargs = recording.in_tree
     parameters = {name.lstrip("*") for name in [*positional_names(recording.fun, len(args)), *kwargs]}
     used = {"np", "math", "scipy", "constants", "tree", *reserved, *parameters, *keyword.kwlist, *dir(builtins)}
-    used |= {f.__name__ for operation in recording.operations for f in [operation.function] if not name_of_function(f).startswith("np.")}
-    numbers = {"v": 0, "c": 0}
+    used |= {name_of_function(operation.function) for operation in recording.operations}
+    numbers: dict[str, int] = {}  # the last number that was given to a name
     for variable in [*recording.inputs, *recording.constants, *(v for operation in recording.operations for v in operation.results)]:
-        base, prefix = variable.base, "c" if variable in recording.constants else "v"
-        if variable.path == base and base in parameters:
-            variable.name = base
-            continue
-        name, i = base, 1
-        while not name or name in used:
-            if base:
-                i += 1
-                name = f"{base}_{i}"
-            else:
-                name = f"{prefix}{numbers[prefix]}"
-                numbers[prefix] += 1
+        base = variable.base or ("c" if variable in recording.constants else "v")
+        name, separator = variable.base, "_" if variable.base else ""
+        while not name or (name in used and name != variable.path):
+            numbers[base] = numbers.get(base, 1 if separator else -1) + 1
+            name = f"{base}{separator}{numbers[base]}"
         variable.name = name
         used.add(name)

@@ -5,30 +5,39 @@ On other arguments a program is wrong if it has kept a value of the recorded cal
 
 from __future__ import annotations
 
+import os
+from functools import partial
+from importlib.util import find_spec
 from typing import Any, Callable
 
 import numpy as np
 
-from minigrad import program, tree
-from minigrad.programs import operations
+from minigrad import jit, program, tree
+from minigrad.programs.operations import run
+from minigrad.programs.tracing import trace
 
 # The ways to run what was recorded: each takes a function and its arguments, and returns a function.
 WAYS: dict[str, Callable[..., Callable]] = {
-    "simplified": lambda fun, *args: program(fun)(*args),
-    "as recorded": lambda fun, *args: program(fun, simplify=False)(*args),
-    "one by one": lambda fun, *args: _one_by_one(program(fun)(*args)),
+    "the source": lambda fun, *args: program(fun)(*args),
+    "as recorded": lambda fun, *args: partial(run, trace(fun, args, {})),
+    "jit, NumPy": lambda fun, *args: _jitted(fun, "numpy", args),
 }
+if find_spec("numba") and os.environ.get("MINIGRAD_PLAIN", "0") in ("", "0"):  # once is enough: compiling takes two minutes
+    WAYS["jit, Numba"] = lambda fun, *args: _jitted(fun, "numba", args)
 
 
-def _one_by_one(recorded: Any) -> Callable:
-    return lambda *args: operations.run(recorded.recording, *args)
+def _jitted(fun: Callable, backend: str, args: tuple) -> Callable:
+    jitted = jit(fun, backend=backend)
+    jitted(*args)
+    return jitted
 
 
 def assert_same(way: str, fun: Callable, args: tuple, *others: tuple, ulps: int = 8) -> None:
     """A way to run a program of these arguments gives what the function gives: for them, and for others."""
-    run = WAYS[way](fun, *args)
+    ulps = ulps * 8 if "Numba" in way else ulps  # sums are added in another order
+    recorded = WAYS[way](fun, *args)
     for given in (args, *others):
-        assert_close(run(*given), fun(*given), ulps)
+        assert_close(recorded(*given), fun(*given), ulps)
 
 
 def assert_close(ours: Any, expected: Any, ulps: int = 8) -> None:
