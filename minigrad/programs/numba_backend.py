@@ -17,10 +17,11 @@ import numpy as np
 from numba.core.errors import NumbaError
 
 from .. import tree
-from .kernels import FEW, FUNCTIONS, Kernel, Writer, alias, dtype_of, steps_of
+from .kernels import FUNCTIONS, Kernel, Writer, compiled
 from .numpy_backend import FLOAT, Source, again
 from .operations import Operation, Recording, Variable, variables
 from .simplifying import simplified
+from .steps import FEW, alias, dtype_of, steps_of
 
 MANY = 1000  # operations of one kernel at most
 PART = 240  # operations of the kernels in place of a larger one; a period of 2, 3, 4, 5, 6 or 8 operations gives them equal sources
@@ -73,7 +74,7 @@ class KernelSource(Source):
             self.own.add(v)
             self.lines.append(f"{self.values[v]} = empty({v.shape}, {self.constant(np.dtype(v.dtype))})")
         made = [self.values[v] for v in kernel.made]
-        call = f"{self.constant(kernel.compiled())}({', '.join([*map(str, kernel.sizes), *numbers, *arrays, *made])})"
+        call = f"{self.constant(compiled(kernel.source))}({', '.join([*map(str, kernel.sizes), *numbers, *arrays, *made])})"
         names = [f"k{i}_{j}" for j in range(len(kernel.results))]
         self.namespace["empty"] = np.empty
         self.lines.append(f"{', '.join(names)} = {call}" if names else call)
@@ -148,7 +149,7 @@ class Plan:
             for step in steps:
                 step.read_through(aliases)
             made = {step.result for step in steps}
-            self.reads[operation] = [v for step in steps for v in variables(step.operands) if v not in made] or operation.operands
+            self.reads[operation] = [v for step in steps for v in step.variables if v not in made] or operation.operands
         read = self.outputs.union(*self.reads.values())
         self.operations = [operation for operation in operations if not read.isdisjoint(operation.results)]
         self.dropped = {operation.result: operation for operation in operations if operation.result in aliases and operation.result not in read}
