@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from .cells import cut, printable
 from .data import Scale, least_squares, restore, standardise
 from .model import linear_model, mseloss
-from .reading import Data, cut, printable
+from .reading import Data
 
 # The distance from the least-squares answer that counts as converged, in the units of the training. On standardised
 # columns it means that predictions agree to about 8 digits of the target's standard deviation.
@@ -43,8 +44,24 @@ class Problem:
     @property
     def names(self) -> list[str]:
         """What the parameters are called, in the order of `vector`, as they may be printed."""
-        slopes = [f"slope of {printable(cut(name))}" for name in self.data.features]
-        return ["w", "b"] if self.true else [*slopes, "intercept"]
+        parameters = [*(f"slope of {printable(cut(name))}" for name in self.data.features), "intercept"]
+        return ["w", "b"] if self.true else [parameter + of for parameter in parameters for of in self.of_targets]
+
+    @property
+    def of_targets(self) -> list[str]:
+        """What tells the targets apart behind the name of a number: nothing if there is only one."""
+        targets = self.data.targets
+        return [""] if len(targets) == 1 else [f", for {printable(cut(target))}" for target in targets]
+
+    @property
+    def loss_note(self) -> str:
+        """What the unit of the loss is, where it is not the unit of the data."""
+        return "" if self.y.ndim == 1 else " (standardised units)"
+
+    def losses_in_data_units(self, theta: dict[str, Any]) -> np.ndarray:
+        """The mean squared error of each target, in the units of the data."""
+        squares = (linear_model(theta, self.x) - self.y) ** 2
+        return np.atleast_1d(squares.mean(axis=0) * np.square(self.y_scale.spread))
 
     @property
     def units(self) -> str:
@@ -53,8 +70,8 @@ class Problem:
 
     @property
     def loss_unit(self) -> float:
-        """The training's unit of loss in the data's own units."""
-        return float(self.y_scale.spread**2)
+        """The training's unit of loss in the data's own units. Several targets have no unit in common: it is 1."""
+        return float(self.y_scale.spread**2) if self.y.ndim == 1 else 1.0
 
     @cached_property
     def best(self) -> dict[str, Any]:
@@ -66,11 +83,12 @@ class Problem:
         """The eigenvalues of the Hessian, largest first, and its eigenvectors as rows.
 
         The loss is quadratic, so its Hessian is the same everywhere: 2/n times the design matrix multiplied by
-        itself. The singular values of the design matrix give the small eigenvalues with more digits.
+        itself. The singular values of the design matrix give the small eigenvalues with more digits. With m outputs
+        the Hessian has this block m times, and n is the number of all observed values.
         """
         design = np.column_stack([self.x, np.ones(len(self.y))])
         _, singular_values, directions = np.linalg.svd(design, full_matrices=False)
-        return 2 / len(self.y) * singular_values**2, directions
+        return 2 / self.y.size * singular_values**2, directions
 
     @property
     def stable_rate(self) -> float:
@@ -83,11 +101,36 @@ class Problem:
 
     def theta(self, parameters: np.ndarray) -> dict[str, Any]:
         """The inverse of `vector`."""
-        return {"w": parameters[0] if self.x.ndim == 1 else parameters[:-1], "b": parameters[-1]}
+        if self.x.ndim == 1:
+            return {"w": parameters[0], "b": parameters[-1]}
+        rows = parameters.reshape(self.x.shape[1] + 1, *self.y.shape[1:])
+        return {"w": rows[:-1], "b": rows[-1]}
 
     def in_data_units(self, theta: dict[str, Any]) -> np.ndarray:
         """The parameters of the line in the data's own units."""
         return vector(restore(theta, self.x_scale, self.y_scale))
+
+    def standard_errors(self, in_data_units: bool = True) -> np.ndarray:
+        """How uncertain each parameter of the least-squares answer is, in the order of `vector`.
+
+        This takes the residuals as independent draws of equal variance s², which is estimated with n minus the number of
+        parameters. Then s² times the inverse of (design matrix transposed, times itself) is the covariance of the
+        parameters, and that product is the Hessian without its factor 2/n (J. Wooldridge, Introductory Econometrics,
+        chapter 3). NaN, if there are only as many rows as parameters.
+        """
+        eigenvalues, directions = self.modes
+        k = len(eigenvalues)
+        residuals = linear_model(self.best, self.x) - self.y
+        freedom = len(self.y) - k
+        noise = np.sqrt(np.sum(residuals**2, axis=0) / freedom) if freedom else np.full(residuals.shape[1:], math.nan)
+        units = np.eye(k)
+        if in_data_units:  # as in `restore`: the slopes are rescaled, and the intercept is moved by all of them
+            spreads = self.x_scale.spread * np.ones(k - 1)
+            units[range(k - 1), range(k - 1)] = 1 / spreads
+            units[-1, :-1] = -self.x_scale.center / spreads
+            noise = noise * self.y_scale.spread
+        factors = units @ directions.T / np.sqrt(eigenvalues * self.y.size / 2)
+        return np.outer(np.linalg.norm(factors, axis=1), noise).ravel()
 
     def from_best(self, theta: dict[str, Any]) -> np.ndarray:
         """The way from the least-squares answer to theta."""
@@ -100,7 +143,8 @@ class Problem:
         ``1 - learning_rate * eigenvalue``.
         """
         eigenvalues, directions = self.modes
-        left = np.abs(directions @ self.from_best(theta)) * math.sqrt(len(eigenvalues)) / TOLERANCE
+        away = self.from_best(theta)
+        left = np.abs(directions @ away.reshape(len(eigenvalues), -1)).max(axis=1) * math.sqrt(len(away)) / TOLERANCE
         z = learning_rate * eigenvalues
         with np.errstate(divide="ignore"):  # where z is 1, a single step goes all the way
             speed = -np.log1p(-np.minimum(z, 2 - z))  # that is -log(abs(1 - z)), exact for small z too
@@ -108,5 +152,5 @@ class Problem:
 
 
 def vector(theta: dict[str, Any]) -> np.ndarray:
-    """The parameters in one row: the slopes, then the intercept."""
+    """The parameters in one row: the slopes, then the intercept; with several outputs, all of the first input first."""
     return np.append(theta["w"], theta["b"])

@@ -17,17 +17,18 @@ from .training import model_optimization_loop
 
 @dataclass(frozen=True)
 class Training:
-    """What a training gave: the loss at every step, the last parameters, some of those before, and the time."""
+    """What a training gave: the loss at every step, the last parameters, some before them with their steps, and the time."""
 
     losses: list[float]
     theta: dict[str, Any]
     path: np.ndarray
+    steps: list[int]
     seconds: float
 
 
 def train(problem: Problem, start: dict[str, Any], n_steps: int, learning_rate: float, jit: bool = False) -> Training:
     """Run the training loop on a problem and print its progress."""
-    print("\nThe descent\n")
+    print(f"\nThe descent{problem.loss_note}\n")
     print(f"  {'step':>9}  {'mean squared error':>18}  {'distance to minimum':>19}", flush=True)
     watcher = _Watcher(problem, n_steps)
     try:
@@ -38,7 +39,7 @@ def train(problem: Problem, start: dict[str, Any], n_steps: int, learning_rate: 
     finally:
         watcher.clear_bar()
     watcher.print_line(n_steps, theta, problem.loss(theta))
-    return Training(losses, theta, np.array([*watcher.path, vector(theta)]), seconds)
+    return Training(losses, theta, np.array([*watcher.path, vector(theta)]), [*watcher.steps, n_steps], seconds)
 
 
 def microseconds_a_step(problem: Problem, start: dict[str, Any], learning_rate: float, jit: bool) -> float:
@@ -57,6 +58,7 @@ class _Watcher:
     def __init__(self, problem: Problem, n_steps: int) -> None:
         self.problem, self.n_steps = problem, n_steps
         self.path: list[np.ndarray] = []
+        self.steps: list[int] = []
         self.printed = {digit * 10**power for power in range(1, 12) for digit in (1, 3)} | {0}
         # Descent is fast at first: steps that are evenly spaced on a log scale draw a smooth path.
         self.kept = {0, *np.geomspace(1, max(n_steps, 1), 500).astype(int).tolist()}
@@ -68,6 +70,7 @@ class _Watcher:
     def __call__(self, step: int, theta: dict[str, Any], loss: float) -> None:
         if step in self.kept:
             self.path.append(vector(theta))
+            self.steps.append(step)
         if step in self.printed:
             self.clear_bar()
             self.print_line(step, theta, loss)

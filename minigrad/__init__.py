@@ -14,6 +14,7 @@ from .tensor import Tensor
 from .transforms import hessian, hvp, jacfwd, jacobian, jacrev, jvp, linearize, vjp
 
 if TYPE_CHECKING:
+    from . import parts
     from .inside.checks import check_grads
     from .inside.crosscheck import crosscheck
     from .inside.drawing import graph
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Tensor", "check_grads", "checkpoint", "crosscheck", "custom_vjp", "defvjp", "explain", "find_nan", "float0", "grad",
-    "graph", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "primitive", "profile", "program",
+    "graph", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "parts", "primitive", "profile", "program",
     "stop_gradient", "tree", "value_and_grad", "vjp",
 ]
 __version__ = "0.1.0"
@@ -45,6 +46,8 @@ globals().pop("graph", None)  # the module minigrad.graph gives way to the funct
 
 
 def __getattr__(name: str) -> Any:
+    if name == "parts":
+        return import_module(f"{__name__}.parts")
     if name in LATE:
         tool = globals()[name] = getattr(import_module(f"{__name__}.{LATE[name]}"), name)
         return tool
@@ -52,4 +55,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *LATE]
+    return [*globals(), *LATE, "parts"]

@@ -177,6 +177,9 @@ MAKE = """
 """
 
 
+SHAPE = "({0}.shape if type({0}) is ndarray else shape_of({0}))"
+
+
 def of_another_kind(rule: Any, y: Any, level: Any, parent: Any, vjp: Any, residuals: tuple, next_edge: Any) -> Any:
     """Return the Tensor for a result that is not a float and does not have the dtype float64."""
     if type(y) is not Tensor:
@@ -195,7 +198,7 @@ def generated(template: str, rule: Any, compute: Any = None, plain: Any = None, 
     fill = {"me": me, "other": other, "mine": local[me], "others": local[other]}
     values = {**dict(zip(names, local.values())), "y": "y"}
     for argument, vjp in zip("ab", vjps):
-        kept = [values[name] if name in values else f"shape_of({values[name[:-6]]})" for name in vjp.residuals]
+        kept = [values[name] if name in values else SHAPE.format(values[name[:-6]]) for name in vjp.residuals]
         fill["kept_me" if argument == me else "kept_other"] = f"({''.join(text + ',' for text in kept)})"
         known[f"vjp_{argument}"] = FASTER.get(vjp.fun, vjp.fun)
         known[f"number_vjp_{argument}"] = OF_A_NUMBER.get(vjp.fun, known[f"vjp_{argument}"])
@@ -251,7 +254,9 @@ def _short_way(rule: Any) -> Any:
 
 def average(x: Any) -> Any:
     """Do the same as `numpy.mean`, in half the time for a plain array of floats."""
-    return add_reduce(x, None) / x.size if type(x) is ndarray and x.dtype.char in "fd" and x.size else np.mean(x)
+    if type(x) is ndarray and (x.dtype is FLOAT64 or x.dtype.char in "fd") and x.size:
+        return add_reduce(x, None) / x.size
+    return np.mean(x)
 
 
 # Functions of one array. Each has a function that computes its value in a call without options.
@@ -388,9 +393,9 @@ def plan_for(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     is_simple = kept <= {names[0], "y", *options} and not vjp.choices.keys() & set(options)
     if not is_simple or not all(name in (*rule.vjps, *vjp.needs) for name in options):
         return None
-    residuals = "".join(f"shape_of({name[:-6]})," if name.endswith("_shape") else f"{name}," for name in vjp.residuals)
+    residuals = "".join((SHAPE.format(name[:-6]) if name.endswith("_shape") else name) + "," for name in vjp.residuals)
     named = ", ".join(f"{name}=None" for name in dict.fromkeys([*names, *options, "y"]))
-    pick = eval(f"lambda {named}: ({residuals})", {"shape_of": shape_of})
+    pick = eval(f"lambda {named}: ({residuals})", {"ndarray": ndarray, "shape_of": shape_of})
     keywords = [name for name in vjp.keywords if name in options]
     return FASTER.get(vjp.fun, vjp.fun), keywords, pick, not rule.vjps.keys().isdisjoint(options)
 
@@ -415,7 +420,11 @@ def method_of(fun: Any) -> Callable:
         rule: Any = rules[fun]
         if args or kwargs:
             return record_with_options(rule, (self, *args), kwargs)
-        return rule.short_way(self) if "short_way" in vars(rule) else short_way(rule)(self)
+        try:
+            way = rule.short_way
+        except AttributeError:
+            way = short_way(rule)
+        return way(self)
 
     method.__name__, method.__doc__ = fun.__name__, f"Same as `numpy.{fun.__name__}`."
     return method
@@ -482,6 +491,8 @@ def gradients_for(leaves: list, nodes: list, level: Any, cotangents: dict) -> li
 
 def one_like(value: Any) -> Any:
     """Do the same as `boundary.one_like`."""
+    if type(value) is float:
+        return 1.0
     return ONE_OF_FLOAT64 if type(value) is float64 else plain_one_like(value)
 
 

@@ -302,9 +302,11 @@ def mean_a(g: Any, a_shape: tuple, axis: Any = None, dtype: Any = None, keepdims
 
 
 def tanh_x(g: Any, x: Any) -> Any:
-    """Do the same as the rule of tanh, without asking whether there are Tensors among plain arrays."""
+    """Do the same as the rule of tanh, without asking whether there are Tensors among plain arrays. It rounds once less."""
     if type(x) is ndarray and x.dtype is FLOAT64 and (x.dot(x) if x.ndim == 1 else np.vdot(x, x)) < 1e5:
-        return g * (1 / np.square(np.cosh(x)))
+        squared = np.cosh(x)
+        squared *= squared
+        return g / squared
     return plain_tanh_x(g, x)
 
 

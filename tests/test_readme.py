@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PICTURES = ["bowl.png", "descent.gif", "fit.png", "graph.png", "loss.png", "matrix.png", "network.png", "parameters.png"]
 
 
 def blocks_of(file):
@@ -23,7 +24,9 @@ BLOCKS = blocks_of("README.md")
 SET_UP = re.compile(r'python3 -m venv \.venv && \.venv/bin/pip install -q (\S+) && \.venv/bin/python (.*)\n')
 
 
-@pytest.mark.parametrize("file, programs", [("README.md", 5), ("minigrad/inside/README.md", 7), ("minigrad/programs/README.md", 4)])
+@pytest.mark.parametrize("file, programs", [
+    ("README.md", 5), ("minigrad/README.md", 1), ("minigrad/inside/README.md", 7), ("minigrad/programs/README.md", 5),
+])
 def test_python_blocks_print_what_stands_below_them(file, programs, monkeypatch):
     namespace = {}
     blocks = blocks_of(file)
@@ -52,6 +55,15 @@ def test_the_test_command_is_what_continuous_integration_runs():
     assert demo[1] == "."
 
 
+def test_the_commands_for_windows_are_the_same():
+    """In PowerShell, ";" stands for "&&", the launcher is called py, and programs of an environment are in Scripts."""
+    ours = [source for language, source in BLOCKS if language == "sh"][:2]
+    [theirs] = [source for language, source in BLOCKS if language == "powershell"]
+    for old, new in (("python3 -m venv", "py -m venv"), (" &&", ";"), (".venv/bin/", ".venv\\Scripts\\")):
+        ours = [command.replace(old, new) for command in ours]
+    assert theirs == "".join(ours)
+
+
 @pytest.mark.parametrize("number", [0, 2])
 def test_the_demo_commands_run(number, tmp_path):
     (tmp_path / "examples").symlink_to(ROOT / "examples")
@@ -63,4 +75,16 @@ def test_the_demo_commands_run(number, tmp_path):
     assert (result.returncode, result.stderr) == (0, "")
     assert "1.0021168180" in result.stdout
     assert "-0.26232307377" in result.stdout
-    assert sorted(path.name for path in tmp_path.glob("[!e]*/*.png")) == ["bowl.png", "fit.png", "loss.png"]
+    [folder] = {path.parent for path in tmp_path.rglob("bowl.png")}
+    assert sorted(path.name for path in folder.iterdir()) == PICTURES
+
+
+@pytest.mark.parametrize("file", ["README.md", "linear/README.md"])
+def test_the_pictures_that_are_shown_are_those_of_the_demo(file):
+    shown = [(ROOT / file).parent / path for path in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (ROOT / file).read_text(encoding="utf-8"))]
+    assert shown and all(path.is_file() for path in shown)
+    for folder in {path.parent for path in shown}:
+        assert sorted(path.name for path in folder.iterdir()) == PICTURES
+        command = f"python -m linear --data examples/data/{folder.name}.csv --out linear/gallery/{folder.name}"
+        assert command in (ROOT / "linear" / "README.md").read_text(encoding="utf-8")
+    assert sum(path.stat().st_size for path in (ROOT / "linear" / "gallery").rglob("*.*")) < 1_500_000

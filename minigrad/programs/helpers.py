@@ -24,7 +24,7 @@ def scatter(values, indices, shape, part="real"):
     out = np.zeros(shape, np.float32 if dtype == np.float16 else dtype)
     target = out.imag if part == "imag" else out
     for value, index in zip(values, indices):
-        if all(isinstance(i, (int, slice)) for i in (index if isinstance(index, tuple) else (index,))):
+        if all(i is None or isinstance(i, (int, slice)) for i in (index if isinstance(index, tuple) else (index,))):
             target[index] += value
         else:
             np.add.at(target, index, value)  # the index may name an element twice
@@ -69,7 +69,7 @@ def _index(place: views.Place) -> tuple:
     """Return the index of the elements of the root that lie at a place."""
     numbers = np.arange(math.prod(place.root[1])).reshape(place.root[1])
     found = place.of(place.laid_out(numbers * (1 + 1j) if place.part else numbers)).astype(int)
-    return np.unravel_index(found, place.root[1])
+    return np.unravel_index(found, place.root[1]) if place.root[1] else (None,) * len(place.shape)  # a number has no elements
 
 
 def _taken(a: Any, place: views.Place) -> tuple:

@@ -156,7 +156,8 @@ class Simplifier:
             return replace(new, args=(inner, *rest)) if is_merged else new
         is_whole = function is operator.getitem and (new.args[1] is ... or new.args[1] == ())
         is_real = function in (np.real, np.conjugate) and np.dtype(x.dtype).kind != "c"
-        return x if is_whole or is_real or (function in OF_SAME_FORM and not new.kwargs.get("order")) else new
+        is_same = is_whole or is_real or (function in OF_SAME_FORM and not new.kwargs.get("order"))
+        return x if is_same and (before is None or is_pure(before.function)) else new
 
     def neutral(self, new: Operation) -> Any:
         """Drop the neutral elements of arithmetic, where this is exact: x + 0.0 is not if x is -0.0, and x + -0.0 is."""

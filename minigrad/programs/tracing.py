@@ -26,7 +26,7 @@ from ..inside.trace import is_library, user_frame, watching_frames
 from ..table import Rule, rule_of, ufunc_methods
 from ..tensor import Tensor, record, top_level, unwrap
 from . import helpers, writing
-from .operations import Operation, Recording, Variable, name_of_function
+from .operations import COPY, Operation, Recording, Variable, is_pure, name_of_function
 
 
 class ConcretizationTypeError(operands.TensorConversionError):
@@ -222,6 +222,8 @@ class TraceLevel(Level):
         result = self._noted(function, args, kwargs, y)
         if function in FORM_IS_CHECKED:
             result = operands.within([result], self._as_recorded)[0]
+        if not is_pure(function):  # it may write into its result later
+            result = operands.within([result], self._copied)[0]
         if type(weak) in operands.PYTHON_NUMBERS and not result.variable.is_weak:
             result = self._noted(type(weak), (result,), {}, weak)
         views.note_views(result, [args, kwargs])
@@ -233,14 +235,22 @@ class TraceLevel(Level):
             return operands.within(t, self._as_recorded)
         return self._noted(helpers.as_recorded, (t, t.shape, t.dtype), {}, t.value)
 
+    def _copied(self, t: Any) -> Any:
+        """Return a copy of a result, as a rule gets it."""
+        if not isinstance(t, Traced) or t.variable.is_weak:
+            return operands.within(t, self._copied)
+        return self._noted(COPY, (t,), {}, t.value)
+
     def _noted(self, function: Any, args: tuple, kwargs: dict[str, Any], y: Any) -> Any:
         """Append an operation to the recording, and return what stands for its result."""
+        guards.check_result(Rule(function), y)
         if isinstance(y, (list, tuple)):
             results = [self.traced(member) for member in y]
-            result: Any = type(y)(*results) if hasattr(y, "_fields") else type(y)(results)
             variable: Any = tuple(t.variable for t in results)
+            # A constant among the results stays what it is, as in `GradLevel.wrapped`.
+            results = [m if memory.is_of_constant(m, [args, kwargs], self) else t for m, t in zip(y, results)]
+            result: Any = type(y)(*results) if hasattr(y, "_fields") else type(y)(results)
         else:
-            guards.check_result(Rule(function), y)
             result = self.traced(y)
             variable = result.variable
         line, part = self.place()

@@ -262,7 +262,7 @@ def array_text(array: ndarray) -> str | None:
 
 def is_helper(function: Any) -> bool:
     """Return whether the source of a function stands in front of the program."""
-    return getattr(function, "__module__", "").startswith("minigrad.") and not isinstance(function, Method)
+    return (getattr(function, "__module__", None) or "").startswith("minigrad.") and not isinstance(function, Method)
 
 
 def is_written(function: Any) -> bool:
