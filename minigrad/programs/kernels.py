@@ -17,8 +17,10 @@ NumPy computes ``((w * x + b - y) ** 2).sum()`` in five passes over memory. A ke
 
 Steps over the same elements, none of which needs the result of a reduction among them, share a loop. What computes with single
 numbers stands between the loops. The source names no sizes and no variables of the program, so equal steps of a recurrence have equal
-sources, which are compiled once in a process. Kernels run on one processor: Numba's threads would halve the time for 100,000 elements
-and more on two of them, but Numba ends the process if two threads of the program use them at once, or if it forks.
+sources, which are compiled once in a process. They are not kept on disk, since Numba does this for functions of files only.
+
+Kernels run on one processor. On two, Numba's threads would take half the time for 100,000 elements and more. But Numba ends the process
+if two threads of the program use them at once, or, with the other implementation of its threads, if the program forks.
 """
 
 from __future__ import annotations
@@ -51,6 +53,7 @@ class Kernel:
     results: list[Variable]
 
     __name__ = "kernel"
+    makes_new = True  # its results share memory with nothing else
 
 
 class Writer:
