@@ -17,12 +17,14 @@ import numpy as np
 from numba.core.errors import NumbaError
 
 from .. import tree
-from .kernels import FEW, FUNCTIONS, Kernel, Writer, alias, dtype_of, steps_of
+from .kernels import FUNCTIONS, Kernel, Writer, compiled
 from .numpy_backend import FLOAT, Source, again
 from .operations import Operation, Recording, Variable, variables
 from .simplifying import simplified
+from .steps import FEW, alias, dtype_of, steps_of
 
-MANY = 1000  # steps of one kernel at most
+MANY = 1000  # operations of one kernel at most
+PART = 240  # operations of the kernels in place of a larger one; a period of 2, 3, 4, 5, 6 or 8 operations gives them equal sources
 WAIT = 4.0  # seconds of compiling that need no word
 
 
@@ -72,7 +74,7 @@ class KernelSource(Source):
             self.own.add(v)
             self.lines.append(f"{self.values[v]} = empty({v.shape}, {self.constant(np.dtype(v.dtype))})")
         made = [self.values[v] for v in kernel.made]
-        call = f"{self.constant(kernel.compiled())}({', '.join([*map(str, kernel.sizes), *numbers, *arrays, *made])})"
+        call = f"{self.constant(compiled(kernel.source))}({', '.join([*map(str, kernel.sizes), *numbers, *arrays, *made])})"
         names = [f"k{i}_{j}" for j in range(len(kernel.results))]
         self.namespace["empty"] = np.empty
         self.lines.append(f"{', '.join(names)} = {call}" if names else call)
@@ -147,7 +149,7 @@ class Plan:
             for step in steps:
                 step.read_through(aliases)
             made = {step.result for step in steps}
-            self.reads[operation] = [v for step in steps for v in variables(step.operands) if v not in made] or operation.operands
+            self.reads[operation] = [v for step in steps for v in step.variables if v not in made] or operation.operands
         read = self.outputs.union(*self.reads.values())
         self.operations = [operation for operation in operations if not read.isdisjoint(operation.results)]
         self.dropped = {operation.result: operation for operation in operations if operation.result in aliases and operation.result not in read}
@@ -192,17 +194,23 @@ class Plan:
         for operation in self.operations:
             stages.setdefault(self.stage[operation], []).append(operation)
         for number, members in sorted(stages.items()):
-            for i in range(0, len(members), MANY):
-                new += members[i : i + MANY] if number % 2 else self.as_kernel(members[i : i + MANY])
+            size = len(members) if number % 2 or len(members) <= MANY else PART
+            for i in range(0, len(members), size):
+                new += members if number % 2 else self.as_kernel(members[i : i + size])
         return new
 
     def as_kernel(self, members: list[Operation]) -> list[Operation]:
-        """Return the operation that calls a kernel; or the operations as they are, if a kernel would save nothing."""
+        """Return the operation that calls a kernel; or the operations as they are, if a kernel would save nothing.
+
+        Python computes with numbers as fast as it hands them over to a kernel.
+        """
         steps = [step for operation in members for step in self.steps[operation]]
-        if sum(bool(step.loop) for step in steps) < 2 and len(members) < 8:
-            return [new for operation in members for new in (*self.shaping(operation), operation)]
         inside = set(members)
         wanted = {operation.result for operation in members if operation.result in self.outputs or not inside.issuperset(self.users[operation.result])}
+        loops = sum(bool(step.loop) for step in steps)
+        given = {v for operation in members for v in self.reads[operation] if self.maker.get(v) not in inside}
+        if loops < 2 and len(steps) < max(8, 2 * len(given | wanted)):
+            return [new for operation in members for new in (*self.shaping(operation), operation)]
         kernel = Writer(steps, wanted).kernel
         return [Operation((*kernel.results, *kernel.made), kernel, (*kernel.numbers, *kernel.arrays))]
 

@@ -270,7 +270,7 @@ def is_elementwise(operation: Operation) -> bool:
 
 def is_new(operation: Operation) -> bool:
     """Whether its results share memory with nothing else, so that they may be written into."""
-    return operation.function is sum_of_products or not may_share(operation)
+    return operation.function is sum_of_products or getattr(operation.function, "makes_new", False) or not may_share(operation)
 
 
 def is_product_of_matrices(operation: Operation) -> bool:
