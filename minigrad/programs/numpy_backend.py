@@ -228,7 +228,7 @@ class Source:
             return f"[{', '.join(self.call(self.constant(np.broadcast_to), (arg, shape)) for arg in args)}]"
         if x is None or x.shape == ():
             return None
-        if function in METHODS and not kwargs:
+        if function in METHODS and not kwargs and (len(args) < 3 or function is np.swapaxes):
             return self.call(f"{self.value(x)}.{METHODS[function]}", args[1:])
         if function in (np.matmul, np.dot) and is_product_of_matrices(operation):
             return f"{self.value(x)}.dot({self.value(args[1])})"

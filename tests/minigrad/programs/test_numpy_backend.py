@@ -86,6 +86,11 @@ def test_ufuncs_that_take_integers():
     check(lambda x: special.jv(2, x) + special.eval_legendre(3, x) + special.jv(2.0, x), X)
 
 
+def test_methods_that_take_less_than_the_functions():
+    check(lambda a: (np.reshape(a, (2, 10), "F") * 1.0, np.ravel(a, "F") * 1.0, np.swapaxes(a, 0, 1) * 1.0, np.transpose(a, (1, 0)) * 1.0), A)
+    check(lambda a: (np.squeeze(a[None], 0) * 1.0, np.squeeze(a[None]) * 1.0, np.sum(a, 1, keepdims=True), np.mean(a, (0, 1)), np.max(a, -1)), A)
+
+
 def test_a_number_that_is_returned_twice():
     check(lambda x: (lambda s, n: (s, s, n, n, x))(np.sum(x), x[0] * 2.0), X)
 
