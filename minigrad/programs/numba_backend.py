@@ -109,15 +109,16 @@ def without_logaddexp(recording: Recording) -> Recording:
             operations.append(operation)
             continue
 
-        def step(function: Any, *args: Any, dtype: Any = operation.dtype) -> Variable:
-            result = Variable("", operation.shape, np.dtype(dtype))
+        def step(function: Any, *args: Any, dtype: Any = operation.dtype, shape: tuple = operation.shape) -> Variable:
+            result = Variable("", shape, np.dtype(dtype))
             operations.append(Operation(result, function, args, {}, operation.line, operation.part))
             return result
 
         a, b = operation.args
         small = step(np.log1p, step(np.exp, step(np.negative, step(np.absolute, step(np.subtract, b, a)))))
-        sums = step(np.add, step(np.maximum, a, b), small), step(np.add, a, math.log(2.0))  # inf - inf is NaN
-        operations.append(replace(operation, function=np.where, args=(step(np.equal, a, b, dtype=bool), *sums[::-1])))
+        if_equal = step(np.add, a, math.log(2.0), shape=a.shape if isinstance(a, Variable) else ())  # inf - inf is NaN
+        if_not = step(np.add, step(np.maximum, a, b), small)
+        operations.append(replace(operation, function=np.where, args=(step(np.equal, a, b, dtype=bool), if_equal, if_not)))
     return simplified(replace(recording, operations=operations)) if len(operations) > len(recording.operations) else recording
 
 

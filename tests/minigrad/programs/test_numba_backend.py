@@ -313,6 +313,7 @@ def test_logaddexp_of_large_arrays():
             assert p.dtype == q.dtype
             np.testing.assert_allclose(p, q, rtol=4 * np.finfo(dtype).eps, atol=np.finfo(dtype).eps)
     assert jit(lambda i: np.logaddexp(i, i), backend="numba")(np.arange(500))[3] == np.logaddexp(3, 3)
+    check(lambda s, x: np.logaddexp(s, x) + np.logaddexp(x[:, None], x[:3])[:, 0], np.float64(0.3), RNG.normal(size=200), stay=None)
 
 
 def test_values_are_kept_in_the_shortest_form():
