@@ -272,6 +272,7 @@ defvjp(cube, x=lambda g, x: g * 3 * x**2)
     (lambda x: stop_gradient(x) * x**2, (X,), (Y,)),
     (value_and_grad(lambda x: (np.sum(x**2), {"a": x * 2, "n": 3, "text": "abc"}), has_aux=True), (X,), (Y,)),
     (grad(lambda a, b: np.sum(a + b), argnums=(0, 1)), (X, Y), (Y, X)),
+    (grad(lambda t: np.sum(t[..., None] * X) + t[()]), (2.0,), (3.0,)),
     (grad(lambda x: np.mean(np.tanh(x) ** 2 * 0.1)), (X.astype(np.float32),), (Y.astype(np.float32),)),
     (grad(lambda x: np.mean(np.tanh(x) ** 2 * 0.1)), (X.astype(np.float16),), (Y.astype(np.float16),)),
     (grad(lambda z: np.sum(np.abs(z * z + 1) ** 2)), (X + 1j * Y,), (Y - 1j * X,)),
