@@ -12,7 +12,7 @@ from .. import tree
 from ..functions import check_callable, name_of
 from ..graph import describe
 from .operations import Operation, Recording, Variable
-from .simplifying import simplified, with_own_outputs, without_dead_code
+from .simplifying import simplified, with_own_outputs
 from .tracing import is_traced, place_of, trace
 from .writing import Source
 
