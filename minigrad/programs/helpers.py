@@ -38,6 +38,11 @@ def replace(a, index, value, part=""):
     return out
 
 
+def of_number(number, index):
+    """Return a view of a Python number as an array without axes: the index may add axes."""
+    return np.asarray(number)[index]
+
+
 def as_recorded(y, shape, dtype):
     """Return a result whose shape and dtype depend on values. It is an error if they are not as in the recorded call."""
     if np.shape(y) != shape or np.result_type(y) != dtype:
@@ -93,12 +98,16 @@ def _itself(primitive: Any) -> Any:
     return lambda *args, **kwargs: (primitive.__wrapped__, args, kwargs)
 
 
+def _getitem(a: Any, index: Any) -> tuple:
+    return of_number if isinstance(describe(a)[1], type) else operator.getitem, (a, index), {}
+
+
 def _number(x: Any) -> tuple:
     return (complex if np.iscomplexobj(x) else float), (x,), {}
 
 
 HELPERS = {
-    views.getitem: lambda a, index: (operator.getitem, (a, index), {}),
+    views.getitem: _getitem,
     methods.astype: _astype,
     methods.as_python_number: _number,
     indexing.scatter: lambda values, indices, shape: (scatter, (values, indices, shape), {}),

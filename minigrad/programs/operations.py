@@ -211,6 +211,8 @@ def name_of_function(function: Any) -> str:
         if getattr(module, name, None) is function:
             return f"{prefix}.{name}"
     if isinstance(function, np.ufunc):  # which do not tell where they are from
-        return f"scipy.special.{name}" if hasattr(sys.modules.get("scipy.special"), name) else f"scipy.special._ufuncs.{name}"
+        special = sys.modules.get("scipy.special")
+        homes = ((special, "scipy.special."), (getattr(special, "_ufuncs", None), "scipy.special._ufuncs."))
+        return next((f"{prefix}{name}" for home, prefix in homes if getattr(home, name, None) is function), name)
     home = getattr(function, "__module__", None) or ""
     return f"{home.replace('numpy', 'np', 1)}.{name}" if home.startswith(("numpy", "scipy")) else name

@@ -12,7 +12,7 @@ from .. import tree
 from ..functions import check_callable, name_of
 from ..graph import describe
 from .operations import Operation, Recording, Variable
-from .simplifying import simplified, with_own_outputs, without_dead_code
+from .simplifying import simplified, with_own_outputs
 from .tracing import is_traced, place_of, trace
 from .writing import Source
 
@@ -68,7 +68,7 @@ class Program:
                         f"the program was recorded for {place_of(self.recording.fun, path)} of shape {known.shape} and dtype "
                         f"{np.dtype(known.dtype) if not known.is_weak else known.dtype.__name__}, and got shape {np.shape(leaf)} and {form[1]}. {AGAIN}"
                     )
-            elif not (leaf is known or (type(leaf) is type(known) and leaf == known)):
+            elif not (leaf is known or (type(leaf) is type(known) and np.all(leaf == known))):
                 raise ValueError(
                     f"the program was recorded for {place_of(self.recording.fun, path)} = {known!r}, which is a part of it, and got {leaf!r}. {AGAIN}"
                 )

@@ -100,14 +100,21 @@ class Simplifier:
         return variable
 
     def number(self, value: Any) -> Any:
-        """Return the number that all elements of a constant are, or that an array was broadcast from, or None."""
-        if isinstance(value, Variable) and value in self.constants:
+        """Return a number as it is, and a constant array of equal numbers as that number. Return None for anything else."""
+        if isinstance(value, Variable) and value in self.constants and value.shape and 0 not in value.shape:
             array = self.constants[value]
-            first = array[(0,) * array.ndim] if array.size else None
-            one = first is not None and (not any(array.strides) or array.tobytes() == first.tobytes() * array.size)
-            return first if one else None
-        maker = self.makers.get(value) if isinstance(value, Variable) else None
-        return maker.args[0] if maker is not None and maker.function is np.broadcast_to else None
+            first = array[(0,) * array.ndim]
+            return first if not any(array.strides) or array.tobytes() == first.tobytes() * array.size else None
+        return value if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) else None
+
+    def narrow(self, value: Any) -> Any:
+        """Return what an array was broadcast from, or the number that all of its elements are. Return None if there is none."""
+        found, maker = None, self.makers.get(value) if isinstance(value, Variable) else None
+        while maker is not None and maker.function is np.broadcast_to:
+            found = maker.args[0]
+            maker = self.makers.get(found) if isinstance(found, Variable) else None
+        number = self.number(value if found is None else found)
+        return number if number is not None and isinstance(value, Variable) else found
 
     # ---- Steps. Each returns an operation, or what is known to be its result. ----
 
@@ -160,20 +167,13 @@ class Simplifier:
         return x if is_same and (before is None or is_pure(before.function)) else new
 
     def neutral(self, new: Operation) -> Any:
-        """Drop the neutral elements of arithmetic, where this is exact: x + 0.0 is not if x is -0.0, and x + -0.0 is."""
-        if len(new.args) != 2 or new.kwargs or isinstance(new.result, tuple):
-            return new
-        for (x, c), is_second in ((new.args, True), (new.args[::-1], False)):
-            c = self.number(c) if isinstance(c, Variable) and not isinstance(self.number(c), Variable) else c
-            if not isinstance(x, Variable) or isinstance(c, (Variable, bool, np.bool_)) or not isinstance(c, (int, float, np.number)):
-                continue
-            if (x.shape, x.dtype) != (new.result.shape, new.result.dtype) or np.dtype(x.dtype).kind not in "fiu" or np.ndim(c):
-                continue
-            is_zero = c == 0 and (np.dtype(x.dtype).kind in "iu" or bool(np.signbit(c)) == (new.function in (np.add, operator.add)))
-            if c == 1 and (new.function in BY_ONE or (is_second and new.function in BY_ONE_SECOND)):
-                return x
-            if is_zero and (new.function in BY_ZERO or (is_second and new.function in BY_ZERO_SECOND)):
-                return x
+        """Drop the neutral elements of arithmetic."""
+        if len(new.args) == 2 and not new.kwargs and not isinstance(new.result, tuple):
+            for x, c, is_second in ((*new.args, True), (*new.args[::-1], False)):
+                c = self.number(c)
+                is_alike = isinstance(x, Variable) and (x.shape, x.dtype) == (new.result.shape, new.result.dtype)
+                if c is not None and is_alike and _is_neutral(new.function, c, is_second, np.dtype(x.dtype).kind):
+                    return x
         return new
 
     def without_broadcasts(self, new: Operation) -> Any:
@@ -183,13 +183,11 @@ class Simplifier:
             return new
         args = list(new.args)
         for i, value in enumerate(args):
-            number = self.number(value)
-            while number is not None and self.number(number) is not None:
-                number = self.number(number)
-            if number is not None and getattr(number, "dtype", None) == value.dtype:
-                others = [_form(other) for other in (*args[:i], number, *args[i + 1:])]
-                if np.broadcast_shapes(*(shape for shape, _ in others)) == new.result.shape:
-                    args[i] = number
+            narrow = self.narrow(value)
+            if narrow is not None and getattr(narrow, "dtype", None) == value.dtype:
+                shapes = [getattr(other, "shape", ()) for other in (*args[:i], narrow, *args[i + 1:])]
+                if np.broadcast_shapes(*shapes) == new.result.shape:
+                    args[i] = narrow
         dtypes = [x.dtype for x in args if isinstance(x, Variable) and not x.is_weak]
         for i, value in enumerate(args if is_ufunc and dtypes else ()):  # a weak number, if it makes no difference
             if isinstance(value, (np.floating, np.integer)) and np.result_type(*dtypes, value.item()) == np.result_type(*dtypes, value):
@@ -210,8 +208,22 @@ class Simplifier:
 OF_SAME_FORM = {
     np.reshape, np.broadcast_to, np.ravel, np.squeeze, np.positive, np.copy, COPY, Method("astype"), np.atleast_1d, np.atleast_2d,
 }
-BY_ONE, BY_ONE_SECOND = {np.multiply, operator.mul}, {np.divide, np.power, operator.truediv}
-BY_ZERO, BY_ZERO_SECOND = {np.add, operator.add}, {np.subtract, operator.sub}
+
+
+def _is_neutral(function: Any, c: Any, is_second: bool, kind: str) -> bool:
+    """Return whether an operation with c returns its other operand, to the bit.
+
+    x + 0.0 does not if x is -0.0, and x + -0.0 does. Of complex numbers, infinite ones have parts that become NaN.
+    """
+    if kind not in "fiu":
+        return False
+    if function in (np.add, operator.add):
+        return c == 0 and (kind != "f" or bool(np.signbit(c)))
+    if function in (np.subtract, operator.sub):
+        return is_second and c == 0 and (kind != "f" or not np.signbit(c))
+    if function in (np.multiply, operator.mul):
+        return c == 1
+    return is_second and c == 1 and function in (np.divide, np.power, operator.truediv)
 
 
 def _axes(transpose: Operation) -> list[int]:
@@ -222,10 +234,6 @@ def _axes(transpose: Operation) -> list[int]:
 
 def _are_equal_numbers(values: tuple) -> bool:
     return len(values) == 2 and all(type(x) in (int, float) for x in values) and repr(float(values[0])) == repr(float(values[1]))
-
-
-def _form(value: Any) -> tuple:
-    return (value.shape, value.dtype) if isinstance(value, Variable) else (np.shape(value), np.result_type(value))
 
 
 def _without_defaults(new: Operation) -> Operation:

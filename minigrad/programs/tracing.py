@@ -380,6 +380,8 @@ def trace(fun: Callable, args: tuple, kwargs: dict[str, Any]) -> Recording:
     try:
         if any(isinstance(leaf, Tensor) for leaf in leaves):
             raise TypeError("a program is recorded outside of grad: its arguments must not be values that are being differentiated")
+        for leaf in leaves:
+            operands.refuse_foreign(leaf)
         paths = [place_of(fun, path) for path in tree.paths(structure)]
         given = [level.input(leaf, path) if is_traced(leaf) else leaf for leaf, path in zip(leaves, paths)]
         recording.in_tree = tree.unflatten(structure, [level.referred(x) if isinstance(x, Traced) else x for x in given])

@@ -7,6 +7,7 @@ import sys
 from typing import NamedTuple
 
 import numpy as np
+import pandas
 import pytest
 
 import minigrad
@@ -15,6 +16,7 @@ from minigrad import (
     Tensor, checkpoint, custom_vjp, defvjp, grad, hessian, hvp, jacfwd, jacrev, jvp, linearize, primitive, program, stop_gradient,
     tree, value_and_grad, vjp,
 )
+from minigrad.operands import ForeignArrayError
 from minigrad.programs.tracing import ConcretizationTypeError
 
 from .support import WAYS, assert_close, assert_same
@@ -272,6 +274,7 @@ defvjp(cube, x=lambda g, x: g * 3 * x**2)
     (lambda x: stop_gradient(x) * x**2, (X,), (Y,)),
     (value_and_grad(lambda x: (np.sum(x**2), {"a": x * 2, "n": 3, "text": "abc"}), has_aux=True), (X,), (Y,)),
     (grad(lambda a, b: np.sum(a + b), argnums=(0, 1)), (X, Y), (Y, X)),
+    (grad(lambda t: np.sum(t[..., None] * X) + t[()]), (2.0,), (3.0,)),
     (grad(lambda x: np.mean(np.tanh(x) ** 2 * 0.1)), (X.astype(np.float32),), (Y.astype(np.float32),)),
     (grad(lambda x: np.mean(np.tanh(x) ** 2 * 0.1)), (X.astype(np.float16),), (Y.astype(np.float16),)),
     (grad(lambda z: np.sum(np.abs(z * z + 1) ** 2)), (X + 1j * Y,), (Y - 1j * X,)),
@@ -488,10 +491,16 @@ def test_it_is_refused_within_a_gradient_too(fun):
     (lambda x: np.copyto(np.zeros(4), x), NotImplementedError, r"np\.copyto was to write into an array"),
     (lambda x: np.cumsum(x, out=x), NotImplementedError, r"write t\[index\] = value"),
     (lambda x: {x: 1}, TypeError, "unhashable"),
+    (lambda x: x + pandas.Series([1.0] * 4), ForeignArrayError, r"pass x.to_numpy\(\)"),
 ])
 def test_other_refusals(fun, error, match):
     with pytest.raises(error, match=match):
         program(fun)(X)
+
+
+def test_arrays_of_other_libraries_are_refused():
+    with pytest.raises(ForeignArrayError, match="pandas.Series"):
+        program(np.sum)(pandas.Series([1.0]))
 
 
 def test_values_that_are_differentiated_outside_are_refused():
