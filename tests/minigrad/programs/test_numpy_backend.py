@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from minigrad import grad, jit, tree, value_and_grad
-from minigrad.programs.numpy_backend import compile_recording, sum_of_products
+from minigrad.programs.numpy_backend import again, compile_recording, sum_of_products
 from minigrad.programs.operations import Operation, Recording, Variable, run
 from minigrad.programs.tracing import trace
 
@@ -162,6 +162,13 @@ def test_warnings_are_numpys():
         jitted(np.zeros(3))
     with np.errstate(divide="raise"), pytest.raises(FloatingPointError, match="divide by zero"):
         jitted(np.zeros(3))
+
+
+def test_an_error_that_no_operation_raises_is_not_hidden():
+    recording = trace(lambda x: x * 2.0, (X,), {})
+    with pytest.raises(TypeError, match="of the function itself"):
+        again(recording, X, error=TypeError("of the function itself"))
+    np.testing.assert_array_equal(again(recording, X, error=ZeroDivisionError())[0], X * 2.0)
 
 
 # ---- Memory -----------------------------------------------------------------------------------------------------------
