@@ -188,7 +188,7 @@ class Source:
         parts = [result, *operation.args]
         if operation.kwargs or not all(is_number(part) for part in parts):
             return False
-        texts = [self.number(a) if isinstance(a, Variable) else f"({float(a)!r})" for a in operation.args]
+        texts = [self.number(a) if isinstance(a, Variable) else self.constant(float(a)) for a in operation.args]
         if function is float:
             name = texts[0]
         elif function in OPERATORS or function in ARITHMETIC:

@@ -62,6 +62,11 @@ def test_numbers_of_all_kinds_keep_their_dtypes(a, b):
     check(lambda a, b: [a + b, a * b - 1, (a / 2) * b, -a * (b * 3), np.square(a) * b, a * a * 2.0 + b, b / (a + 2), np.exp(a) * b, a], a, b, rtol=1e-6)
 
 
+def test_numbers_that_are_not_finite():
+    for x in (2.0, np.float64(2.0), X):
+        check(lambda x: (x * math.inf, (x * x) * math.nan, x * 2.0 - math.inf, -math.inf + x * 1j), x)
+
+
 def test_a_long_chain_of_numbers():
     def f(y, target):
         for _ in range(200):
