@@ -75,7 +75,7 @@ class Source:
         self.recording = recording
         self.outputs = tree.leaves(recording.outputs)
         self.operations = with_products(recording.operations, self.outputs)
-        self.namespace: dict[str, Any] = {"float64": np.float64, "isfinite": math.isfinite, "again": partial(again, recording)}
+        self.namespace: dict[str, Any] = {"inf": math.inf, "nan": math.nan, "float64": np.float64, "isfinite": math.isfinite, "again": partial(again, recording)}
         self.lines: list[str] = []
         self.values = {v: f"v{i}" for i, v in enumerate(recording.inputs)}
         self.values |= {v: self.constant(array) for v, array in recording.constants.items()}

@@ -119,6 +119,10 @@ def test_dtypes_are_those_of_numpy():
     check(lambda x, y, z: [x * y, y * 0.1, x + y + z, np.sin(y), (x > y) + z], np.float64(0.3), np.float32(0.7), np.int16(3), stay=None)
 
 
+def test_constants_that_are_not_finite():
+    check(lambda x, s: [x * np.inf + s, x - np.nan, s * np.inf, s + np.nan, (x > -np.inf) & (x < np.inf), x * complex(np.inf, 1) + 1], X, 2.0, stay=None)
+
+
 def test_numpy_does_what_kernels_cannot():
     """Half precision, complex division, comparison of signed and unsigned integers, and integers that no element can be."""
     half, q, u = X.astype("e"), np.arange(5) - 2, np.arange(5, dtype="Q")

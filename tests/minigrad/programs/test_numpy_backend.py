@@ -106,6 +106,12 @@ def test_a_program_without_inputs_or_operations():
     check(lambda x: x, X)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_constants_that_are_not_finite():
+    check(lambda s: [s * np.inf, s + np.nan, np.sum(s - np.inf)], np.float64(2.0))
+    check(lambda s: [s * -np.inf, s + np.nan], 2.0)
+
+
 # ---- Sums of products -------------------------------------------------------------------------------------------------
 
 
