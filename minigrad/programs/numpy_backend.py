@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import guards, tree
+from .. import tree
 from .operations import Method, Operation, Recording, Variable, may_share, replaced, variables
 
 FLOAT = np.dtype(float)
@@ -188,7 +188,7 @@ class Source:
         parts = [result, *operation.args]
         if operation.kwargs or not all(is_number(part) for part in parts):
             return False
-        texts = [self.number(a) if isinstance(a, Variable) else f"({float(a)!r})" for a in operation.args]
+        texts = [self.number(a) if isinstance(a, Variable) else self.constant(float(a)) for a in operation.args]
         if function is float:
             name = texts[0]
         elif function in OPERATORS or function in ARITHMETIC:
@@ -350,11 +350,8 @@ def again(recording: Recording, *inputs: Any, error: Exception | None = None) ->
     """Run the operations one by one, as NumPy computes them. An error gets a note with the line of the user's program."""
     values = recording.constants | dict(zip(recording.inputs, inputs))
     for operation in recording.operations:
-        function = operation.function
-        if function is operator.truediv:  # Python raises an error for 1 / 0.0
-            function = guards.of_python_numbers(np.divide, function)
         try:
-            y = function(*replaced(operation.args, values.__getitem__), **replaced(operation.kwargs, values.__getitem__))
+            y = operation.function(*replaced(operation.args, values.__getitem__), **replaced(operation.kwargs, values.__getitem__))
         except Exception as failure:
             failure.add_note(f"This operation was recorded in {operation.line}")
             raise failure from None

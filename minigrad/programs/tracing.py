@@ -23,6 +23,7 @@ from ..functions import check_callable
 from ..grad import differentiate
 from ..graph import Level, Node, describe, node_numbers
 from ..inside.trace import is_library, user_frame, watching_frames
+from ..rules.composition import looked_up
 from ..table import Rule, rule_of, ufunc_methods
 from ..tensor import Tensor, record, top_level, unwrap
 from . import helpers, writing
@@ -202,12 +203,14 @@ class TraceLevel(Level):
         function, values, options = rule.fun, unwrap(args, self), unwrap(kwargs, self)
         if function in OF_FORM:
             return compute(*values, **options)
+        if function is looked_up and (getattr(args[0], "__module__", None) or "").startswith("minigrad."):
+            return args[0](*args[1:], **kwargs)
         if function in helpers.HELPERS:
             function, args, kwargs = helpers.HELPERS[function](*args, **kwargs)
         elif (getattr(function, "__module__", None) or "").startswith("minigrad."):
             return function.__wrapped__(*args, **kwargs)  # type: ignore[attr-defined]  # one of NumPy's functions after the other
-        elif rule.composition and any(callable(a) and not isinstance(a, (type, Tensor)) for a in (*args, *kwargs.values())):
-            return rule.composition(*args, **kwargs)
+        elif rule.composition and (function is np.histogramdd or any(map(_is_function, (*args, *kwargs.values())))):
+            return rule.composition(*args, **kwargs)  # it calls functions of the user, or has a list among its results
         self._check(rule, function, args, kwargs)
         y = compute(*values, **options)
         if isinstance(y, str):  # it is for printing
@@ -224,10 +227,15 @@ class TraceLevel(Level):
             result = operands.within([result], self._as_recorded)[0]
         if not is_pure(function):  # it may write into its result later
             result = operands.within([result], self._copied)[0]
-        if type(weak) in operands.PYTHON_NUMBERS and not result.variable.is_weak:
-            result = self._noted(type(weak), (result,), {}, weak)
+        is_several = isinstance(weak, tuple) and type(result) is tuple
+        result = tuple(map(self._as_number, result, weak)) if is_several else self._as_number(result, weak)
         views.note_views(result, [args, kwargs])
         return result
+
+    def _as_number(self, t: Any, weak: Any) -> Any:
+        """Return a result as a Python number, if it is one."""
+        is_number = type(weak) in operands.PYTHON_NUMBERS and isinstance(t, Traced) and not t.variable.is_weak
+        return self._noted(type(weak), (t,), {}, weak) if is_number else t
 
     def _as_recorded(self, t: Any) -> Any:
         """Return a result that has been checked to have the same shape and dtype in each run."""
@@ -244,6 +252,8 @@ class TraceLevel(Level):
     def _noted(self, function: Any, args: tuple, kwargs: dict[str, Any], y: Any) -> Any:
         """Append an operation to the recording, and return what stands for its result."""
         guards.check_result(Rule(function), y)
+        if isinstance(y, (list, tuple)) and any(isinstance(member, (list, tuple)) for member in y):
+            raise NotImplementedError(f"{name_of_function(function)} returns a list among other results, which cannot be recorded")
         if isinstance(y, (list, tuple)):
             results = [self.traced(member) for member in y]
             variable: Any = tuple(t.variable for t in results)
@@ -362,6 +372,10 @@ def _of_python_numbers(function: Any, args: tuple) -> Any:
     if function is np.divide and type(args[1]) is float and args[1]:
         return operator.truediv
     return OF_PYTHON_NUMBERS.get(function, function)
+
+
+def _is_function(value: Any) -> bool:
+    return callable(value) and not isinstance(value, (type, Tensor))
 
 
 def is_traced(leaf: Any) -> bool:

@@ -22,7 +22,9 @@ WAYS: dict[str, Callable[..., Callable]] = {
     "as recorded": lambda fun, *args: partial(run, trace(fun, args, {})),
     "jit, NumPy": lambda fun, *args: _jitted(fun, "numpy", args),
 }
-if find_spec("numba") and os.environ.get("MINIGRAD_PLAIN", "0") in ("", "0"):  # once is enough: compiling takes two minutes
+# Compiling takes two minutes. So it is not done again for the plain way, which records the same.
+COMPILES = find_spec("numba") is not None and os.environ.get("MINIGRAD_PLAIN", "0") in ("", "0")
+if COMPILES:
     WAYS["jit, Numba"] = lambda fun, *args: _jitted(fun, "numba", args)
 
 

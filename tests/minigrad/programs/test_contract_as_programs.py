@@ -3,15 +3,17 @@
 import importlib
 import threading
 import warnings
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
 import minigrad
-from minigrad import Tensor, program, tree
+from minigrad import Tensor, jit, program, tree
 from minigrad.programs.tracing import ConcretizationTypeError
 
 from ..contract import support
+from .support import COMPILES
 
 MODULES = "complex integers jacobians outputs pytrees simple_functions special_points".split()
 # These look at values: by an if, or by round().
@@ -19,7 +21,18 @@ REFUSED = {"A10.34", "A19.32", "A19.33"}
 recording = threading.local()
 
 
-def through(transform):
+def jitted(backend, fun, args, kwargs):
+    made = jit(fun, backend=backend)
+    made(*args, **kwargs)
+    return made
+
+
+WAYS = {"program": lambda fun, args, kwargs: program(fun)(*args, **kwargs), "jit, NumPy": partial(jitted, "numpy")}
+if COMPILES:
+    WAYS["jit, Numba"] = partial(jitted, "numba")
+
+
+def through(transform, way):
     """The transform, whose functions are recorded, and then run as programs. Within a recording, it is the transform itself."""
 
     def made(*args, **kwargs):
@@ -30,7 +43,7 @@ def through(transform):
                 return fun(*args, **kwargs)
             recording.depth = 1
             try:
-                recorded = program(fun)(*args, **kwargs)
+                recorded = WAYS[way](fun, args, kwargs)
             finally:
                 recording.depth = 0
             return recorded(*args, **kwargs)
@@ -40,8 +53,9 @@ def through(transform):
     return made
 
 
-FAMILY = {name: through(getattr(minigrad, name)) for name in "grad value_and_grad jacrev jacfwd jacobian hessian".split()}
-AS_PROGRAMS = SimpleNamespace(**{**vars(support.MINIGRAD), **FAMILY})
+def as_programs(way):
+    family = {name: through(getattr(minigrad, name), way) for name in "grad value_and_grad jacrev jacfwd jacobian hessian".split()}
+    return SimpleNamespace(**{**vars(support.MINIGRAD), **family})
 
 
 def rows():
@@ -59,18 +73,20 @@ def test_there_are_rows():
     assert len(ROWS) > 300 and REFUSED <= {row.number for row in ROWS}
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.number)
-def test_row(row):
+def test_row(row, way):
+    programs = as_programs(way)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             expected = row.code(support.MINIGRAD)
         except Exception as error:
             with pytest.raises(type(error)):
-                row.code(AS_PROGRAMS)
+                row.code(programs)
             return
         if row.number in REFUSED:
             with pytest.raises(ConcretizationTypeError):
-                row.code(AS_PROGRAMS)
+                row.code(programs)
             return
-        support._compare_values(row.code(AS_PROGRAMS), expected, 1e-13, "")
+        support._compare_values(row.code(programs), expected, 1e-13, "")

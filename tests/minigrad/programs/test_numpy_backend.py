@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from minigrad import grad, jit, tree, value_and_grad
-from minigrad.programs.numpy_backend import compile_recording, sum_of_products
+from minigrad.programs.numpy_backend import again, compile_recording, sum_of_products
 from minigrad.programs.operations import Operation, Recording, Variable, run
 from minigrad.programs.tracing import trace
 
@@ -60,6 +60,11 @@ def test_operations(fun, dtype):
 @pytest.mark.parametrize("b", [-0.3, np.float64(-0.3), np.float32(-0.3), np.array(-0.3), X, X.astype(np.float32), X.astype(np.float16), np.arange(3, dtype=np.int8)])
 def test_numbers_of_all_kinds_keep_their_dtypes(a, b):
     check(lambda a, b: [a + b, a * b - 1, (a / 2) * b, -a * (b * 3), np.square(a) * b, a * a * 2.0 + b, b / (a + 2), np.exp(a) * b, a], a, b, rtol=1e-6)
+
+
+def test_numbers_that_are_not_finite():
+    for x in (2.0, np.float64(2.0), X):
+        check(lambda x: (x * math.inf, (x * x) * math.nan, x * 2.0 - math.inf, -math.inf + x * 1j), x)
 
 
 def test_a_long_chain_of_numbers():
@@ -168,6 +173,13 @@ def test_warnings_are_numpys():
         jitted(np.zeros(3))
     with np.errstate(divide="raise"), pytest.raises(FloatingPointError, match="divide by zero"):
         jitted(np.zeros(3))
+
+
+def test_an_error_that_no_operation_raises_is_not_hidden():
+    recording = trace(lambda x: x * 2.0, (X,), {})
+    with pytest.raises(TypeError, match="of the function itself"):
+        again(recording, X, error=TypeError("of the function itself"))
+    np.testing.assert_array_equal(again(recording, X, error=ZeroDivisionError())[0], X * 2.0)
 
 
 # ---- Memory -----------------------------------------------------------------------------------------------------------
