@@ -62,6 +62,9 @@ LATE_IMPORTS = {
     ("minigrad.inside.crosscheck", "jax.experimental"): "it is optional: without it, the table has no column of JAX",
     ("minigrad.inside.crosscheck", "jax.numpy"): "it is optional",
     ("minigrad.inside.crosscheck", "jax.scipy.special"): "it is optional",
+    ("linear.files", "openpyxl"): "it is optional: only Excel's files need it",
+    ("linear.files", "pyarrow.parquet"): "it is optional: only Parquet's files need it",
+    ("linear.files", "pyarrow.types"): "it is optional: only Parquet's files need it",
     ("linear.report", "jax"): "it is optional: the report compares gradients with it, where it is installed",
     ("linear.__main__", "linear.pictures"): "it needs matplotlib, which --no-pictures does without",
 }
