@@ -23,7 +23,7 @@ from .file_options import a_name, add_file_options
 from .files import STANDARD_INPUT
 from .model import initialize_linear_params
 from .problem import Problem
-from .progress import train
+from .progress import microseconds_a_step, train
 from .reading import files_of, read_csv
 from .report import print_result, print_start
 from .signals import answered_by, finish_first
@@ -142,6 +142,9 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--out", metavar="DIR", type=a_name, default="pictures", help="folder for the pictures (default: pictures)"
     )
+    parser.add_argument(
+        "--jit", action="store_true", help="run the steps as a program (minigrad.jit), and print both times of a step"
+    )
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--no-pictures", action="store_true", help="draw no pictures")
     choice.add_argument("--show", action="store_true", help="show the pictures in windows as well")
@@ -186,8 +189,13 @@ def _run(options: argparse.Namespace) -> None:
     print(f"Training  {options.steps:,} steps of gradient descent on the mean squared error, in {problem.units},")
     print(f"          with learning rate {rate:g} (on these data it must be below {problem.stable_rate:.4g})")
     print_start(problem, start)
-    training = train(problem, start, options.steps, rate)
+    training = train(problem, start, options.steps, rate, options.jit)
     print_result(problem, training, rate)
+    if options.jit:
+        of_engine, of_program = (microseconds_a_step(problem, start, rate, jit) for jit in (False, True))
+        print(f"Program   a step takes {of_program:,.1f} us as a program, and {of_engine:,.1f} us without --jit")
+        if options.steps:
+            print(f"          making the program took {training.first_seconds:.1f} s of the time above", flush=True)
     if pictures is not None:
         print("Drawing   the pictures and an animation, which takes a few seconds", flush=True)
         drawn = pictures.draw_all(problem, training, options.show)

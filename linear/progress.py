@@ -17,29 +17,44 @@ from .training import model_optimization_loop
 
 @dataclass(frozen=True)
 class Training:
-    """What a training gave: the loss at every step, the last parameters, some before them with their steps, and the time."""
+    """What a training gave: the loss at every step, the last parameters, some before them with their steps, and the time.
+
+    `first_seconds` is the part of the time that went into the first gradient, and into a program if one was made.
+    """
 
     losses: list[float]
     theta: dict[str, Any]
     path: np.ndarray
     steps: list[int]
     seconds: float
+    first_seconds: float
 
 
-def train(problem: Problem, start: dict[str, Any], n_steps: int, learning_rate: float) -> Training:
+def train(problem: Problem, start: dict[str, Any], n_steps: int, learning_rate: float, jit: bool = False) -> Training:
     """Run the training loop on a problem and print its progress."""
     print(f"\nThe descent{problem.loss_note}\n")
     print(f"  {'step':>9}  {'mean squared error':>18}  {'distance to minimum':>19}", flush=True)
     watcher = _Watcher(problem, n_steps)
     try:
         losses, theta = model_optimization_loop(
-            start, linear_model, mseloss, problem.x, problem.y, n_steps, learning_rate, callback=watcher
+            start, linear_model, mseloss, problem.x, problem.y, n_steps, learning_rate, callback=watcher, jit=jit
         )
         seconds = time.perf_counter() - watcher.began
     finally:
         watcher.clear_bar()
     watcher.print_line(n_steps, theta, problem.loss(theta))
-    return Training(losses, theta, np.array([*watcher.path, vector(theta)]), [*watcher.steps, n_steps], seconds)
+    path, steps = np.array([*watcher.path, vector(theta)]), [*watcher.steps, n_steps]
+    return Training(losses, theta, path, steps, seconds, watcher.first_seconds)
+
+
+def microseconds_a_step(problem: Problem, start: dict[str, Any], learning_rate: float, jit: bool) -> float:
+    """Return how long a step takes: the median of 200 steps."""
+    times: list[float] = []
+    model_optimization_loop(
+        start, linear_model, mseloss, problem.x, problem.y, 201, learning_rate, jit=jit,
+        callback=lambda *args: times.append(time.perf_counter()),
+    )
+    return 1e6 * float(np.median(np.diff(times)))
 
 
 class _Watcher:
@@ -56,8 +71,11 @@ class _Watcher:
         # The bar appears, on a terminal, when the training has lasted for a second.
         self.next_bar = self.began + 1 if sys.stderr.isatty() else math.inf
         self.bar_is_drawn = False
+        self.first_seconds = 0.0
 
     def __call__(self, step: int, theta: dict[str, Any], loss: float) -> None:
+        if step == 0:
+            self.first_seconds = time.perf_counter() - self.began
         if step in self.kept:
             self.path.append(vector(theta))
             self.steps.append(step)
