@@ -76,7 +76,7 @@ class Writer:
         self.lines: list[str] = []
         self.sizes: list[int] = []
         self.count = 0
-        loops = in_loops(steps)
+        loops = in_loops(steps, wanted)
         steps = [step for _, members in loops for step in members]
         home = {step.result: i for i, (_, members) in enumerate(loops) for step in members}
         used_elsewhere = {v for i, (_, members) in enumerate(loops) for step in members for v in step.variables if home.get(v, i) != i}
@@ -235,18 +235,20 @@ class Loop:
                     self.line(depth, f"{self.places[step]} = {self.writer.names[step.result]}")
 
 
-def in_loops(steps: list[Step]) -> list[tuple[tuple, list[Step]]]:
+def in_loops(steps: list[Step], wanted: set[Variable]) -> list[tuple[tuple, list[Step]]]:
     """Return the loops of a kernel, in order: the shape of each, and its steps.
 
-    Loops have odd levels. What computes with numbers between two loops has an even level.
+    Loops have odd levels. What computes with numbers between two loops has an even level. A step comes as early as it can; or with the
+    first step that uses it, if nothing more has to be stored for it then.
     """
     made = {step.result: step for step in steps}
+    users: dict[Variable, list[Step]] = {step.result: [] for step in steps}
     level: dict[Variable, int] = {}
-    loops: dict[tuple, list[Step]] = {}
     for step in steps:
         lowest = 1 if step.loop else 0
         for x in step.variables:
             if x in made:
+                users[x].append(step)
                 before = level[x]
                 if not step.loop:
                     lowest = max(lowest, before + before % 2)
@@ -255,7 +257,16 @@ def in_loops(steps: list[Step]) -> list[tuple[tuple, list[Step]]]:
                 else:
                     lowest = max(lowest, before + 1 - before % 2)
         level[step.result] = lowest
-        loops.setdefault((lowest, step.loop), []).append(step)
+    for step in reversed(steps):
+        if step.is_array and not step.reduction and step.result not in wanted:
+            levels = [level[user.result] - 2 * (user.loop != step.loop) for user in users[step.result]]
+            last = min(levels, default=level[step.result])
+            maps = [x for x in step.variables if x in made and made[x].is_array and not made[x].reduction]
+            if all(level[user.result] >= last for x in maps for user in users[x] if user is not step):
+                level[step.result] = last
+    loops: dict[tuple, list[Step]] = {}
+    for step in steps:
+        loops.setdefault((level[step.result], step.loop), []).append(step)
     return [(loop, members) for (_, loop), members in sorted(loops.items(), key=lambda item: item[0][0])]
 
 

@@ -2,6 +2,7 @@
 
 import math
 import threading
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -350,6 +351,23 @@ def test_results_are_new_arrays():
     for i, a in enumerate([*first, *second]):
         assert not np.shares_memory(a, x) and a.flags.writeable
         assert not any(np.shares_memory(a, b) for b in [*first, *second][:i])
+
+
+def test_a_call_holds_no_more_than_what_is_needed():
+    """Of each step, the operand and the result; and nothing after the call but its result."""
+    def fun(x):
+        for _ in range(6):
+            x = np.exp(x * 0.5 - 1)
+        return x * 2 + np.sum(x)
+
+    x = RNG.normal(size=100_000)
+    fun = jit(fun, backend="numba")
+    fun(x)
+    tracemalloc.start()
+    result = fun(x)
+    now, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2.1 * x.nbytes and now < 1.1 * result.nbytes
 
 
 def test_threads_run_one_program_at_once():
