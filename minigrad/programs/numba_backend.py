@@ -140,8 +140,8 @@ class Plan:
         What kernels do for an operation. The list is empty if it is a call of NumPy.
     reads : dict of Operation to list of Variable
         The operands. Kernels find those that have only another shape in the array of the original shape.
-    dropped : dict of Variable to Operation
-        The operations that only give an array another shape, for kernels alone.
+    shaping : dict of Variable to Operation
+        The operations that only give an array another shape. Those that kernels alone need are left out.
     stage : dict of Operation to int
     """
 
@@ -157,8 +157,8 @@ class Plan:
             self.reads[operation] = [v for step in steps for v in step.variables if v not in made] or operation.operands
         read = self.outputs.union(*self.reads.values())
         self.operations = [operation for operation in operations if not read.isdisjoint(operation.results)]
-        hidden = aliases.keys() - read
-        self.dropped = {operation.result: operation for operation in operations if operation.result in hidden}
+        self.shaping = {operation.result: operation for operation in operations if operation.result in aliases}
+        self.done: set[Operation] = set()
         self.maker = {v: operation for operation in self.operations for v in operation.results}
         self.users: dict[Variable, list[Operation]] = {v: [] for v in read}
         for operation in self.operations:
@@ -202,7 +202,7 @@ class Plan:
         for number, members in sorted(stages.items()):
             size = len(members) if number % 2 or len(members) <= MANY else PART
             for i in range(0, len(members), size):
-                new += members if number % 2 else self.as_kernel(members[i : i + size])
+                new += self.as_calls(members) if number % 2 else self.as_kernel(members[i : i + size])
         return new
 
     def as_kernel(self, members: list[Operation]) -> list[Operation]:
@@ -217,17 +217,18 @@ class Plan:
         loops = sum(bool(step.loop) for step in steps)
         given = {v for operation in members for v in self.reads[operation] if self.maker.get(v) not in inside}
         if loops < 2 and len(steps) < max(8, 2 * len(given | wanted)):
-            return [new for operation in members for new in (*self.shaping(operation), operation)]
+            return self.as_calls(members)
         kernel = Writer(steps, wanted).kernel
         return [Operation((*kernel.results, *kernel.made), kernel, (*kernel.numbers, *kernel.arrays))]
 
-    def shaping(self, operation: Operation) -> list[Operation]:
-        """Return the operations that give operands their shape, if they are not there because kernels do not need them."""
+    def as_calls(self, members: list[Operation]) -> list[Operation]:
+        """Return operations as they are, and before them what gives operands their shape, if that is not done yet."""
         new: list[Operation] = []
-        for v in operation.operands:
-            if v in self.dropped:
-                maker = self.dropped.pop(v)
-                new += [*self.shaping(maker), maker]
+        for operation in members:
+            if operation not in self.done:
+                self.done.add(operation)
+                new += self.as_calls([self.shaping[v] for v in operation.operands if v in self.shaping])
+                new.append(operation)
         return new
 
 

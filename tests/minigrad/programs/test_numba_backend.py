@@ -171,6 +171,13 @@ def test_empty_arrays_and_arrays_of_one_element():
     check(lambda x: [x * 2 + x, np.sum(x * x), np.exp(x) + 1, x.max() * x, np.mean(x, axis=0, keepdims=True) + x], np.array([3.0]), stay=None)
 
 
+def test_a_shape_that_calls_of_several_stages_need():
+    """The operation that gives it runs before the first of them, which is one that a kernel could do."""
+    check(lambda x: [(y := np.reshape(x * 2 + x, (1, 50))) + 1, np.sort(np.sort(x))[:3] * 2, np.cumsum(y)], X, stay=None)
+    check(lambda x: [(y := np.reshape(x, (1, 50))) * 2, np.cumsum(y)], X, stay=None)
+    check(lambda x: [(y := np.reshape(np.sort(x), (1, 50))) * 2, np.cumsum(y)], X, stay=None)
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_random_programs(seed):
     """Operations of random kinds, on values of random shapes and dtypes, most of which are used several times."""
