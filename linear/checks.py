@@ -19,6 +19,7 @@ from .answers import KINDS, Answer, Fault, describe, examine_changes
 from .check_texts import LANGUAGES, TEXTS
 from .mistakes import examine_gradient, examine_loop, examine_loss, examine_model, examine_start
 
+
 @dataclass(frozen=True)
 class Verdict:
     """What a check says. ``print`` shows it, a notebook shows it by itself, and it is true if the answer is right.
