@@ -360,6 +360,18 @@ def test_the_network(name):
     assert (style.number(weights[0, 0], 4) in texts) == (m == 1)
 
 
+@pytest.mark.parametrize("k, m", [(1, 1), (12, 1), (1, 6), (2, 3), (3, 2)])
+def test_the_numbers_of_the_network_do_not_cover_each_other(k, m):
+    names = style.Names([f"x{i}" for i in range(k)], [f"y{i}" for i in range(m)], ["DejaVu Sans"], {})
+    figure = Figure()
+    diagrams.draw_network(figure, {"w": np.linspace(-0.51234, -0.21234, k * m).reshape(k, m), "b": np.full(m, -0.11234)}, names, "")
+    figure.canvas.draw()
+    numbers = [text for text in figure.axes[0].texts if re.fullmatch(r"\W0\.\d+", text.get_text())]
+    assert len(numbers) == (k + 1) * m
+    boxes = [text.get_window_extent() for text in numbers]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+
+
 def test_the_compute_graph():
     problem, training = trained("longley")
     figure = Figure()
