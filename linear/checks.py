@@ -168,7 +168,7 @@ def check_model_optimization_loop(function: Callable, language: str = "en", *, k
 
 # Before a check says only this much, it tries whether the function is right if it is called in another way.
 CALLS = {"model_called", "loss_called"}  # if the parameters have the right names, it is the call inside that is wrong
-VAGUE = {"raises", "value", "leaf_value", "update_wrong", "losses_wrong"} | CALLS
+VAGUE = {"raises", "attribute_of_dict", "whole_dict", "value", "leaf_value", "update_wrong", "losses_wrong"} | CALLS
 
 
 def _verdict(answer: Answer, language: str, examine: Callable[[Answer], None]) -> Verdict:
