@@ -20,6 +20,10 @@ TEXTS = {
         "{f} is {got}, not a function. Hand over the function itself, without calling it: {check}({f}).",
         "{f} 是 {got}，不是函数。请直接传入函数本身，不要先调用它：{check}({f})。",
     ),
+    "dots": (
+        "the dots still stand there. Write your code in their place.",
+        "这里还是省略号。请把它换成你的代码。",
+    ),
     "arguments": (
         "{f} has to take the arguments {args}, but it takes {takes}.",
         "{f} 的参数应当是 {args}，但现在的参数是 {takes}。",

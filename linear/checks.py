@@ -229,6 +229,8 @@ def _fault_of(answer: Answer, examine: Callable[[Answer], None]) -> Fault | None
 
 def _examine_call(answer: Answer) -> None:
     """Can the answer be called with the arguments of the exercise?"""
+    if answer.function is ...:
+        raise Fault("dots")
     if not callable(answer.function):
         called = answer.exercise == "dmseloss" and answer.parts(answer.function) is not None
         check = f"check_{answer.exercise}"

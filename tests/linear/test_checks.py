@@ -373,6 +373,7 @@ def gradient_of(loss):
 
 
 WRONG_GRADIENTS = [
+    (..., "Write your code in their place"),
     (grad(linear.mseloss, argnums=2), "the gradient with respect to x, not theta"),
     (grad(linear.mseloss, argnums=3), "the gradient with respect to y, not theta"),
     (linear.mseloss, "the loss itself, not its gradient"),
