@@ -295,6 +295,19 @@ def test_as_many_rows_as_parameters_have_no_standard_errors():
     assert parameters.in_numbers(problem, problem.best) == ["2", "1"]
 
 
+@pytest.mark.parametrize("slope", [0.0, 2.0])
+def test_rounding_errors_of_a_perfect_fit_are_no_distance(slope):
+    x = np.arange(9.0)
+    problem = Problem.standardised(Data(x, slope * x + 7, ["x"], "y"))
+    learned = {name: value + 1e-15 for name, value in problem.best.items()}
+    figure = Figure()
+    parameters.draw_parameters(figure, problem, learned, style.Names.of(problem))
+    left, right, *_ = figure.axes
+    drawn = [line for line in right.lines if line.get_marker() in ("o", "<", ">") and len(line.get_xdata())]
+    assert [(line.get_marker(), *line.get_xdata()) for line in drawn] == [("o", 0.0, 0.0)]
+    assert left.get_xlim()[1] >= 1.0
+
+
 def test_the_parameters_and_the_equation():
     problem, training = trained("norris", 3000)
     names = style.Names.of(problem)
