@@ -303,7 +303,9 @@ def _category(cell: Any) -> str | None:
 
 
 def _is_gap(column: np.ndarray) -> np.ndarray:
-    return np.equal(column, None) if column.dtype == object else np.isnan(column)
+    if column.dtype == object:
+        return np.equal(column, None)  # type: ignore[call-overload]
+    return np.isnan(column)
 
 
 def _check_size(source: str, count: int, features: Sequence[str]) -> None:
