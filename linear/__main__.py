@@ -10,6 +10,7 @@ import math
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -17,11 +18,13 @@ from typing import Any, NoReturn, TextIO
 
 import numpy as np
 
+from .cells import DataError, cut, printable, quoted
 from .data import simulate
+from .files import LARGEST_FILE
 from .model import initialize_linear_params
 from .problem import Problem
 from .progress import train
-from .reading import LARGEST_FILE, DataError, cut, printable, quoted, read_csv
+from .reading import Data, files_of, read_csv
 from .report import print_result, print_start
 from .signals import answered_by, finish_first
 
@@ -35,6 +38,8 @@ examples:
   python -m linear --data examples/data/norris.csv
       the last column is predicted from all the others
   python -m linear --data houses.csv --target price --features area,rooms --steps 20000
+  python -m linear sales.xlsx --drop id --categorical region --dates day --missing drop
+  python -m linear 'part-*.csv.gz' --delimiter ';' --decimal , --encoding latin-1
 """
 
 
@@ -128,14 +133,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--data",
-        metavar="FILE.csv",
-        type=_path,
-        help=f"a CSV file with a header line, of at most {LARGEST_FILE // 10**6} MB; without it, simulated data",
-    )
-    parser.add_argument("--target", metavar="COLUMN", help="the column to predict (default: the last)")
-    parser.add_argument("--features", metavar="A,B", type=_names, help="the columns to use (default: all others)")
+    _add_file_options(parser)
     parser.add_argument("--steps", metavar="N", type=_steps, default=3000, help="steps of descent (default: 3000)")
     parser.add_argument(
         "--learning-rate", metavar="R", type=_rate, help="size of a step (default: 0.01, less if that is unstable)"
@@ -148,22 +146,55 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     choice.add_argument("--no-pictures", action="store_true", help="draw no pictures")
     choice.add_argument("--show", action="store_true", help="show the pictures in windows as well")
     options = parser.parse_args(argv)
-    if options.data is None and (options.target, options.features) != (None, None):
-        parser.error("--target and --features need --data")
+    options.data = [*options.files, *(options.data or [])]
+    if not options.data and options.read:
+        parser.error(f"--{next(iter(options.read)).replace('_', '-')} needs a file")
     return options
+
+
+def _add_file_options(parser: Parser) -> None:
+    """Add the files, and the options of `read_csv`: what is given of them is kept in ``options.read``."""
+    parser.set_defaults(read={})
+    group = parser.add_argument_group("the file, which is simulated data if none is named")
+    names = f"CSV, Excel (.xlsx) or Parquet files of at most {LARGEST_FILE // 10**6} MB, patterns such as 'part-*.csv', or -"
+    group.add_argument("files", metavar="FILE", type=_path, nargs="*", help=f"{names} for standard input")
+    group.add_argument("--data", metavar="FILE", type=_path, nargs="+", action="extend", help="the same as FILE alone")
+
+    def add(option: str, metavar: str, kind: Callable[[str], Any], help: str) -> None:
+        group.add_argument(option, metavar=metavar, type=kind, action=_Read, help=help)
+
+    add("--target", "A,B", _names, "the column to predict, or several (default: the last)")
+    add("--features", "A,B", _names, "the columns to use (default: all others)")
+    add("--drop", "A,B", _names, "columns to leave out")
+    add("--categorical", "A,B", _names, "features of a few kinds, which become columns of 0 and 1")
+    add("--dates", "A,B", _names, "columns of dates, which become days since the first")
+    add("--date-format", "F", str, "how dates are written, such as %%d.%%m.%%Y (default: found out)")
+    add("--missing", "drop|mean", _missing, "leave out rows with missing values, or put in the mean")
+    add("--delimiter", "C", _delimiter, "what separates the columns (default: found out)")
+    add("--decimal", "C", _decimal, "the decimal mark, . or , (default: found out)")
+    add("--encoding", "NAME", _path, "such as utf-8, latin-1 or utf-16 (default: found out)")
+    add("--sheet", "NAME", _path, "the sheet of an Excel file (default: the first)")
+
+
+class _Read(argparse.Action):
+    """Keeps what is given for `read_csv`."""
+
+    def __call__(self, parser: Any, options: argparse.Namespace, value: Any, option: str | None = None) -> None:
+        options.read = {**options.read, self.dest: value}
 
 
 def _run(options: argparse.Namespace) -> None:
     np.random.seed(options.seed)
-    if options.data is None:
+    if not options.data:
         problem = Problem.simulated(*simulate(100, TRUE_LINE["w"], TRUE_LINE["b"], NOISE), TRUE_LINE)
         source = f"100 points simulated from y = {TRUE_LINE['w']:g} x + {TRUE_LINE['b']:g} with noise of size {NOISE:g}"
     else:
-        data = read_csv(options.data, options.target, options.features)
+        data = read_csv(options.data, **options.read)
         problem = Problem.standardised(data)
-        source = f"{options.data}: {len(data.y)} rows, {cut(data.target)} from {', '.join(map(cut, data.features))}"
-    # With many features that move together, even the default may be too much.
-    rate = options.learning_rate or min(0.01, problem.stable_rate / 2)
+        source = _in_words(options.data, data)
+    # With many features that move together, even the default may be too much. The loss is a mean over the targets,
+    # so the more of them there are, the smaller is the gradient of each.
+    rate = options.learning_rate or min(0.01 * len(problem.data.targets), problem.stable_rate / 2)
     if rate >= problem.stable_rate:
         raise UsageError(
             f"the learning rate {rate:g} is too large: on these data gradient descent converges only below "
@@ -176,9 +207,11 @@ def _run(options: argparse.Namespace) -> None:
         )
     folder = Path(options.out)
     pictures = None if options.no_pictures else _load_pictures(folder, options.show)
-    start = initialize_linear_params(None if problem.x.ndim == 1 else problem.x.shape[1])
+    start = initialize_linear_params(*(None if columns.ndim == 1 else columns.shape[1] for columns in (problem.x, problem.y)))
 
     print(f"Data      {printable(source)}")
+    for title, note in zip(["Reading   ", *[" " * 10] * len(problem.data.notes)], problem.data.notes):
+        print(title + printable(note))
     print(f"Training  {options.steps:,} steps of gradient descent on the mean squared error, in {problem.units},")
     print(f"          with learning rate {rate:g} (on these data it must be below {problem.stable_rate:.4g})")
     print_start(problem, start)
@@ -186,10 +219,21 @@ def _run(options: argparse.Namespace) -> None:
     print_result(problem, training, rate)
     if pictures is not None:
         figures = pictures.draw_all(problem, training, options.show)
+        earlier = [name for name in figures if os.path.lexists(folder / name)]
         files = pictures.save(figures, folder)
         print("Pictures  " + printable(", ".join(map(str, files))), flush=True)
+        if earlier:
+            print(f"          {printable(', '.join(earlier))} of an earlier run replaced; --out DIR keeps both", flush=True)
         if options.show:
             pictures.plt.show()
+
+
+def _in_words(paths: list[str], data: Data) -> str:
+    """The files, and what is predicted from what."""
+    files = files_of(paths)
+    count = f"{len(files)} files ({', '.join(map(cut, files[:3]))}{', ...' if files[3:] else ''})"
+    source = count if files[1:] else "standard input" if files == ["-"] else files[0]
+    return f"{source}: {len(data.y)} rows, {', '.join(map(cut, data.targets))} from {', '.join(map(cut, data.features))}"
 
 
 def _load_pictures(folder: Path, show: bool) -> ModuleType:
@@ -207,8 +251,11 @@ def _load_pictures(folder: Path, show: bool) -> ModuleType:
         raise UsageError(f"--out: {present} leads nowhere: it is a broken link, or its folder is gone")
     if not present.is_dir():
         raise UsageError(f"--out: {present} is a file, not a folder")
-    if not os.access(present, os.W_OK | os.X_OK):
-        raise UsageError(f"--out: {present} cannot be written to")
+    try:
+        with finish_first():
+            _try_to_write(present, new_folder=present != folder)
+    except OSError as error:
+        raise UsageError(f"--out: {present} cannot be written to: {error.strerror}") from None
     if show:
         try:
             cause = None if pictures.has_display() else " and there is none here"
@@ -217,6 +264,16 @@ def _load_pictures(folder: Path, show: bool) -> ModuleType:
         if cause is not None:
             raise UsageError(f"--show needs a display{cause}; without --show the pictures become files")
     return pictures
+
+
+def _try_to_write(folder: Path, new_folder: bool) -> None:
+    """Write a file in a folder, or in a new folder there, and take it away. Special file systems refuse only that."""
+    if new_folder:
+        with tempfile.TemporaryDirectory(dir=folder) as below, tempfile.TemporaryFile(dir=below):
+            pass
+    else:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
 
 
 def _path(text: str) -> str:
@@ -231,6 +288,29 @@ def _names(text: str) -> list[str]:
         return [name.strip() for name in next(csv.reader([text], skipinitialspace=True, strict=True), [])]
     except csv.Error:
         raise argparse.ArgumentTypeError(f"expected names with commas between them, got {quoted(text)}") from None
+
+
+def _missing(text: str) -> str:
+    return _one_of(text, {"drop": "drop", "mean": "mean"})
+
+
+def _decimal(text: str) -> str:
+    return _one_of(text, {".": ".", ",": ",", "point": ".", "comma": ","})
+
+
+def _one_of(text: str, values: dict[str, str]) -> str:
+    if text not in values:
+        raise argparse.ArgumentTypeError(f"expected {' or '.join([*values][:2])}, got {quoted(text)}")
+    return values[text]
+
+
+def _delimiter(text: str) -> str:
+    """One character, or its name: a shell makes it hard to write some."""
+    names = {"\\t": "\t", "comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
+    mark = names.get(text, text)
+    if len(mark) != 1 or mark in '"\r\n\0' or mark.isalnum():
+        raise argparse.ArgumentTypeError(f"expected one character, or comma, semicolon, tab, bar or space, got {quoted(text)}")
+    return mark
 
 
 def _steps(text: str) -> int:
