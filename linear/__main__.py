@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import io
 import logging
 import math
@@ -20,11 +19,12 @@ import numpy as np
 
 from .cells import DataError, cut, printable, quoted
 from .data import simulate
-from .files import LARGEST_FILE
+from .file_options import a_name, add_file_options
+from .files import STANDARD_INPUT
 from .model import initialize_linear_params
 from .problem import Problem
 from .progress import train
-from .reading import Data, files_of, read_csv
+from .reading import files_of, read_csv
 from .report import print_result, print_start
 from .signals import answered_by, finish_first
 
@@ -133,54 +133,23 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    _add_file_options(parser)
+    add_file_options(parser)
     parser.add_argument("--steps", metavar="N", type=_steps, default=3000, help="steps of descent (default: 3000)")
     parser.add_argument(
         "--learning-rate", metavar="R", type=_rate, help="size of a step (default: 0.01, less if that is unstable)"
     )
     parser.add_argument("--seed", metavar="N", type=_seed, default=0, help="seed of all random numbers (default: 0)")
     parser.add_argument(
-        "--out", metavar="DIR", type=_path, default="pictures", help="folder for the pictures (default: pictures)"
+        "--out", metavar="DIR", type=a_name, default="pictures", help="folder for the pictures (default: pictures)"
     )
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--no-pictures", action="store_true", help="draw no pictures")
     choice.add_argument("--show", action="store_true", help="show the pictures in windows as well")
-    options = parser.parse_args(argv)
+    options = parser.parse_intermixed_args(argv)  # options may stand between files
     options.data = [*options.files, *(options.data or [])]
     if not options.data and options.read:
         parser.error(f"--{next(iter(options.read)).replace('_', '-')} needs a file")
     return options
-
-
-def _add_file_options(parser: Parser) -> None:
-    """Add the files, and the options of `read_csv`: what is given of them is kept in ``options.read``."""
-    parser.set_defaults(read={})
-    group = parser.add_argument_group("the file, which is simulated data if none is named")
-    names = f"CSV, Excel (.xlsx) or Parquet files of at most {LARGEST_FILE // 10**6} MB, patterns such as 'part-*.csv', or -"
-    group.add_argument("files", metavar="FILE", type=_path, nargs="*", help=f"{names} for standard input")
-    group.add_argument("--data", metavar="FILE", type=_path, nargs="+", action="extend", help="the same as FILE alone")
-
-    def add(option: str, metavar: str, kind: Callable[[str], Any], help: str) -> None:
-        group.add_argument(option, metavar=metavar, type=kind, action=_Read, help=help)
-
-    add("--target", "A,B", _names, "the column to predict, or several (default: the last)")
-    add("--features", "A,B", _names, "the columns to use (default: all others)")
-    add("--drop", "A,B", _names, "columns to leave out")
-    add("--categorical", "A,B", _names, "features of a few kinds, which become columns of 0 and 1")
-    add("--dates", "A,B", _names, "columns of dates, which become days since the first")
-    add("--date-format", "F", str, "how dates are written, such as %%d.%%m.%%Y (default: found out)")
-    add("--missing", "drop|mean", _missing, "leave out rows with missing values, or put in the mean")
-    add("--delimiter", "C", _delimiter, "what separates the columns (default: found out)")
-    add("--decimal", "C", _decimal, "the decimal mark, . or , (default: found out)")
-    add("--encoding", "NAME", _path, "such as utf-8, latin-1 or utf-16 (default: found out)")
-    add("--sheet", "NAME", _path, "the sheet of an Excel file (default: the first)")
-
-
-class _Read(argparse.Action):
-    """Keeps what is given for `read_csv`."""
-
-    def __call__(self, parser: Any, options: argparse.Namespace, value: Any, option: str | None = None) -> None:
-        options.read = {**options.read, self.dest: value}
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -189,9 +158,11 @@ def _run(options: argparse.Namespace) -> None:
         problem = Problem.simulated(*simulate(100, TRUE_LINE["w"], TRUE_LINE["b"], NOISE), TRUE_LINE)
         source = f"100 points simulated from y = {TRUE_LINE['w']:g} x + {TRUE_LINE['b']:g} with noise of size {NOISE:g}"
     else:
+        _say_what_takes_long(options.data)
         data = read_csv(options.data, **options.read)
         problem = Problem.standardised(data)
-        source = _in_words(options.data, data)
+        names = [", ".join(map(cut, columns)) for columns in (data.targets, data.features)]
+        source = f"{data.source}: {len(data.y)} rows, {' from '.join(names)}"
     # With many features that move together, even the default may be too much. The loss is a mean over the targets,
     # so the more of them there are, the smaller is the gradient of each.
     rate = options.learning_rate or min(0.01 * len(problem.data.targets), problem.stable_rate / 2)
@@ -206,8 +177,9 @@ def _run(options: argparse.Namespace) -> None:
             f"{1e-15 * problem.stable_rate:.2g}"
         )
     folder = Path(options.out)
-    pictures = None if options.no_pictures else _load_pictures(folder, options.show)
-    start = initialize_linear_params(*(None if columns.ndim == 1 else columns.shape[1] for columns in (problem.x, problem.y)))
+    one_target = problem.y.ndim == 1
+    pictures = _load_pictures(folder, options.show) if one_target and not options.no_pictures else None
+    start = initialize_linear_params(*(None if array.ndim == 1 else array.shape[1] for array in (problem.x, problem.y)))
 
     print(f"Data      {printable(source)}")
     for title, note in zip(["Reading   ", *[" " * 10] * len(problem.data.notes)], problem.data.notes):
@@ -223,17 +195,20 @@ def _run(options: argparse.Namespace) -> None:
         files = pictures.save(figures, folder)
         print("Pictures  " + printable(", ".join(map(str, files))), flush=True)
         if earlier:
-            print(f"          {printable(', '.join(earlier))} of an earlier run replaced; --out DIR keeps both", flush=True)
+            print(f"          in place of {', '.join(earlier)} of an earlier run; --out DIR keeps both", flush=True)
         if options.show:
             pictures.plt.show()
+    elif not one_target:
+        print("Pictures  none: they show one target", flush=True)
 
 
-def _in_words(paths: list[str], data: Data) -> str:
-    """The files, and what is predicted from what."""
-    files = files_of(paths)
-    count = f"{len(files)} files ({', '.join(map(cut, files[:3]))}{', ...' if files[3:] else ''})"
-    source = count if files[1:] else "standard input" if files == ["-"] else files[0]
-    return f"{source}: {len(data.y)} rows, {', '.join(map(cut, data.targets))} from {', '.join(map(cut, data.features))}"
+def _say_what_takes_long(paths: list[str]) -> None:
+    """Say on a terminal that its user is to type, or that there is much to read."""
+    if STANDARD_INPUT in paths and sys.stdin is not None and sys.stdin.isatty():
+        _say(f"reads standard input, until {'Ctrl-Z and Enter' if os.name == 'nt' else 'Ctrl-D'}")
+    size = sum(os.path.getsize(file) for file in files_of(paths) if os.path.isfile(file))
+    if size > 10_000_000 and sys.stderr.isatty():
+        _say(f"reads {size / 10**6:.0f} MB")
 
 
 def _load_pictures(folder: Path, show: bool) -> ModuleType:
@@ -274,43 +249,6 @@ def _try_to_write(folder: Path, new_folder: bool) -> None:
     else:
         with tempfile.TemporaryFile(dir=folder):
             pass
-
-
-def _path(text: str) -> str:
-    if not text:
-        raise argparse.ArgumentTypeError("expected a name, got ''")
-    return text
-
-
-def _names(text: str) -> list[str]:
-    """Split at commas, as the header of a CSV file is: a name that holds a comma is put in quotes."""
-    try:
-        return [name.strip() for name in next(csv.reader([text], skipinitialspace=True, strict=True), [])]
-    except csv.Error:
-        raise argparse.ArgumentTypeError(f"expected names with commas between them, got {quoted(text)}") from None
-
-
-def _missing(text: str) -> str:
-    return _one_of(text, {"drop": "drop", "mean": "mean"})
-
-
-def _decimal(text: str) -> str:
-    return _one_of(text, {".": ".", ",": ",", "point": ".", "comma": ","})
-
-
-def _one_of(text: str, values: dict[str, str]) -> str:
-    if text not in values:
-        raise argparse.ArgumentTypeError(f"expected {' or '.join([*values][:2])}, got {quoted(text)}")
-    return values[text]
-
-
-def _delimiter(text: str) -> str:
-    """One character, or its name: a shell makes it hard to write some."""
-    names = {"\\t": "\t", "comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
-    mark = names.get(text, text)
-    if len(mark) != 1 or mark in '"\r\n\0' or mark.isalnum():
-        raise argparse.ArgumentTypeError(f"expected one character, or comma, semicolon, tab, bar or space, got {quoted(text)}")
-    return mark
 
 
 def _steps(text: str) -> int:

@@ -67,22 +67,25 @@ def choose(
     given = [[name_of(name) for name in names] for names in (targets or [], features or [], drop, categorical, dates)]
     _check_names(table, [name for names in given for name in names])
     chosen, used, dropped, categorical, dates = given
-    free = [name for name in table.names if name and name not in set(dropped)]
+    gone = set(dropped)
+    free = [name for name in table.names if name and name not in gone]
     if targets is None:
         chosen = free[-1:]
     targets = chosen
     if features is None:
-        used = [name for name in free if name not in targets]
+        taken = set(targets)
+        used = [name for name in free if name not in taken]
         if not used and targets:
             raise DataError(f"{table.source}: no column is left to predict {quoted(targets[-1])} from")
     for names, what in ((targets, "target"), (used, "feature")):
         repeated = next((name for name, count in Counter(names).items() if count > 1), None)
         if repeated:
             raise DataError(f"the {what} {quoted(repeated)} is named twice")
-        both = next((name for name in names if name in dropped), None)
+        both = next((name for name in names if name in gone), None)
         if both:
             raise DataError(f"{quoted(both)} is a {what}, so it cannot be left out with --drop")
-    both = next((name for name in used if name in targets), None)
+    known = set(used)
+    both = next((name for name in targets if name in known), None)
     if both:
         raise DataError(f"{quoted(both)} is the target, so it cannot be a feature as well")
     if not targets:
@@ -90,12 +93,13 @@ def choose(
     if not used:
         raise DataError("at least one feature is needed")
     for name in categorical:
-        if name not in used:
-            raise DataError(f"--categorical: {quoted(name)} is not among the features")
+        if name not in known:
+            why = "is the target, which must be a number" if name in targets else "is not among the features"
+            raise DataError(f"--categorical: {quoted(name)} {why}")
         if name in dates:
             raise DataError(f"{quoted(name)} is either for --categorical or for --dates")
     for name in dates:
-        if name not in used and name not in targets:
+        if name not in known and name not in targets:
             raise DataError(f"--dates: {quoted(name)} is not among the features")
     return Choice(targets, used, categorical, dates, _left_out(table) if features is None else [])
 

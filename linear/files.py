@@ -8,6 +8,7 @@ import io
 import re
 import sys
 import warnings
+import zipfile
 import zlib
 from array import array
 from collections import Counter
@@ -27,7 +28,7 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bar
 SAMPLE = 50  # lines that are enough to see what separates the columns
 # How the content of a file begins that is neither text nor Excel nor Parquet, and what to do about it.
 FOREIGN = {
-    b"\xd0\xcf\x11\xe0": "is in the format of Excel before 2007; save it as .xlsx or as CSV",
+    b"\xd0\xcf\x11\xe0": "is from an Excel before 2007, or has a password; save it as a plain .xlsx file or as CSV",
     b"%PDF": "is a PDF document; save the table in it as CSV",
     b"BZh": "is compressed with bzip2; unpack it first",
     b"\xfd7zXZ": "is compressed with xz; unpack it first",
@@ -69,7 +70,9 @@ class Table:
     names : list of str
         The names of all columns, "" where there is none.
     found : list of str
-        What was found out about how the file is written, if it is not plain CSV in UTF-8.
+        What was found out about how the file is written, if it is not plain CSV.
+    encoding : str
+        The encoding of a text that is not in UTF-8.
     has_decimal_points : bool
         Whether the format leaves no doubt that a point in a number is a decimal point.
     """
@@ -77,6 +80,7 @@ class Table:
     source: str
     names: list[str]
     found: list[str] = field(default_factory=list)
+    encoding: str = ""
     has_decimal_points: bool = False
 
     def read(self, chosen: Iterable[str]) -> Cells:
@@ -131,8 +135,6 @@ def _content(path: str | Path, source: str) -> bytes:
         if str(path) == STANDARD_INPUT:
             if sys.stdin is None:
                 raise DataError("standard input is closed")
-            if sys.stdin.isatty():
-                print("linear: reads from standard input, until Ctrl-D (on Windows Ctrl-Z)", file=sys.stderr, flush=True)
             data = sys.stdin.buffer.read(LARGEST_FILE + 1)
         else:
             with open(path, "rb") as file:
@@ -167,7 +169,7 @@ def _check_header(table: Table) -> None:
         raise DataError(
             f"{table.source} has one column, {quoted(names[0])}: a target and at least one feature are needed{hint}"
         )
-    if all(decimal_marks(name) for name in names):
+    if not isinstance(table, _Parquet) and all(map(decimal_marks, names)):
         raise DataError(f"{table.source}: the first line must hold the names of the columns, but it holds numbers")
     name, count = Counter(filter(None, names)).most_common(1)[0] if any(names) else ("", 0)
     if count > 1:
@@ -212,19 +214,19 @@ def _text(source: str, data: bytes, how: Format) -> _Text:
         return io.TextIOWrapper(io.BytesIO(data), encoding, newline="")
 
     start = list(islice(lines(), SAMPLE))
-    named = re.fullmatch(r"sep=(.)\s*", start[0], re.DOTALL) if start else None  # Excel's own way to say it
+    named = re.fullmatch(r'sep=([^\w"\r\n])\s*', start[0]) if start else None  # Excel's own way to say it
     delimiter = how.delimiter or (named[1] if named else _delimiter(start))
     rows = _rows(source, lines(), delimiter)
     if named:
         next(rows)
     _, header = next(rows, (0, []))
     found = [SEPARATORS.get(delimiter, f"columns separated by {delimiter!r}")] if delimiter != "," else []
-    return _Text(source, list(map(name_of, header)), [*found, *in_words], delimiter == ",", rows)
+    return _Text(source, list(map(name_of, header)), found, in_words, delimiter == ",", rows)
 
 
-def _encoding(source: str, data: bytes, encoding: str | None) -> tuple[str, list[str]]:
-    """The encoding of a text, and what to call it if it is not UTF-8."""
-    in_words = []
+def _encoding(source: str, data: bytes, encoding: str | None) -> tuple[str, str]:
+    """The encoding of a text, and what to call it if it is not UTF-8 and was found out."""
+    in_words = ""
     marks = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\xef\xbb\xbf": "UTF-8-sig"}
     marked = next((name for mark, name in marks.items() if data.startswith(mark)), None)
     if encoding is None:
@@ -233,7 +235,7 @@ def _encoding(source: str, data: bytes, encoding: str | None) -> tuple[str, list
         if marked is None and not _fits(data, "UTF-8") and _fits(data, "cp1252"):
             encoding = "Latin-1" if re.search(rb"[\x80-\x9f]", data) is None else "cp1252"
         if encoding not in ("UTF-8", "UTF-8-sig"):
-            in_words = ["Windows-1252" if encoding == "cp1252" else encoding]
+            in_words = "Windows-1252" if encoding == "cp1252" else encoding
     elif encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
         encoding = "UTF-8-sig"
     foreign = next((remedy for magic, remedy in FOREIGN.items() if data.startswith(magic)), None)
@@ -283,6 +285,16 @@ def _rows(source: str, lines: Iterable[str], delimiter: str) -> Iterator[tuple[i
         raise DataError(f"{source}, line {reader.line_num}: {error}") from None
 
 
+def _sample(start: list[str], delimiter: str) -> Iterator[list[str]]:
+    """The first rows that are not blank, up to a fault. It may be that a quoted text goes on behind the sample."""
+    try:
+        for row in _reader(start, delimiter):
+            if "".join(row).strip():
+                yield row
+    except csv.Error:
+        return
+
+
 def _delimiter(start: list[str]) -> str:
     """The character that separates the columns: it divides the lines as it divides the header, and into numbers.
 
@@ -292,10 +304,7 @@ def _delimiter(start: list[str]) -> str:
     for delimiter in SEPARATORS:
         if delimiter == " " and most > (0, 0):
             break
-        try:
-            header, *rows = [row for row in _reader(start, delimiter) if "".join(row).strip()] or [[]]
-        except csv.Error:  # what is left over of a quoted text at the end of the sample, or a real fault: it is met later
-            continue
+        header, *rows = list(_sample(start, delimiter)) or [[]]
         if len(header) < 2:
             continue
         alike = sum(len(row) == len(header) for row in rows) / max(len(rows), 1)
@@ -341,8 +350,16 @@ class _Sheet(Table):
 
 
 def _sheet(source: str, data: bytes, sheet: str | None) -> _Sheet:
-    if b"xl/workbook" not in data:
-        raise DataError(f"{source} is an archive (ZIP), but not an Excel file; unpack it first")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+            is_excel = any(name.startswith("xl/workbook") for name in archive.namelist())
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{source} is a ZIP archive, and cannot be unpacked: {error}") from None
+    if not is_excel:
+        raise DataError(f"{source} is a ZIP archive, but not an .xlsx file; unpack it, or save it as .xlsx or as CSV")
+    if size > 10 * LARGEST_FILE:
+        raise DataError(f"{source} would be unpacked larger than {LARGEST_FILE // 10**5} MB, the most that is read")
     with _read_by("openpyxl", source, "an Excel file"):
         import openpyxl
 
@@ -371,8 +388,8 @@ class _Parquet(Table):
         if count * len(chosen) > LARGEST_FILE // 2:
             raise DataError(f"{self.source} holds more than {LARGEST_FILE // 2:,} values, the most that is read")
         with _read_by("pyarrow", self.source, "a Parquet file"):
-            places = [self.names.index(name) for name in chosen]
-            stored = [self.file.schema_arrow.names[place] for place in places]
+            stored_as = dict(zip(self.names, self.file.schema_arrow.names))
+            stored = [stored_as[name] for name in chosen]
             table = self.file.read(columns=stored)
             columns = {name: _values(table[column]) for name, column in zip(chosen, stored)}
         return Cells(self.source, range(1, count + 1), columns, "row")

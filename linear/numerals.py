@@ -15,16 +15,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .dates import is_date
 from .cells import Cells, DataError, option, quoted
+from .dates import is_date
 
 MISSING = {"", "na", "n/a", "#n/a", "nan", "null", "none", "<na>", "nat", "?", ".", "-", "--"}
 
-_UNIT = r"[A-Z]{0,3}[$£¥€₹₩₽₺₪₫₴₦฿¢]|[A-Z]{3}|%|‰"  # such as US$ and EUR
+_CURRENCIES = (
+    "AED ARS AUD BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP HKD HUF IDR ILS INR ISK JPY KES KRW MXN MYR NGN NOK NZD PHP PLN "
+    "RON RUB SAR SEK SGD THB TRY TWD UAH USD VND ZAR"
+)
+_UNIT = rf"(?:US|A|C|NZ|HK|S|R)?[$£¥€₹₩₽₺₪₫₴₦฿¢]|{_CURRENCIES.replace(' ', '|')}|%|‰"
 _NUMBER = re.compile(
     rf"(?P<sign>[-+−]?)\s*(?P<before>{_UNIT})?\s*(?P<sign_behind>[-+−]?)"
-    rf"(?P<digits>[\d.,'’ \u00a0\u202f]*\d[.,]?)(?P<exponent>[eE][-+]?\d+)?\s*(?P<after>{_UNIT})?",
+    rf"(?P<digits>(?:[\d.,][\d.,'’ \u00a0\u202f]*)?\d[.,]?)(?P<exponent>[eE][-+]?\d+)?\s*(?P<after>{_UNIT})?",
 )
+_LONGEST = 100  # characters: such a number has nothing behind it that a float could hold
 _OTHER = {".": ",", ",": "."}
 _IN_WORDS = {".": "points", ",": "commas", "'": "apostrophes", "’": "apostrophes"}
 
@@ -50,7 +55,7 @@ class _Number(NamedTuple):
 
 def _number(text: str, decimal: str) -> _Number | None:
     """The number that a text is with that decimal mark, if it is one."""
-    found = _NUMBER.fullmatch(text.strip())
+    found = _NUMBER.fullmatch(text.strip()) if len(text) <= _LONGEST else None
     digits = found and _DIGITS[decimal].fullmatch(found["digits"])
     if not found or not digits or found["before"] and found["after"] or found["sign"] and found["sign_behind"]:
         return None
@@ -130,8 +135,8 @@ def read_numbers(
         column = cells.columns[name]
         if isinstance(column, np.ndarray):
             values = column
-        elif (quickly := _plain_numbers(column) if decimal == "." else None) is not None:
-            values = quickly
+        elif (plain := _plain_numbers(column, decimal)) is not None:
+            values = plain
         else:
             try:
                 values, notes = _any_numbers(cells, name, decimal)
@@ -157,7 +162,7 @@ def _decimal_mark(cells: Cells, names: Sequence[str], has_decimal_points: bool) 
                     if isinstance(cell, str) and any(mark in cell for mark in marks):
                         yield name, row, cell
 
-    if has_decimal_points and next(marked(","), None) is None:
+    if has_decimal_points and not any(decimal_marks(cell) for _, _, cell in marked(",")):
         return ".", ""
     doubtful = None
     for name, row, cell in marked(".,"):
@@ -169,18 +174,22 @@ def _decimal_mark(cells: Cells, names: Sequence[str], has_decimal_points: bool) 
     if doubtful is None:
         return ".", ""
     holds, cell = doubtful
-    readings = " or ".join(f"{_number(cell, mark).value:.12g} (--decimal {mark})" for mark in _DIGITS)  # type: ignore[union-attr]
-    raise DataError(f"{holds}, and nothing in the file says which number it is: say {readings}")
+    readings = [f"{number.value:.12g} (--decimal {mark})" for mark in _DIGITS if (number := _number(cell, mark))]
+    raise DataError(f"{holds}, which is {' or '.join(readings)}; nothing in the file says which, so give the option")
 
 
-def _plain_numbers(column: Sequence[Any]) -> np.ndarray | None:
-    """A column of texts that are all numbers as Python writes them; None if it is another one."""
+def _plain_numbers(column: Sequence[Any], decimal: str) -> np.ndarray | None:
+    """A column of texts that are all numbers without separators of thousands or units; None if it is another one."""
+    if not all(type(cell) is str and "_" not in cell for cell in column):
+        return None
+    if decimal == ",":
+        if any("." in cell for cell in column):
+            return None
+        column = [cell.replace(",", ".") for cell in column]
     try:
-        if all(type(cell) is str and "_" not in cell for cell in column):
-            return np.array(list(map(float, column)))
+        return np.array(list(map(float, column)))
     except ValueError:
-        pass
-    return None
+        return None
 
 
 class _NotANumber(Exception):
@@ -215,7 +224,8 @@ def _any_numbers(cells: Cells, name: str, decimal: str) -> tuple[np.ndarray, lis
     units = [unit for unit in row_of if unit]
     if len(units) > 1 or {"%", "‰"} & set(units) and "" in row_of:
         first, second = sorted(row_of.values())[:2]
-        raise DataError(f"{cells.holds(name, first)}, but {cells.line} {cells.lines[second]} has another unit; write them all alike")
+        other = f"{cells.shown(name, second)} in {cells.line} {cells.lines[second]}"
+        raise DataError(f"{cells.holds(name, first)}, but {other}, in another unit; write them all alike")
     notes = sorted({f"{_IN_WORDS.get(mark, 'spaces')} between thousands" for mark in thousands - {""}})
     return np.array(values), notes + [f"{quoted(name)} in {unit}" for unit in units]
 
@@ -243,4 +253,7 @@ def _about(cells: Cells, name: str, row: int, decimal: str, witness: str, is_tar
     holds = f"{cells.place(row)}: column {quoted(name)} is not numeric, it holds {cells.shown(name, row)}"
     if is_target:
         return f"{holds}; it is the target, so choose another one with --target"
-    return f"{holds}; leave it out with --drop {given}, or turn its values into columns of 0 and 1 with --categorical {given}"
+    return (
+        f"{holds}; leave it out with --drop {given}, "
+        f"or turn its values into columns of 0 and 1 with --categorical {given}"
+    )

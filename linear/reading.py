@@ -34,6 +34,8 @@ class Data:
     y : array of shape (n,), or (n, m) for several targets
     features : list of str
     target : str, or list of str for several
+    source : str
+        The file or the files, as messages name them.
     notes : list of str
         What was found out about the file, and what was done to its columns, one sentence each.
     """
@@ -42,6 +44,7 @@ class Data:
     y: np.ndarray
     features: list[str]
     target: str | list[str]
+    source: str = ""
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -119,15 +122,17 @@ def read_csv(
     rows = _Rows(tables, choice)
     rows.read_columns(decimal, date_format)
     rows.handle_missing(missing)
+    _check_size(rows.source, len(rows.columns[choice.targets[0]]), rows.features)
     rows.expand_categories()
     x = np.column_stack([rows.columns[name] for name in rows.features])
     y = np.column_stack([rows.columns[name] for name in choice.targets])
-    _check_size(rows.source, y, rows.features)
+    _check_size(rows.source, len(y), rows.features)
     _check_range(rows.source, [*rows.features, *choice.targets], np.hstack([x, y]))
     _check_features(rows.source, x, rows.features)
     if len(choice.targets) == 1:
-        return Data(x[:, 0] if x.shape[1] == 1 else x, y[:, 0], rows.features, choice.targets[0], rows.notes)
-    return Data(x, y, rows.features, choice.targets, rows.notes)
+        only = x[:, 0] if x.shape[1] == 1 else x
+        return Data(only, y[:, 0], rows.features, choice.targets[0], rows.source, rows.notes)
+    return Data(x, y, rows.features, choice.targets, rows.source, rows.notes)
 
 
 def files_of(paths: str | Path | Sequence[str | Path]) -> list[str]:
@@ -176,7 +181,9 @@ class _Rows:
         self.tables, self.choice = tables, choice
         self.parts = [table.read(choice.columns) for table in tables]
         self.ends = np.cumsum([len(part.lines) for part in self.parts])
-        self.source = tables[0].source if len(tables) == 1 else f"{len(tables)} files"
+        names = [table.source for table in tables]
+        listed_names = ", ".join(names[:3]) + (", ..." if names[3:] else "")
+        self.source = names[0] if len(names) == 1 else f"{len(names)} files ({listed_names})"
         self.columns: dict[str, np.ndarray] = {}
         self.features = list(choice.features)
         self.notes: list[str] = []
@@ -190,7 +197,7 @@ class _Rows:
                 part, self.choice.numeric, decimal, table.has_decimal_points, self.choice.targets
             )
             pieces.append(numbers)
-            for note in [*table.found, *notes]:
+            for note in filter(None, [*table.found, *notes, table.encoding]):
                 found.setdefault(note, []).append(table.source)
         everywhere = [note for note, sources in found.items() if len(sources) == len(self.tables)]
         self.notes += [", ".join(everywhere)] if everywhere else []
@@ -219,8 +226,12 @@ class _Rows:
         gaps = {name: gap for name, gap in gaps.items() if gap.any()}
         if not gaps:
             return
+        empty = next((name for name, gap in gaps.items() if gap.all()), None)
+        if empty is not None:
+            leave = f"leave it out with --drop {option(empty)}"
+            raise DataError(f"{self.source}: the column {quoted(empty)} has no values; {leave}")
         if missing is None:
-            count = np.any([*gaps.values()], axis=0).sum()
+            count = int(np.any([*gaps.values()], axis=0).sum())
             row = min(int(gap.argmax()) for gap in gaps.values())
             name = next(name for name in self.choice.columns if name in gaps and gaps[name][row])
             rows_have = "1 row has" if count == 1 else f"{count} rows have"
@@ -245,10 +256,11 @@ class _Rows:
         for name in gaps:
             column = self.columns[name]
             gap = _is_gap(column)
-            if gap.all():
-                raise DataError(f"{self.source}: the column {quoted(name)} has no values")
             if gap.any():
-                mean = column[~gap].mean()
+                if gap.all():
+                    raise DataError(f"{self.source}: the column {quoted(name)} has no values in rows that have a target")
+                with np.errstate(over="ignore"):  # numbers as large as that are refused later
+                    mean = column[~gap].mean()
                 self.columns[name] = np.where(gap, mean, column)
                 self.notes.append(f"put the mean {mean:.6g} into {counted(int(gap.sum()), 'row')} of {quoted(name)}")
 
@@ -256,7 +268,7 @@ class _Rows:
         """Turn each feature of categories into columns of 0 and 1."""
         for name in self.choice.categorical:
             column = self.columns.pop(name)
-            base, *others = sorted(set(column)) or [""]
+            base, *others = sorted(set(column))
             if len(others) >= MOST_CATEGORIES:
                 raise DataError(
                     f"{self.source}: the column {quoted(name)} has {len(others) + 1} different values, and at most "
@@ -275,25 +287,26 @@ class _Rows:
             place = self.features.index(name)
             self.features[place : place + 1] = indicators
             self.notes.append(
-                f"{quoted(name)} becomes {counted(len(others), 'column')} of 0 and 1, held against {quoted(base)}"
+                f"{quoted(name)} becomes {counted(len(others), 'column')} of 0 and 1, compared with {quoted(base)}"
             )
 
 
 def _category(cell: Any) -> str | None:
+    """The name of a category. A whole number is the same in a column that has other numbers, and in one that has not."""
     if cell is None:
         return None
-    return f"{cell:g}" if isinstance(cell, float) else str(cell)
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
 def _is_gap(column: np.ndarray) -> np.ndarray:
     return np.equal(column, None) if column.dtype == object else np.isnan(column)
 
 
-def _check_size(source: str, y: np.ndarray, features: Sequence[str]) -> None:
-    if len(y) < len(features) + 1:
+def _check_size(source: str, count: int, features: Sequence[str]) -> None:
+    if count < len(features) + 1:
         raise DataError(
             f"{source}: at least {len(features) + 1} rows are needed for {len(features) + 1} parameters "
-            f"(the intercept and one slope for each feature), but there are {len(y)}"
+            f"(the intercept and one slope for each feature), but there are {count}"
         )
 
 

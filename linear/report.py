@@ -64,7 +64,7 @@ def print_result(problem: Problem, training: Training, learning_rate: float) -> 
         print(f"the condition number of the Hessian is {eigenvalues[0] / eigenvalues[-1]:.3g}.")
     n_steps = len(training.losses)
     each = f", {1e6 * training.seconds / n_steps:.0f} us a step" if n_steps else ""
-    print(f"\nLoss      {problem.loss(theta) * problem.loss_unit:.10g} at the end (mean squared error{problem.loss_note})")
+    print(f"\nLoss      {problem.loss(theta) * problem.loss_unit:.10g} at the end (mean squared error){problem.loss_note}")
     print(f"Time      {training.seconds:.2f} s{each}")
 
 
