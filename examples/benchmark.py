@@ -3,6 +3,8 @@
 Run it by hand, on a machine that does nothing else. Each measurement is made in a process of its own, and the engines
 take turns, so that none of them gains or loses by what another leaves behind, or by a slow minute. To add a workload,
 write its loss, its gradient by hand and its data, and enter them in MODELS.
+
+What it prints is what examples/README.md shows. With --readme, it writes it there.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import timeit
@@ -20,6 +23,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from statistics import median
 from typing import Any, NoReturn
 
@@ -470,6 +474,29 @@ def import_times() -> tuple[float, float]:
     return median(times["numpy"]), median(times["minigrad"])
 
 
+# ---- Details: numbers that explain the others -----------------------------------------------------------------------
+
+
+def without_collector(n: int) -> float:
+    """The microseconds of an operation in a row of n, with Python's garbage collector off."""
+    step, _ = chain("minigrad", n)
+    step()
+    return 1e6 * min(timeit.repeat(step, "import gc; gc.disable()", number=1, repeat=5 if n < 10**6 else 2)) / n
+
+
+def copies(times: int = 200) -> dict[str, float]:
+    """The microseconds of what keeps values as they were, and of what would be in its place."""
+    weights = network_data(np.random.default_rng(0))[0]["W1"]
+    x = logistic_data(np.random.default_rng(0))[1]
+    same = x.copy()
+    statements = {
+        "a copy of the weights of the network": weights.copy,
+        "a copy of the data of logistic regression": x.copy,
+        "a comparison of these data with an older copy": lambda: np.array_equal(x, same),
+    }
+    return {title: 1e6 * min(timeit.repeat(do, number=times, repeat=20)) / times for title, do in statements.items()}
+
+
 # ---- All workloads --------------------------------------------------------------------------------------------------
 # Each function takes a size. It returns a step, and the list to which every step appends a number, so that it can be
 # seen that all engines compute the same.
@@ -491,7 +518,7 @@ WORKLOADS |= {
     for name, (_, fun, _, _) in GROWTH.items()
 }
 POINTS = [100, 10_000, 100_000]
-PARTS = ["steps", "growth", "memory"]
+PARTS = ["steps", "growth", "memory", "details"]
 
 # ---- Measuring ------------------------------------------------------------------------------------------------------
 
@@ -502,6 +529,8 @@ def work(workload: str, engine: str, size: int) -> Any:
         return [peak(name) for name in MEMORY]
     if workload == "resident":
         return resident()
+    if workload == "details":
+        return [[without_collector(n) for n in GROWTH["chain"][2]], copies()]
     step, numbers = WORKLOADS[workload][engine](size)
     timer = timeit.Timer(step, "import gc; gc.enable()")  # which timeit would turn off
     step()
@@ -549,35 +578,71 @@ def measure(cases: list[tuple[str, str, int]], rounds: int) -> Times:
 # ---- Reporting ------------------------------------------------------------------------------------------------------
 
 
-def print_conditions(engines: list[str], rounds: int) -> None:
-    """Print what the numbers depend on."""
-    packages = dict.fromkeys(ENGINES[engine][1] for engine in engines if engine != "minigrad")
+def conditions(engines: list[str], rounds: int) -> str:
+    """Return what the numbers depend on."""
+    packages = dict.fromkeys(ENGINES[engine][1] for engine in engines)
+    packages.pop("minigrad", None)  # another package may be installed than the one that is measured
     versions = [f"Python {platform.python_version()}", f"minigrad {import_module('minigrad').__version__}"]
-    print(", ".join(versions + [f"{package} {version(package)}" for package in packages]))
+    versions += [f"{package} {version(package)}" for package in packages]
     limits = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.endswith("_NUM_THREADS")]
     threads = " ".join(limits) or "no limit set"
-    print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, threads: {threads}")
-    print(f"float64; medians of {rounds} rounds, each the best 50 ms of 4 s in a process of its own")
+    return (
+        f"{', '.join(versions)}.\n"
+        f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} CPUs, threads: {threads}.\n"
+        f"float64; medians of {rounds} rounds (growth: {growth_rounds(rounds)}), each the best 50 ms of 4 s in a process of its own."
+    )
 
 
-def print_steps(engines: list[str], rows: dict[str, tuple[str, int]], times: Times) -> None:
-    """Print a row for each workload, and for each engine the time and its ratio to the hand-written step."""
-    print("\nA training step: microseconds, and the ratio to NumPy by hand\n")
-    print(" " * 24 + "".join(f"{ENGINES[engine][0]:>24}" for engine in engines))
+def growth_rounds(rounds: int) -> int:
+    """How often growth is measured. It takes long, and is drawn on logarithmic scales."""
+    return max(1, rounds // 2)
+
+
+def _processor() -> str:
+    """The model of the processor, where Linux tells it."""
+    file = Path("/proc/cpuinfo")
+    found = re.search(r"^model name\s*: (.*)$", file.read_text() if file.exists() else "", re.MULTILINE)
+    return found[1] if found else platform.processor() or "unknown processor"
+
+
+def steps_table(engines: list[str], rows: dict[str, tuple[str, int]], times: Times) -> str:
+    """Return a row for each workload, and for each engine the microseconds, and in brackets the ratio to NumPy by hand."""
+
+    def bold(text: str, engine: str) -> str:
+        return f"**{text}**" if engine == "minigrad" else text
+
+    titles = [bold(ENGINES[engine][0], engine) for engine in engines]
+    table = [["workload", *titles], ["---"] * (1 + len(engines))]
     for title, (workload, size) in rows.items():
         by_hand = times[workload, "numpy", size]
-        cells = [f"{times[workload, engine, size]:16,.1f}{times[workload, engine, size] / by_hand:8.2f}" for engine in engines]
-        print(f"{title:24}" + "".join(cells))
+        cells = [f"{by_hand:,.1f}"]
+        for engine in engines[1:]:
+            us = times[workload, engine, size]
+            cells.append(bold(f"{us:,.1f} ({us / by_hand:.2f})", engine))
+        table.append([title, *cells])
+    return "\n".join("| " + " | ".join(row) + " |" for row in table)
 
 
-def print_growth(times: Times) -> None:
-    """Print for each kind of growth a row for each engine: microseconds for one operation, element or parameter."""
-    print("\nGrowth: microseconds for each operation, element, use or parameter\n")
+def summary(rows: dict[str, tuple[str, int]], times: Times) -> str:
+    """Return in a sentence how much longer minigrad takes than the derivatives by hand. README.md has it too."""
+    ratios = {title: times[name, "minigrad", size] / times[name, "numpy", size] for title, (name, size) in rows.items()}
+    scalars = ratios.pop(MODELS["scalar"][0])
+    return (
+        f"A training step takes {min(ratios.values()):.1f} to {max(ratios.values()):.1f} times as long as with the gradient "
+        f"written by hand. For a chain of operations on single numbers, it takes {scalars:.0f} times as long."
+    )
+
+
+def growth_text(times: Times) -> str:
+    """Return for each kind of growth a row for each engine: microseconds for one operation, element, use or parameter."""
+    lines = ["Growth: microseconds for each operation, element, use or parameter", ""]
     for name, (title, _, sizes, _) in GROWTH.items():
-        print(f"{title:24}" + "".join(f"{size:>14,}" for size in sizes))
+        lines.append(f"{title:24}" + "".join(f"{size:>14,}" for size in sizes))
         for engine in dict.fromkeys(engine for workload, engine, _ in times if workload == name):
             cells = [times.get((name, engine, size)) for size in sizes]
-            print(f"  {ENGINES[engine][0]:22}" + "".join(f"{'' if us is None else f'{us / n:.3g}':>14}" for us, n in zip(cells, sizes)))
+            shown = ["" if us is None else f"{us / n:.3g}" for us, n in zip(cells, sizes)]
+            lines.append((f"  {ENGINES[engine][0]:22}" + "".join(f"{cell:>14}" for cell in shown)).rstrip())
+    return "\n".join(lines)
 
 
 def draw_growth(times: Times, file: str) -> None:
@@ -600,15 +665,42 @@ def draw_growth(times: Times, file: str) -> None:
     figure.savefig(file, dpi=110)
 
 
-def print_memory() -> None:
-    """Print peak memory, resident size, and what an import costs."""
-    print("\nMemory: the most that the gradient had in use, in arrays of 8 MB\n")
-    for name, arrays in zip(MEMORY, in_process("memory", "memory", "minigrad", 0)):
-        print(f"{name:24}{arrays:8.1f}")
-    start, early, late = in_process("resident size", "resident", "minigrad", 0)
-    print(f"\nResident size: {start:.0f} MB before, {early:.0f} MB after 100 steps with 100,000 points, {late:.0f} MB after 3,000")
-    of_numpy, of_minigrad = import_times()
-    print(f"import numpy: {of_numpy:.0f} ms; import minigrad: {of_minigrad:.0f} ms, {of_minigrad / of_numpy:.2f} times that")
+def memory_text(arrays: list[float], sizes: tuple[float, float, float], imports: tuple[float, float]) -> str:
+    """Return the peak memory, the resident size, and what an import costs."""
+    lines = ["Memory: the most that the gradient had in use, in arrays of 8 MB", ""]
+    lines += [f"{name:24}{most:8.1f}" for name, most in zip(MEMORY, arrays)]
+    start, early, late = sizes
+    of_numpy, of_minigrad = imports
+    return "\n".join(lines) + (
+        f"\n\nResident size: {start:.0f} MB before, {early:.0f} MB after 100 steps with 100,000 points, {late:.0f} MB after 3,000"
+        f"\nimport numpy: {of_numpy:.0f} ms; import minigrad: {of_minigrad:.0f} ms, {of_minigrad / of_numpy:.2f} times that"
+    )
+
+
+def details_text(of_chain: list[float], of_copies: dict[str, float]) -> str:
+    """Return the numbers that explain the others."""
+    lines = ["Details: microseconds", "", f"{'operations in a row':48}" + "".join(f"{n:>12,}" for n in GROWTH["chain"][2])]
+    lines.append(f"{'  each, without the garbage collector':48}" + "".join(f"{us:>12.3g}" for us in of_chain))
+    return "\n".join(lines + [f"{title:48}{us:>12.1f}" for title, us in of_copies.items()])
+
+
+# ---- The README ------------------------------------------------------------------------------------------------------
+# A block of examples/README.md stands between two comments. In it is exactly what was printed.
+
+README = Path(__file__).parent / "README.md"
+BLOCK = "<!-- benchmark: {} -->\n(.*?)\n<!-- end -->"
+OF_README = [engine for engine in ENGINES if engine != "jax"]  # without compilation it takes milliseconds
+
+
+def write_blocks(blocks: dict[str, str]) -> None:
+    """Replace blocks of the README, by their names."""
+    readme = README.read_text(encoding="utf-8")
+    for name, text in blocks.items():
+        block = f"<!-- benchmark: {name} -->\n{text}\n<!-- end -->"
+        readme, count = re.subn(BLOCK.format(name), lambda _: block, readme, flags=re.DOTALL)
+        if count != 1:
+            sys.exit(f"{README} has {count} blocks with the name {name}, and not one")
+    README.write_text(readme, encoding="utf-8")
 
 
 # ---- The command line -----------------------------------------------------------------------------------------------
@@ -639,38 +731,73 @@ def main() -> None:
     parts = f"what to measure (default: {' '.join(PARTS)})"
     parser.add_argument("--parts", choices=PARTS, metavar="PART", nargs="+", default=PARTS, help=parts)
     parser.add_argument("--picture", metavar="FILE", help="draw the growth to a PNG file")
+    written = "measure what examples/README.md shows, and write it there, with the picture"
+    parser.add_argument("--readme", action="store_true", help=written)
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         workload, engine, size = options.worker
         print(json.dumps(work(workload, engine, int(size))))
         return
+    if options.readme:
+        chosen = (options.engines, options.sizes, options.parts, options.picture)
+        if chosen != (ENGINES, POINTS, PARTS, None):
+            parser.error("--readme says what to measure: leave out --engines, --sizes, --parts and --picture")
+        options.engines, options.picture = OF_README, str(README.with_name("growth.png"))
 
     wanted = [engine for engine in ENGINES if engine in ("numpy", *options.engines)]
     engines = [engine for engine in wanted if importlib.util.find_spec(ENGINES[engine][1])]
-    for engine in set(wanted) - set(engines):
-        print(f"{ENGINES[engine][0]} is left out: {ENGINES[engine][1]} is not installed", file=sys.stderr)
-    print_conditions(engines, options.rounds)
+    absent = [f"{ENGINES[engine][0]} is left out: {ENGINES[engine][1]} is not installed" for engine in wanted if engine not in engines]
+    if absent and options.readme:
+        parser.error('--readme needs all engines: pip install ".[benchmark]"')
+    print(*absent, sep="\n", end="\n" if absent else "", file=sys.stderr)
+
+    blocks = {}
+
+    def report(name: str, text: str) -> None:
+        print(f"{text}\n", flush=True)
+        blocks[name] = text if name in ("conditions", "steps", "summary") else f"```text\n{text}\n```"
+
+    report("conditions", conditions(engines, options.rounds))
     if "steps" in options.parts:
-        rows = {f"linear, {size:,} points": ("linear", size) for size in options.sizes}
-        rows |= {title: (name, 0) for name, (title, *_) in MODELS.items()}
+        rows = steps_rows(options.sizes)
         cases = [(workload, engine, size) for workload, size in rows.values() for engine in engines]
-        print_steps(engines, rows, measure(cases, options.rounds))
+        times = measure(cases, options.rounds)
+        print("A training step: microseconds, and in brackets the ratio to NumPy by hand\n")
+        report("steps", steps_table(engines, rows, times))
+        if "minigrad" in engines:
+            report("summary", summary(rows, times))
     if "growth" in options.parts:
-        cases = [
-            (name, engine, size)
-            for name, (_, _, sizes, limits) in GROWTH.items()
-            for engine in ("minigrad", "autograd", "torch")
-            for size in sizes
-            if engine in engines and size <= limits.get(engine, size if engine == "minigrad" else 0)
-        ]
-        times = measure(cases, max(1, options.rounds // 2))
-        print_growth(times)
+        times = measure(growth_cases(engines), growth_rounds(options.rounds))
+        report("growth", growth_text(times))
         if options.picture:
             draw_growth(times, options.picture)
-            print(f"\n{options.picture}")
+            print(f"{options.picture}\n")
     if "memory" in options.parts:
-        print_memory()
+        memory, sizes = (in_process(what, what, "minigrad", 0) for what in ("memory", "resident"))
+        report("memory", memory_text(memory, sizes, import_times()))
+    if "details" in options.parts:
+        report("details", details_text(*in_process("details", "details", "minigrad", 0)))
+    if options.readme:  # all at once, so that all are of one run
+        write_blocks(blocks)
+        print(README)
+
+
+def steps_rows(sizes: list[int]) -> dict[str, tuple[str, int]]:
+    """Return the workload and the size for the title of each row of the table."""
+    rows = {f"linear, {size:,} points": ("linear", size) for size in sizes}
+    return rows | {title: (name, 0) for name, (title, *_) in MODELS.items()}
+
+
+def growth_cases(engines: list[str]) -> list[tuple[str, str, int]]:
+    """Return the workloads, engines and sizes of the growth. Some engines are too slow for the largest sizes."""
+    return [
+        (name, engine, size)
+        for name, (_, _, sizes, limits) in GROWTH.items()
+        for engine in ("minigrad", "autograd", "torch")
+        for size in sizes
+        if engine in engines and size <= limits.get(engine, size if engine == "minigrad" else 0)
+    ]
 
 
 if __name__ == "__main__":

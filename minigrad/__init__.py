@@ -14,6 +14,7 @@ from .tensor import Tensor
 from .transforms import hessian, hvp, jacfwd, jacobian, jacrev, jvp, linearize, vjp
 
 if TYPE_CHECKING:
+    from . import parts
     from .inside.checks import check_grads
     from .inside.crosscheck import crosscheck
     from .inside.drawing import graph
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Tensor", "check_grads", "checkpoint", "crosscheck", "custom_vjp", "defvjp", "explain", "find_nan", "float0", "grad",
-    "graph", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "linearize", "primitive", "profile", "stop_gradient",
+    "graph", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "linearize", "parts", "primitive", "profile", "stop_gradient",
     "tree", "value_and_grad", "vjp",
 ]
 __version__ = "0.1.0"
@@ -43,6 +44,8 @@ globals().pop("graph", None)  # the module minigrad.graph gives way to the funct
 
 
 def __getattr__(name: str) -> Any:
+    if name == "parts":
+        return import_module(f"{__name__}.parts")
     if name in INSIDE:
         tool = globals()[name] = getattr(import_module(f"{__name__}.inside.{INSIDE[name]}"), name)
         return tool

@@ -45,6 +45,7 @@ LAYERS = [
     "numpy",
     "scipy",
     "coverage",
+    "parts",
     "inside",
     "crosscheck",
 ]
