@@ -25,8 +25,10 @@ from .model import initialize_linear_params
 from .problem import Problem
 from .progress import train
 from .reading import files_of, read_csv
-from .report import print_result, print_start
+from .report import print_divergence, print_fit, print_result, print_start
+from .saved import Model, check_new, write_predictions
 from .signals import answered_by, finish_first
+from .ways import NAMES, UsageError, choose_way
 
 TRUE_LINE = {"w": 2.0, "b": 1.0}
 NOISE = 0.5
@@ -41,10 +43,6 @@ examples:
   python -m linear sales.xlsx --drop id --categorical region --dates day --missing drop
   python -m linear 'part-*.csv.gz' --delimiter ';' --decimal , --encoding latin-1
 """
-
-
-class UsageError(Exception):
-    """The command cannot be carried out as it was given."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -134,25 +132,73 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         allow_abbrev=False,
     )
     add_file_options(parser)
-    parser.add_argument("--steps", metavar="N", type=_steps, default=3000, help="steps of descent (default: 3000)")
     parser.add_argument(
-        "--learning-rate", metavar="R", type=_rate, help="size of a step (default: 0.01, less if that is unstable)"
+        "--method", choices=NAMES, default="descent", help="the way to the minimum (default: descent); lbfgs needs SciPy"
+    )
+    parser.add_argument("--steps", metavar="N", type=_steps, help="steps of the method (default: 3000, for newton 2)")
+    parser.add_argument(
+        "--learning-rate",
+        metavar="R",
+        type=_rate,
+        help="size of a step (default: for descent 0.01, less if that is unstable; for momentum the fastest; for adam 0.1)",
+    )
+    parser.add_argument(
+        "--diverge", action="store_true", help="allow a learning rate that is too large, and draw what happens"
     )
     parser.add_argument("--seed", metavar="N", type=_seed, default=0, help="seed of all random numbers (default: 0)")
     parser.add_argument(
         "--out", metavar="DIR", type=a_name, default="pictures", help="folder for the pictures (default: pictures)"
     )
+    parser.add_argument("--save", metavar="MODEL.json", type=a_name, help="write the fitted line to a new file")
+    parser.add_argument(
+        "--predict",
+        metavar="FILE",
+        type=a_name,
+        nargs="+",
+        help="fit nothing; predict for the rows of files, and write the predictions as CSV to standard output",
+    )
+    parser.add_argument("--model", metavar="MODEL.json", type=a_name, help="the line that predicts, from --save")
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--no-pictures", action="store_true", help="draw no pictures")
     choice.add_argument("--show", action="store_true", help="show the pictures in windows as well")
     options = parser.parse_intermixed_args(argv)  # options may stand between files
     options.data = [*options.files, *(options.data or [])]
+    if (options.predict is None) != (options.model is None):
+        parser.error("--predict NEW.csv and --model MODEL.json need each other")
+    if options.predict is not None:
+        _check_prediction(parser, options)
+        return options
+    if options.diverge:
+        if options.method not in ("descent", "momentum"):
+            parser.error(f"--diverge: {NAMES[options.method]} has no largest stable learning rate")
+        if options.save:
+            parser.error("--save: with --diverge, there is no line to save")
     if not options.data and options.read:
         parser.error(f"--{next(iter(options.read)).replace('_', '-')} needs a file")
     return options
 
 
+def _check_prediction(parser: Parser, options: argparse.Namespace) -> None:
+    """Refuse options that say what is fitted, and how: with --predict, nothing is."""
+    allowed = ("predict", "model", "read", "files", "data", "seed", "out", "no_pictures", "show")
+    given = [name for name, value in vars(options).items() if name not in allowed and value != parser.get_default(name)]
+    given += ["data"] if options.data else []
+    given += [name for name in options.read if name in ("target", "features", "drop", "categorical", "dates")]
+    if given:
+        parser.error(f"--{given[0].replace('_', '-')}: with --predict nothing is fitted, and --model says which columns are used")
+
+
+def _predict(options: argparse.Namespace) -> None:
+    model = Model.load(options.model)
+    predictions, notes = model.predict(options.predict, **options.read)
+    for note in notes:
+        _say(note)  # standard output is for the predictions
+    write_predictions(sys.stdout, model.targets, predictions)
+
+
 def _run(options: argparse.Namespace) -> None:
+    if options.predict is not None:
+        return _predict(options)
     np.random.seed(options.seed)
     if not options.data:
         problem = Problem.simulated(*simulate(100, TRUE_LINE["w"], TRUE_LINE["b"], NOISE), TRUE_LINE)
@@ -163,19 +209,9 @@ def _run(options: argparse.Namespace) -> None:
         problem = Problem.standardised(data)
         names = [", ".join(map(cut, columns)) for columns in (data.targets, data.features)]
         source = f"{data.source}: {len(data.y)} rows, {' from '.join(names)}"
-    # With many features that move together, even the default may be too much. The loss is a mean over the targets,
-    # so the more of them there are, the smaller is the gradient of each.
-    rate = options.learning_rate or min(0.01 * len(problem.data.targets), problem.stable_rate / 2)
-    if rate >= problem.stable_rate:
-        raise UsageError(
-            f"the learning rate {rate:g} is too large: on these data gradient descent converges only below "
-            f"{problem.stable_rate:.6g}, 2 / (largest eigenvalue of the Hessian)"
-        )
-    if rate < 1e-15 * problem.stable_rate:
-        raise UsageError(
-            f"the learning rate {rate:g} is too small: on these data gradient descent stands still below "
-            f"{1e-15 * problem.stable_rate:.2g}"
-        )
+    way = choose_way(problem, options.method, options.steps, options.learning_rate, options.diverge)
+    if options.save:
+        check_new(options.save)
     folder = Path(options.out)
     one_target = problem.y.ndim == 1
     pictures = _load_pictures(folder, options.show) if one_target and not options.no_pictures else None
@@ -184,22 +220,35 @@ def _run(options: argparse.Namespace) -> None:
     print(f"Data      {printable(source)}")
     for title, note in zip(["Reading   ", *[" " * 10] * len(problem.data.notes)], problem.data.notes):
         print(title + printable(note))
-    print(f"Training  {options.steps:,} steps of gradient descent on the mean squared error, in {problem.units},")
-    print(f"          with learning rate {rate:g} (on these data it must be below {problem.stable_rate:.4g})")
+    for title, line in zip(("Training  ", " " * 10), way.lines(problem)):
+        print(title + line)
     print_start(problem, start)
-    training = train(problem, start, options.steps, rate)
-    print_result(problem, training, rate)
+    training = train(problem, start, way)
+    if options.diverge and problem.loss(training.theta) > problem.loss(start):
+        print_divergence(problem, training, way)
+        if pictures is not None:
+            _save_pictures(pictures, pictures.draw_diverging(problem, training, way, options.show), folder, options.show)
+        return
+    has_converged = print_result(problem, training, way)
+    name, line = ("learned", training.theta) if has_converged else ("least-squares", problem.best)
+    print_fit(problem, line, name)
+    if options.save:
+        Model.of(problem, line, NAMES[way.method] if has_converged else "least squares").save(options.save)
+        print(f"Saved     the {name} line in {printable(options.save)}; --predict FILE --model {printable(options.save)} uses it")
     if pictures is not None:
-        figures = pictures.draw_all(problem, training, options.show)
-        earlier = [name for name in figures if os.path.lexists(folder / name)]
-        files = pictures.save(figures, folder)
-        print("Pictures  " + printable(", ".join(map(str, files))), flush=True)
-        if earlier:
-            print(f"          in place of {', '.join(earlier)} of an earlier run; --out DIR keeps both", flush=True)
-        if options.show:
-            pictures.plt.show()
+        _save_pictures(pictures, pictures.draw_all(problem, training, options.show), folder, options.show)
     elif not one_target:
         print("Pictures  none: they show one target", flush=True)
+
+
+def _save_pictures(pictures: ModuleType, figures: dict[str, Any], folder: Path, show: bool) -> None:
+    earlier = [name for name in figures if os.path.lexists(folder / name)]
+    files = pictures.save(figures, folder)
+    print("Pictures  " + printable(", ".join(map(str, files))), flush=True)
+    if earlier:
+        print(f"          in place of {', '.join(earlier)} of an earlier run; --out DIR keeps both", flush=True)
+    if show:
+        pictures.plt.show()
 
 
 def _say_what_takes_long(paths: list[str]) -> None:

@@ -53,9 +53,7 @@ class Transformed(functools.partial):
             place = getattr(place, name, None)
         if place is self:  # the transform was a decorator, so this is what the module calls by the name of the function
             return self.__qualname__  # type: ignore[attr-defined]
-        if not self.origin:
-            raise TypeError(f"{self!r} cannot be pickled")
-        return _make_again, self.origin
+        return (_make_again, self.origin) if self.origin else super().__reduce__()
 
 
 def _make_again(transform: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
