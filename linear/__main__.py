@@ -213,8 +213,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.save:
         check_new(options.save)
     folder = Path(options.out)
-    one_target = problem.y.ndim == 1
-    pictures = _load_pictures(folder, options.show) if one_target and not options.no_pictures else None
+    pictures = None if options.no_pictures else _load_pictures(folder, options.show)
     start = initialize_linear_params(*(None if array.ndim == 1 else array.shape[1] for array in (problem.x, problem.y)))
 
     print(f"Data      {printable(source)}")
@@ -236,14 +235,15 @@ def _run(options: argparse.Namespace) -> None:
         Model.of(problem, line, NAMES[way.method] if has_converged else "least squares").save(options.save)
         print(f"Saved     the {name} line in {printable(options.save)}; --predict FILE --model {printable(options.save)} uses it")
     if pictures is not None:
+        print("Drawing   the pictures and an animation, which takes a few seconds", flush=True)
         _save_pictures(pictures, pictures.draw_all(problem, training, options.show), folder, options.show)
-    elif not one_target:
-        print("Pictures  none: they show one target", flush=True)
 
 
-def _save_pictures(pictures: ModuleType, figures: dict[str, Any], folder: Path, show: bool) -> None:
-    earlier = [name for name in figures if os.path.lexists(folder / name)]
-    files = pictures.save(figures, folder)
+def _save_pictures(pictures: ModuleType, drawn: Any, folder: Path, show: bool) -> None:
+    for stand_in, name in drawn.replaced.items():
+        print(f"          {stand_in} stands for {cut(name)}: no font here has its characters")
+    earlier = [name for name in (*drawn.figures, *drawn.animations) if os.path.lexists(folder / name)]
+    files = pictures.save(drawn, folder)
     print("Pictures  " + printable(", ".join(map(str, files))), flush=True)
     if earlier:
         print(f"          in place of {', '.join(earlier)} of an earlier run; --out DIR keeps both", flush=True)

@@ -17,11 +17,12 @@ from .ways import Way
 
 @dataclass(frozen=True)
 class Training:
-    """What a training gave: the loss at every step, the last parameters, some of those before, and the time."""
+    """What a training gave: the loss at every step, the last parameters, some before them with their steps, and the time."""
 
     losses: list[float]
     theta: dict[str, Any]
     path: np.ndarray
+    steps: list[int]
     seconds: float
 
 
@@ -40,7 +41,7 @@ def train(problem: Problem, start: dict[str, Any], way: Way) -> Training:
         watcher.clear_bar()
     seconds = time.perf_counter() - watcher.began
     watcher.print_line(len(losses), theta, problem.loss(theta))
-    return Training(losses, theta, np.array([*watcher.path, vector(theta)]), seconds)
+    return Training(losses, theta, np.array([*watcher.path, vector(theta)]), [*watcher.steps, len(losses)], seconds)
 
 
 class _Watcher:
@@ -50,6 +51,7 @@ class _Watcher:
         self.problem, self.n_steps = problem, way.n_steps
         n_steps = way.n_steps
         self.path: list[np.ndarray] = []
+        self.steps: list[int] = []
         self.losses: list[float] = []
         self.theta: dict[str, Any] = {}
         self.printed = {digit * 10**power for power in range(1, 12) for digit in (1, 3)} | {0}
@@ -67,6 +69,7 @@ class _Watcher:
         self.theta = theta
         if step in self.kept:
             self.path.append(vector(theta))
+            self.steps.append(step)
         if step in self.printed:
             self.clear_bar()
             self.print_line(step, theta, loss)

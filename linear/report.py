@@ -12,7 +12,7 @@ from .model import dmseloss, linear_model, mseloss
 from .problem import TOLERANCE, Problem, vector
 from .progress import Training
 from .signals import finish_first
-from .statistics import Together, hessian_of, moving_together, statistics_of
+from .statistics import LARGEST_INFLATION, Together, hessian_of, moving_together, statistics_of
 from .ways import NAMES, Way, other_ways, rounded
 
 
@@ -83,8 +83,8 @@ def print_result(problem: Problem, training: Training, way: Way) -> bool:
 
 def print_divergence(problem: Problem, training: Training, way: Way) -> None:
     """Print how fast a training diverged."""
-    first, last = ((loss * problem.loss_unit) for loss in (training.losses or [np.nan])[:: max(len(training.losses) - 1, 1)][:2])
-    print(f"\nDiverged: the loss rose from {first:.4g} to {last:.4g} in {len(training.losses) - 1:,} steps.")
+    first, last = (loss * problem.loss_unit for loss in (training.losses[0], problem.loss(training.theta)))
+    print(f"\nDiverged: the loss rose from {first:.4g} to {last:.4g} in {counted(len(training.losses), 'step')}.")
     if way.method == "descent":
         factor = 1 - way.rate * float(problem.modes[0][0])
         print(f"  In the steepest direction, each step multiplies the distance to the minimum by {factor:.4g}. So it leads to the")
@@ -126,8 +126,9 @@ def print_fit(problem: Problem, theta: dict[str, Any], name: str) -> None:
 def _print_moving_together(together: Together) -> None:
     if not together.inflation:
         return
-    print("\n  These features move together, so their slopes are uncertain, and change much if rows or columns change.")
-    print("  Predictions for rows like these are not affected. The variance of each slope is so many times larger for that:\n")
+    print("\n  These features move together. So their slopes are uncertain: they would change much with a few other rows, or with")
+    print("  one column less. Predictions for rows like these are not affected. How many times larger the variance of a slope is")
+    print(f"  than with unrelated features (variance inflation; above {LARGEST_INFLATION} is large):\n")
     shown = [f"{printable(cut(name))} {number:,.0f}" for name, number in together.inflation.items()]
     more = f", and {len(shown) - 12} more" if shown[12:] else ""
     text = ", ".join(shown[:12]) + more

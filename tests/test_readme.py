@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PICTURES = ["bowl.png", "descent.gif", "fit.png", "graph.png", "loss.png", "matrix.png", "network.png", "parameters.png"]
 
 
 def blocks_of(file):
@@ -72,4 +73,16 @@ def test_the_demo_commands_run(number, tmp_path):
     assert (result.returncode, result.stderr) == (0, "")
     assert "1.0021168180" in result.stdout
     assert "-0.26232307377" in result.stdout
-    assert sorted(path.name for path in tmp_path.glob("[!e]*/*.png")) == ["bowl.png", "fit.png", "loss.png"]
+    [folder] = {path.parent for path in tmp_path.rglob("bowl.png")}
+    assert sorted(path.name for path in folder.iterdir()) == PICTURES
+
+
+@pytest.mark.parametrize("file", ["README.md", "linear/README.md"])
+def test_the_pictures_that_are_shown_are_those_of_the_demo(file):
+    shown = [(ROOT / file).parent / path for path in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (ROOT / file).read_text(encoding="utf-8"))]
+    assert shown and all(path.is_file() for path in shown)
+    for folder in {path.parent for path in shown}:
+        assert sorted(path.name for path in folder.iterdir()) == PICTURES
+        command = f"python -m linear --data examples/data/{folder.name}.csv --out linear/gallery/{folder.name}"
+        assert command in (ROOT / "linear" / "README.md").read_text(encoding="utf-8")
+    assert sum(path.stat().st_size for path in (ROOT / "linear" / "gallery").rglob("*.*")) < 1_500_000
