@@ -232,15 +232,20 @@ def lbfgs(
     flat, unravel = tree.ravel_pytree(theta)
     losses: list[float] = []
 
-    def note(flat: np.ndarray) -> None:
+    def loss_at(flat: np.ndarray) -> float:
         loss = float(np.mean((model(unravel(flat), x) - y) ** 2))
         if not math.isfinite(loss):
             raise DivergenceError(f"the loss is {loss} at step {len(losses)}", len(losses))
+        return loss
+
+    def note(flat: np.ndarray) -> None:
+        loss = loss_at(flat)
         if callback is not None:
             callback(len(losses), unravel(flat), loss)
         losses.append(loss)
 
     for _ in range(rounds if n_steps else 0):
+        loss_at(flat)
         residuals, before = model(unravel(flat), x) - y, flat
 
         def change(move: Any) -> Any:

@@ -98,12 +98,12 @@ class Statistics:
         accuracy = (self.noise if self.noise > 1e-6 * self.spread else 1e-6 * self.spread) / 100 / len(self.parameters)
         terms = []
         for number, reach, name in zip(self.parameters, self.reach, [*self.features, ""]):
-            digits = 3
-            if number and accuracy:
-                # Rounding to d digits changes a number by half a unit of its last digit at most.
-                digits = math.floor(math.log10(abs(number))) - math.floor(math.log10(2 * accuracy / (reach or 1))) + 1
-            text = f"{abs(number):.{min(max(digits, 3), 15)}g}"
-            terms.append(("- " if number < 0 else "+ ") + text + (f" * {printable(cut(name))}" if name else ""))
+            # Rounding to d digits changes a number by half a unit of its last digit at most.
+            unit = 2 * accuracy / (reach or 1)
+            digits = math.floor(math.log10(abs(number))) - math.floor(math.log10(unit)) + 1 if number and unit else 1
+            text = f"{abs(number):.{min(max(digits, 3), 15)}g}" if digits > 0 else "0"
+            if name or text != "0":
+                terms.append(("- " if number < 0 else "+ ") + text + (f" * {printable(cut(name))}" if name else ""))
         line = " ".join(terms)
         return f"{printable(cut(self.target))} = " + (line[2:] if line[0] == "+" else "-" + line[2:])
 
