@@ -64,6 +64,11 @@ def choose(
     >>> choice.features, choice.targets, choice.notes
     (['rooms', 'when'], ['price'], ['column 1 has no name, so it is left out'])
     """
+    if len(table.names) == 1:
+        hint = "" if table.names[0].isalnum() else "; if there are more, say with --delimiter what separates them"
+        raise DataError(
+            f"{table.source} has one column, {quoted(table.names[0])}: a target and at least one feature are needed{hint}"
+        )
     given = [[name_of(name) for name in names] for names in (targets or [], features or [], drop, categorical, dates)]
     _check_names(table, [name for names in given for name in names])
     chosen, used, dropped, categorical, dates = given
@@ -123,7 +128,9 @@ def _check_names(table: Table, asked: list[str]) -> None:
             lower = {name.lower(): name for name in filter(None, table.names)}
             close = difflib.get_close_matches(name.lower(), lower, n=1)
             hint = f"; did you mean {quoted(lower[close[0]])}?" if close else ""
-            raise DataError(f"{table.source} has no column {quoted(name)}, only {listed(filter(None, table.names))}{hint}")
+            raise DataError(
+                f"{table.source} has no column {quoted(name)}, only {listed(filter(None, table.names))}{hint}"
+            )
 
 
 def check_same_columns(tables: Sequence[Table]) -> None:

@@ -164,11 +164,6 @@ def _check_header(table: Table) -> None:
     names = table.names
     if not names:
         raise DataError(f"{table.source} is empty: expected a header line with the names of the columns")
-    if len(names) == 1:
-        hint = "" if names[0].isalnum() else "; if there are more, say with --delimiter what separates them"
-        raise DataError(
-            f"{table.source} has one column, {quoted(names[0])}: a target and at least one feature are needed{hint}"
-        )
     if not isinstance(table, _Parquet) and all(map(decimal_marks, names)):
         raise DataError(f"{table.source}: the first line must hold the names of the columns, but it holds numbers")
     name, count = Counter(filter(None, names)).most_common(1)[0] if any(names) else ("", 0)
@@ -256,7 +251,9 @@ def _encoding(source: str, data: bytes, encoding: str | None) -> tuple[str, str]
             f"{source} is not a text file in {name} (byte {start + 1} cannot be read); name its encoding with --encoding"
         ) from None
     if "\0" in text:
-        raise DataError(f"{source} is not a text file (it holds a zero byte); if it is UTF-16, say --encoding utf-16-le")
+        raise DataError(
+            f"{source} is not a text file (it holds a zero byte); if it is UTF-16, say --encoding utf-16-le"
+        )
     return encoding, in_words
 
 
@@ -410,5 +407,7 @@ def _parquet(source: str, data: bytes) -> _Parquet:
 
         file = pyarrow.parquet.ParquetFile(io.BytesIO(data))
         # pandas stores an index without a name under this one.
-        names = ["" if re.fullmatch(r"__index_level_\d+__", name) else name_of(name) for name in file.schema_arrow.names]
+        names = [
+            "" if re.fullmatch(r"__index_level_\d+__", name) else name_of(name) for name in file.schema_arrow.names
+        ]
     return _Parquet(source, names, file=file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -137,6 +138,9 @@ class Model:
         numbers = [model.slopes, model.intercepts, model.means]
         if not (lines and features) or not all(np.isfinite(part).all() for part in numbers):
             raise DataError(f"{path} is damaged: it lacks numbers, or holds some that are not finite")
+        for name, values in model.categories.items():
+            if [each for each in features if each.startswith(f"{name}=")] != [f"{name}={value}" for value in values[1:]]:
+                raise DataError(f"{path} is damaged: the categories of {quoted(name)} do not fit the slopes")
         return model
 
     def predict(self, paths: Sequence[str], missing: str | None = None, **options: Any) -> tuple[np.ndarray, list[str]]:
@@ -164,7 +168,10 @@ class Model:
             If a file cannot be read or lacks a column, or if a category is unknown.
         """
         choice = Choice([], self.columns, [*self.categories], [*self.first_dates], [])
-        rows = read_rows(paths, choice, **options)
+        try:
+            rows = read_rows(paths, choice, **options)
+        except DataError as error:  # what helps in a fit, to leave the column out, does not help here
+            raise DataError(re.split("; leave it out|; count its days", str(error))[0]) from None
         if missing is None:
             rows.handle_missing(None)
         columns = {name: rows.columns[name] for name in choice.numeric}

@@ -5,13 +5,14 @@ import io
 import json
 import os
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 
 import numpy as np
 import pytest
 
 from linear import read_csv
 
-from .test_demo import QUICK_COMMAND, demo, environment
+from linear.__main__ import main
 
 HOUSES = """id,area,rooms,region,sold,price
 1,50,2,east,2024-01-10,151.5
@@ -27,7 +28,16 @@ FIT = ["--drop", "id", "--categorical", "region", "--dates", "sold", "--no-pictu
 
 
 def run(folder, *arguments):
-    return demo(folder, *arguments, command=QUICK_COMMAND)
+    """The command in a folder: its exit status, standard output and standard error."""
+    before, output, errors = os.getcwd(), io.StringIO(), io.StringIO()
+    os.chdir(folder)
+    try:
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
+            patch.setitem(sys.modules, "jax", None)  # it takes long to load
+            status = main([str(argument) for argument in arguments])
+    finally:
+        os.chdir(before)
+    return status, output.getvalue(), errors.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +112,15 @@ def test_several_targets(tmp_path):
     np.testing.assert_allclose(np.array(rows, float), [[4.5, 11 / 6], [2, 10 / 3], [-0.5, 29 / 6]], rtol=1e-12)
 
 
+def test_one_feature(tmp_path):
+    (tmp_path / "t.csv").write_text("x,y\n1,3\n2,5\n3,8\n")
+    assert run(tmp_path, "t.csv", "--no-pictures", "--method", "newton", "--save", "m.json")[0] == 0
+    (tmp_path / "new.csv").write_text("x\n0\n10\n")
+    status, output, errors = run(tmp_path, "--predict", "new.csv", "--model", "m.json")
+    assert (status, errors) == (0, "")
+    np.testing.assert_allclose(list(map(float, output.split()[1:])), [1 / 3, 25 + 1 / 3], rtol=1e-12)
+
+
 def test_what_is_in_the_file(saved):
     content = json.loads((saved[0] / "model.json").read_text())
     assert content["source"] == "houses.csv" and content["rows"] == 8 and content["found by"] == "Newton's method"
@@ -122,7 +141,7 @@ def test_where_the_descent_has_not_converged_the_least_squares_line_is_saved(tmp
     ("area\n1\n", "new.csv has no column 'rooms', 'sold', 'region', only 'area'"),
     ("area,rooms,region,sold\n1,2,south,2024-01-01\n",
      "new.csv, line 2: column 'region' holds 'south', and the model knows only 'east', 'north', 'west'"),
-    ("area,rooms,region,sold\n1,two,east,2024-01-01\n", "new.csv, line 2: column 'rooms' holds 'two'"),
+    ("area,rooms,region,sold\n1,two,east,2024-01-01\n", "new.csv, line 2: column 'rooms' is not numeric, it holds 'two'\n"),
     ("area,rooms,region,sold\n1,2,east,spring\n", "new.csv, line 2: column 'sold' holds 'spring'"),
     ("area,rooms,region,sold\n1e308,2,east,2024-01-01\n", "new.csv, line 2: the values are too large to predict from"),
 ])
@@ -150,7 +169,7 @@ def damaged(change):
     (damaged(lambda c: c["lines"]["price"].update(intercept="much")), "bad.json is damaged: ValueError"),
     (damaged(lambda c: c["means"].update(area=float("nan"))), "bad.json is damaged: it lacks numbers"),
     (damaged(lambda c: c.update(lines={})), "bad.json is damaged: it lacks numbers"),
-    (damaged(lambda c: c["categories"].update(region=["east", "north"])), "bad.json is damaged"),
+    (damaged(lambda c: c["categories"].update(region=["east", "north"])), "bad.json is damaged: the categories of 'region' do not"),
 ])
 def test_models_that_are_none(saved, text, message):
     folder = saved[0]
