@@ -54,6 +54,8 @@ class _Watcher:
         self.steps: list[int] = []
         self.losses: list[float] = []
         self.theta: dict[str, Any] = {}
+        # Larger losses cannot be drawn.
+        self.largest = 1e290 / max(problem.loss_unit, 1.0) if way.may_diverge else math.inf
         self.printed = {digit * 10**power for power in range(1, 12) for digit in (1, 3)} | {0}
         # Descent is fast at first: steps that are evenly spaced on a log scale draw a smooth path.
         self.kept = {0, *np.geomspace(1, max(n_steps, 1), 500).astype(int).tolist()}
@@ -65,6 +67,8 @@ class _Watcher:
         self.bar_is_drawn = False
 
     def __call__(self, step: int, theta: dict[str, Any], loss: float) -> None:
+        if loss > self.largest:
+            raise DivergenceError(f"the loss is {loss} at step {step}", step)
         self.losses.append(loss)
         self.theta = theta
         if step in self.kept:

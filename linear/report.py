@@ -106,7 +106,7 @@ def print_fit(problem: Problem, theta: dict[str, Any], name: str) -> None:
         if np.isfinite(found.errors).all() and not found.is_exact:
             columns |= {"standard error": found.errors, "t value": found.t_values}
         print()
-        print_table(names, columns, digits=6)
+        print_table(names, columns, digits=6, indent=4)
         print(f"\n  R squared {found.r_squared:.6g}", end="")
         print(f" (adjusted {found.adjusted_r_squared:.6g})" if found.freedom else "")
         low, *quartiles, high = np.quantile(found.residuals, [0, 0.25, 0.5, 0.75, 1])
@@ -138,14 +138,14 @@ def _print_moving_together(together: Together) -> None:
         print(textwrap.fill(text, 116, initial_indent="    ", subsequent_indent="    ", break_long_words=False))
 
 
-def print_table(rows: list[str], columns: dict[str, np.ndarray], digits: int = 12) -> None:
+def print_table(rows: list[str], columns: dict[str, np.ndarray], digits: int = 12, indent: int = 2) -> None:
     """Print columns of numbers under their titles, with the decimal points of a column in one line."""
     cells = [[title, *_aligned(column, digits)] for title, column in columns.items()]
     widths = [max(map(len, column)) for column in cells]
     width_of_names = max(map(len, rows))
     for name, *line in zip(["", *rows], *cells):
         padded = [name.ljust(width_of_names), *(cell.rjust(width) for cell, width in zip(line, widths))]
-        print("  " + "   ".join(padded).rstrip())
+        print(" " * indent + "   ".join(padded).rstrip())
 
 
 def _aligned(values: np.ndarray, digits: int) -> list[str]:

@@ -58,7 +58,7 @@ class Statistics:
     @cached_property
     def noise(self) -> float:
         """The residual standard deviation, with the degrees of freedom in the denominator. NaN if there are none."""
-        return float(np.linalg.norm(self.residuals)) / math.sqrt(self.freedom) if self.freedom else math.nan
+        return float(_norm(self.residuals)) / math.sqrt(self.freedom) if self.freedom else math.nan
 
     @property
     def is_constant(self) -> bool:
@@ -95,7 +95,8 @@ class Statistics:
         The numbers are rounded. But all roundings together change no prediction for these data by more than a hundredth
         of the residual standard deviation.
         """
-        accuracy = (self.noise if self.noise > 1e-6 * self.spread else 1e-6 * self.spread) / 100 / len(self.parameters)
+        rounding = 1e-12 * float(np.abs(self.parameters * self.reach).max())
+        accuracy = max(0.0 if math.isnan(self.noise) else self.noise, 1e-6 * self.spread, rounding) / 100 / len(self.parameters)
         terms = []
         for number, reach, name in zip(self.parameters, self.reach, [*self.features, ""]):
             # Rounding to d digits changes a number by half a unit of its last digit at most.
@@ -132,11 +133,18 @@ def statistics_of(problem: Problem, theta: dict[str, Any], hessian: np.ndarray) 
 
         to_units = jacobian(in_data_units)(np.zeros(k + 1))
         noise = float(np.linalg.norm(observed[:, i] - best[:, i])) / math.sqrt(n - k - 1) if n > k + 1 else math.nan
-        errors = noise * math.sqrt(2 / n) * np.linalg.norm(roots @ to_units.T, axis=0)
+        errors = noise * math.sqrt(2 / n) * _norm(roots @ to_units.T)
         residuals = (observed[:, i] - predicted[:, i]) * spreads[i]
         spread = float(observed[:, i].std() * spreads[i]) if np.ptp(observed[:, i]) else 0.0
         found.append(Statistics(data.features, target, parameters[:, i], errors, residuals, spread, reach))
     return found
+
+
+def _norm(columns: np.ndarray) -> Any:
+    """The norm of each column. The squares of very large or very small numbers would overflow or vanish."""
+    largest = np.abs(columns).max(axis=0)
+    unit = np.where(largest > 0, largest, 1.0)
+    return largest * np.linalg.norm(columns / unit, axis=0)
 
 
 def _theta(problem: Problem, v: Any) -> dict[str, Any]:

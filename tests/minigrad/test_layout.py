@@ -63,6 +63,8 @@ LATE_IMPORTS = {
     ("minigrad.inside.crosscheck", "jax.numpy"): "it is optional",
     ("minigrad.inside.crosscheck", "jax.scipy.special"): "it is optional",
     ("linear.report", "jax"): "it is optional: the report compares gradients with it, where it is installed",
+    ("linear.methods", "scipy.optimize"): "it is optional: only L-BFGS needs it",
+    ("linear.ways", "scipy.optimize"): "it is optional: the command says so before the training",
     ("linear.__main__", "linear.pictures"): "it needs matplotlib, which --no-pictures does without",
 }
 
