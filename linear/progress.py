@@ -55,7 +55,7 @@ class _Watcher:
         self.losses: list[float] = []
         self.theta: dict[str, Any] = {}
         # Larger losses cannot be drawn.
-        self.largest = 1e290 / max(problem.loss_unit, 1.0) if way.may_diverge else math.inf
+        self.largest = 1e200 / max(problem.loss_unit, 1.0) if way.may_diverge else math.inf
         self.printed = {digit * 10**power for power in range(1, 12) for digit in (1, 3)} | {0}
         # Descent is fast at first: steps that are evenly spaced on a log scale draw a smooth path.
         self.kept = {0, *np.geomspace(1, max(n_steps, 1), 500).astype(int).tolist()}

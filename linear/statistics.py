@@ -104,7 +104,7 @@ class Statistics:
             digits = math.floor(math.log10(abs(number))) - math.floor(math.log10(unit)) + 1 if number and unit else 1
             text = f"{abs(number):.{min(max(digits, 3), 15)}g}" if digits > 0 else "0"
             if name or text != "0":
-                terms.append(("- " if number < 0 else "+ ") + text + (f" * {printable(cut(name))}" if name else ""))
+                terms.append(("- " if number < 0 and text != "0" else "+ ") + text + (f" * {printable(cut(name))}" if name else ""))
         line = " ".join(terms)
         return f"{printable(cut(self.target))} = " + (line[2:] if line[0] == "+" else "-" + line[2:])
 
