@@ -242,7 +242,7 @@ def _run(options: argparse.Namespace) -> None:
 def _save_pictures(pictures: ModuleType, drawn: Any, folder: Path, show: bool) -> None:
     for stand_in, name in drawn.replaced.items():
         print(f"          {stand_in} stands for {cut(name)}: no font here has its characters")
-    earlier = [name for name in (*drawn.figures, *drawn.animations) if os.path.lexists(folder / name)]
+    earlier = [name for name in drawn.files if os.path.lexists(folder / name)]
     files = pictures.save(drawn, folder)
     print("Pictures  " + printable(", ".join(map(str, files))), flush=True)
     if earlier:

@@ -52,6 +52,11 @@ class Drawn:
     animations: dict[str, bytes]
     replaced: dict[str, str]
 
+    @property
+    def files(self) -> list[str]:
+        """The names of all files."""
+        return [*self.figures, *self.animations]
+
 
 def draw_all(problem: Problem, training: Training, show: bool = False) -> Drawn:
     """Draw the pictures of a training, as windows for `matplotlib.pyplot.show` if asked."""
@@ -102,7 +107,7 @@ def _loss_name(problem: Problem, names: Names) -> str:
 def save(drawn: Drawn, folder: Path) -> list[Path]:
     """Write the pictures as files, all of them or none; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = [folder / name for name in (*drawn.figures, *drawn.animations)]
+    files = [folder / name for name in drawn.files]
     for file in filter(Path.is_dir, files):
         raise IsADirectoryError(errno.EISDIR, "is a folder, not a picture", str(file))
     contents = [*map(_png, drawn.figures.values()), *drawn.animations.values()]

@@ -40,7 +40,7 @@ def animate(problem: Problem, training: Training, bowl: Bowl, names: Names) -> b
     draw = _draw_line if problem.x.ndim == 1 else _draw_predictions
     turning, turn = draw(axes, problem, names)
 
-    moving = [trail, ball, *near, turning, axes.title, caption]
+    moving = [trail, ball, *near, turning, axes.get_legend(), axes.title, caption]
     for artist in moving:
         artist.set_animated(True)
     canvas.draw()

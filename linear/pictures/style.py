@@ -12,8 +12,8 @@ import numpy as np
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from ..problem import Problem
 from ..cells import printable
+from ..problem import Problem
 
 DATA, LEARNED, EXACT, TRUE = "#4c72b0", "#d1495b", "black", "#2a9d4a"
 WEIGHT, BIAS, IDENTITY = "#d1242f", "#1f5fd0", "#f08000"
@@ -44,7 +44,7 @@ class Names:
     def of(cls, problem: Problem) -> Names:
         """The names of a problem's columns."""
         data = problem.data
-        targets = [data.target] if isinstance(data.target, str) else [*data.target]
+        targets = data.targets
         stand_ins = [f"feature {i + 1}" for i in range(len(data.features))] + [f"target {i + 1}" for i in range(len(targets))]
         names = [printable(name) for name in (*data.features, *targets)]
         fonts, missing = fonts_for({*"".join(names)})

@@ -21,7 +21,7 @@ from linear import DataError, __main__, files, least_squares, read_csv
 from linear.files import Format, open_table
 from linear.numerals import decimal_marks
 
-from .test_demo import NORRIS, QUICK_COMMAND, ROOT, demo, environment, rows
+from .test_demo import DRAWN, NORRIS, PICTURES, QUICK_COMMAND, ROOT, demo, environment, png_files, rows
 
 AREA = np.array([1204.5, 95.25, 81.0, 130.75, 2310.0, 64.5, 150.0, 1088.125])
 ROOMS = np.array([3.0, 4, 2, 5, 9, 1, 6, 3])
@@ -823,6 +823,15 @@ def test_pictures_of_an_earlier_run(tmp_path):
     assert status == 0 and "earlier" not in output
     (tmp_path / "pictures" / "fit.png").unlink()
     status, output, _ = demo(tmp_path, "--steps", 3, command=QUICK_COMMAND)
-    replaced = re.search(r"\n          in place of (.*) of an earlier run; --out DIR keeps both\n$", output)[1].split(", ")
-    assert "loss.png" in replaced and "bowl.png" in replaced and "fit.png" not in replaced
-    assert status == 0 and (tmp_path / "pictures" / "fit.png").exists()
+    replaced = ", ".join(name for name in DRAWN if name != "fit.png")
+    assert output.endswith(f"descent.gif\n          in place of {replaced} of an earlier run; --out DIR keeps both\n")
+    assert status == 0 and sorted(os.listdir(tmp_path / "pictures")) == PICTURES
+
+
+def test_several_targets_have_pictures(tmp_path):
+    x, y = np.random.default_rng(0).normal(size=(2, 20, 3))
+    columns = np.column_stack([x, x @ y[:3] + y / 10])
+    np.savetxt(tmp_path / "t.csv", columns, delimiter=",", header="a,b,c,red,green,blue", comments="")
+    status, output, errors = demo(tmp_path, "t.csv", "--target", "red,green,blue", "--steps", 3, command=QUICK_COMMAND)
+    assert (status, errors) == (0, "")
+    assert png_files(tmp_path / "pictures") == PICTURES
