@@ -40,6 +40,8 @@ examples:
   python -m linear --data examples/data/norris.csv
       the last column is predicted from all the others
   python -m linear --data houses.csv --target price --features area,rooms --steps 20000
+  python -m linear houses.csv --method newton --save houses.json
+      two steps of Newton's method; --predict new.csv --model houses.json predicts with the line
   python -m linear sales.xlsx --drop id --categorical region --dates day --missing drop
   python -m linear 'part-*.csv.gz' --delimiter ';' --decimal , --encoding latin-1
 """

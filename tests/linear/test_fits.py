@@ -163,6 +163,27 @@ def test_methods_refuse_what_does_not_fit(tmp_path, arguments, message):
     assert (status, output) == (2, "") and errors.startswith(f"linear: error: {message}") and errors.count("\n") == 1
 
 
+README = (NORRIS.parents[2] / "linear" / "README.md").read_text()
+
+
+def test_the_readme_shows_what_is_printed(tmp_path):
+    report = re.search(r"For `norris.csv` this is printed:\n\n```text\n(The learned line.*?)```", README, re.DOTALL)[1]
+    assert "\n" + report in fit(tmp_path, NORRIS, "--no-pictures")
+
+
+def test_the_commands_of_the_readme(tmp_path):
+    (tmp_path / "examples").symlink_to(NORRIS.parents[1])
+    (tmp_path / "houses.csv").write_text("area,rooms,price\n50,2,150\n60,2,190\n80,3,240\n95,4,330\n")
+    (tmp_path / "new.csv").write_text("rooms,area\n2,55\n")
+    section = README.split("## Other ways to the minimum")[1].split("## Tables of pandas")[0]
+    commands = re.findall(r"^python -m linear (.*?)(?: *#.*| > predicted.csv)?$", section, re.MULTILINE)
+    assert len(commands) == 6
+    outputs = [fit(tmp_path, *command.split(), *(["--no-pictures"] if "--predict" not in command else [])) for command in commands]
+    assert outputs[5].startswith("price\n") and len(outputs[5].splitlines()) == 2
+    steps = len(re.findall(r"^ +\d+  +\S+  +\S+$", outputs[2].split("The descent")[1], re.MULTILINE))
+    assert steps > 10 and "momentum  about 1,100 steps" in fit(tmp_path, LONGLEY, "--no-pictures")
+
+
 def test_lbfgs_without_scipy(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "scipy.optimize", None)
     status, output, errors = run(tmp_path, "--method", "lbfgs")
