@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .cells import counted, cut, printable
+from .cells import counted, cut, listed, printable, quoted
 from .model import dmseloss, linear_model, mseloss
 from .problem import TOLERANCE, Problem, vector
 from .progress import Training
@@ -129,12 +129,12 @@ def _print_moving_together(together: Together) -> None:
     print("\n  These features move together. So their slopes are uncertain: they would change much with a few other rows, or with")
     print("  one column less. Predictions for rows like these are not affected. How many times larger the variance of a slope is")
     print(f"  than with unrelated features (variance inflation; above {LARGEST_INFLATION} is large):\n")
-    shown = [f"{printable(cut(name))} {number:,.0f}" for name, number in together.inflation.items()]
+    shown = [f"{printable(quoted(name))} {number:,.0f}" for name, number in together.inflation.items()]
     more = f", and {len(shown) - 12} more" if shown[12:] else ""
     text = ", ".join(shown[:12]) + more
     print(textwrap.fill(text, 116, initial_indent="    ", subsequent_indent="    ", break_long_words=False))
     for group in together.groups:
-        text = f"Together: {', '.join(printable(cut(name)) for name in group[:12])}{', ...' if group[12:] else ''}"
+        text = f"Together: {printable(listed(group, 12))}"
         print(textwrap.fill(text, 116, initial_indent="    ", subsequent_indent="    ", break_long_words=False))
 
 

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -220,8 +221,11 @@ def check_new(path: str) -> None:
     folder = Path(path).parent
     if not folder.is_dir():
         raise DataError(f"--save: there is no folder {folder}")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise DataError(f"--save: {folder} cannot be written to")
+    try:
+        with tempfile.TemporaryFile(dir=folder):  # some file systems refuse only that
+            pass
+    except OSError as error:
+        raise DataError(f"--save: {folder} cannot be written to: {error.strerror}") from None
 
 
 def write_predictions(file: TextIO, targets: Sequence[str], predictions: np.ndarray) -> None:

@@ -103,6 +103,8 @@ class Statistics:
             unit = 2 * accuracy / (reach or 1)
             digits = math.floor(math.log10(abs(number))) - math.floor(math.log10(unit)) + 1 if number and unit else 1
             text = f"{abs(number):.{min(max(digits, 3), 15)}g}" if digits > 0 else "0"
+            if "e+" in text and float(text) < 1e15:  # 28570, not 2.857e+04
+                text = f"{float(text):.0f}"
             if name or text != "0":
                 terms.append(("- " if number < 0 and text != "0" else "+ ") + text + (f" * {printable(cut(name))}" if name else ""))
         line = " ".join(terms)

@@ -76,8 +76,8 @@ def test_the_report_on_longley(tmp_path):
   one column less. Predictions for rows like these are not affected. How many times larger the variance of a slope is
   than with unrelated features (variance inflation; above 10 is large):
 
-    gnp 1,789, year 759, population 399, gnp_deflator 136, unemployed 34
-    Together: gnp, year, population, unemployed
+    'gnp' 1,789, 'year' 759, 'population' 399, 'gnp_deflator' 136, 'unemployed' 34
+    Together: 'gnp', 'year', 'population', 'unemployed'
 """
 
 
@@ -113,7 +113,7 @@ def test_lines_of_which_there_is_little_to_say(tmp_path, rows, note):
 def test_names_cannot_steer_the_terminal(tmp_path):
     (tmp_path / "t.csv").write_text("a\x1b[31m,b,y\n1,1.01,3\n2,2,5\n3,3.02,8\n4,3.99,8\n5,5.01,12\n")
     output = fit(tmp_path, "t.csv", "--no-pictures")
-    assert "Together: a\\x1b[31m, b" in output and "\x1b" not in output and " * a\\x1b[31m" in output
+    assert "Together: 'a\\x1b[31m', 'b'" in output and "\x1b" not in output and " * a\\x1b[31m" in output
 
 
 def test_too_large_a_learning_rate_can_be_watched(tmp_path):

@@ -1,6 +1,7 @@
 """What is said of a fit: the certified standard errors of the NIST, and numbers worked out in other ways."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -64,6 +65,8 @@ def test_the_form_of_the_equation():
     assert found.equation == "y = -1 * a + 2 * b c"
     [found] = statistics([1.0, 2, 3, 4], [5.0, 5, 5, 5])
     assert found.equation == "y = 0 * c0 + 5"
+    [found] = statistics([1.0, 2, 3, 4], [1e9, 2e9, 3.1e9, 4e9])
+    assert re.fullmatch(r"y = 1\d{9} \* c0 \+ 0|y = 1\d{9} \* c0|y = 1\d{9} \* c0 [+-] \d+", found.equation)
 
 
 def test_matrices_by_hand():
