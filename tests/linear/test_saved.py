@@ -190,7 +190,7 @@ def test_models_that_are_none(saved, text, message):
     ("--predict none.csv --model model.json", "none.csv: No such file or directory"),
     ("houses.csv --drop id,region,sold --save model.json", "--save: model.json exists already, and is not overwritten"),
     ("houses.csv --drop id,region,sold --save none/model.json", "--save: there is no folder none"),
-    ("houses.csv --drop id,region,sold --save /proc/m.json", "--save: /proc cannot be written to"),
+    *([("houses.csv --drop id,region,sold --save /proc/m.json", "--save: /proc cannot be written to")] if os.path.isdir("/proc") else []),
     ("--save m.json --learning-rate 9 --diverge", "--save: with --diverge, there is no line to save"),
 ])
 def test_options_that_contradict_each_other(saved, arguments, message):
