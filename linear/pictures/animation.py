@@ -17,7 +17,7 @@ from ..progress import Training
 from .bowl import Bowl, draw_solid
 from .style import DATA, EXACT, LEARNED, Names, equation, number, spaced, wrapped
 
-FRAMES, MILLISECONDS, PAUSE = 60, 120, 1500  # 60 frames of 0.12 s, and the last for 1.5 s: 8.7 s
+FRAMES, MILLISECONDS, PAUSE = 60, 120, 1500  # the last of the frames stays longer; all take 8.6 s
 POINTS = 300  # of the data
 
 

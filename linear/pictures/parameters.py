@@ -37,8 +37,8 @@ def draw_parameters(figure: Figure, problem: Problem, theta: dict[str, Any], nam
     if problem.true:
         left.plot(vector(problem.true)[shown], height, "x", color=TRUE, markersize=8, markeredgewidth=2, label="true")
     left.set_yticks(height, labels)
-    for label, colour in zip(left.get_yticklabels(), colours):
-        label.set_color(colour)
+    for text, colour in zip(left.get_yticklabels(), colours):
+        text.set_color(colour)
     left.set_xlabel("value" if problem.true else "value, in standardised units")
     left.set_ylim(-0.7, len(shown) - 0.3)
     left.locator_params(axis="x", nbins=7)

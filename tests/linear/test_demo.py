@@ -372,7 +372,7 @@ def test_interrupt_and_progress_bar(tmp_path):
 
 def test_a_short_training_shows_no_bar():
     ours, terminal = os.openpty()
-    command = [*QUICK_COMMAND, "--no-pictures"]
+    command = [*QUICK_COMMAND, "--no-pictures", "--steps", "50"]
     subprocess.run(command, env=environment(), stdout=subprocess.DEVNULL, stderr=terminal, check=True)
     os.set_blocking(ours, False)
     with pytest.raises(BlockingIOError):
