@@ -28,6 +28,7 @@ from .reading import files_of, read_csv
 from .report import print_divergence, print_fit, print_result, print_start
 from .saved import Model, check_new, write_predictions
 from .signals import answered_by, finish_first
+from .training import DivergenceError
 from .ways import NAMES, UsageError, choose_way
 
 TRUE_LINE = {"w": 2.0, "b": 1.0}
@@ -93,7 +94,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _failed(error: Exception) -> int:
     """Say what is wrong, if it is not this program."""
-    if isinstance(error, (UsageError, DataError)):
+    if isinstance(error, (UsageError, DataError, DivergenceError)):
         return _fail(str(error))
     if isinstance(error, MemoryError):
         return _fail("there is not enough memory")

@@ -27,7 +27,7 @@ class Training:
 
 
 def train(problem: Problem, start: dict[str, Any], way: Way) -> Training:
-    """Run the training on a problem and print its progress. If it may diverge, it ends where the loss is no longer finite."""
+    """Run the training on a problem and print its progress. If it may diverge, it ends before the loss overflows."""
     print(f"\nThe descent{problem.loss_note}\n")
     print(f"  {'step':>9}  {'mean squared error':>18}  {'distance to minimum':>19}", flush=True)
     watcher = _Watcher(problem, way)

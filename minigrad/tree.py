@@ -29,6 +29,7 @@ __all__ = [
 def __dir__() -> list[str]:
     return [*__all__, *(name for name in globals() if name.startswith("__"))]
 
+
 # ---- Containers -----------------------------------------------------------------------------------------------------
 
 

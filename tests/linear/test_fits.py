@@ -110,6 +110,19 @@ def test_lines_of_which_there_is_little_to_say(tmp_path, rows, note):
     assert f"  {note}" in output and "nan" not in output and "standard error" not in output
 
 
+@pytest.mark.parametrize("method", ["descent", "newton", "momentum", "lbfgs"])
+def test_columns_that_hardly_differ(tmp_path, method):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 30))
+    table = np.column_stack([a, b, a + b + 1e-11 * rng.normal(size=30), a + rng.normal(size=30)])
+    np.savetxt(tmp_path / "t.csv", table, delimiter=",", header="a,b,sum,y", comments="", fmt="%.17g")
+    status, output, errors = run(tmp_path, "t.csv", "--method", method, "--no-pictures")
+    assert status == 0 and "Not converged" in output or errors.startswith("linear: error: the Hessian is singular")
+    if status == 0:
+        assert "No standard errors: the features move together so closely that rounding hides how they differ." in output
+        assert "Together: " in output and "nan" not in output
+
+
 def test_names_cannot_steer_the_terminal(tmp_path):
     (tmp_path / "t.csv").write_text("a\x1b[31m,b,y\n1,1.01,3\n2,2,5\n3,3.02,8\n4,3.99,8\n5,5.01,12\n")
     output = fit(tmp_path, "t.csv", "--no-pictures")
