@@ -124,8 +124,8 @@ def best_momentum(largest: float, smallest: float, learning_rate: float | None =
 
     Examples
     --------
-    >>> best_momentum(1.0, 0.01)
-    (3.305785123966942, 0.6694214876033058)
+    >>> print("{:.6f} {:.6f}".format(*best_momentum(1.0, 0.01)))
+    3.305785 0.669421
     """
     if learning_rate is None:
         learning_rate = 4 / (math.sqrt(largest) + math.sqrt(smallest)) ** 2
