@@ -37,6 +37,8 @@ ENGINES = {
     "cold": ("NumPy by hand, cold", "numpy"),
     "warm": ("NumPy by hand, warm", "numpy"),
     "minigrad": ("minigrad", "minigrad"),
+    "program": ("minigrad.jit, NumPy", "minigrad"),
+    "kernels": ("minigrad.jit, Numba", "numba"),
     "jax": ("JAX, not compiled", "jax"),
     "jit": ("JAX, jit of the step", "jax"),
     "autograd": ("autograd", "autograd"),
@@ -47,6 +49,7 @@ ENGINES = {
 # Value and gradient of the loss, the loss appended to a list, and the update.
 
 LEARNING_RATE = 0.01
+BACKENDS = {"program": "numpy", "kernels": "numba"}  # of the engines that are minigrad.jit
 Step = Callable[[], Any]
 
 
@@ -108,6 +111,24 @@ def linear_eager(package: str, n: int, put: Callable = lambda data: data) -> tup
 def linear_minigrad(n: int) -> tuple[Step, list]:
     """With minigrad, and the data as users have them."""
     return linear_eager("minigrad", n)
+
+
+def linear_program(backend: str, n: int) -> tuple[Step, list]:
+    """With minigrad.jit, the whole step compiled as one function."""
+    minigrad = import_module("minigrad")
+    theta, x, y, losses = line(n)
+
+    @partial(minigrad.jit, backend=backend)
+    def compiled(theta: Any, x: Any, y: Any) -> tuple[Any, Any]:
+        loss, g = minigrad.value_and_grad(mseloss)(theta, linear_model, x, y)
+        return loss, {name: theta[name] - LEARNING_RATE * g[name] for name in theta}
+
+    def step() -> None:
+        nonlocal theta
+        loss, theta = compiled(theta, x, y)
+        losses.append(loss)
+
+    return step, losses
 
 
 def linear_jax(n: int) -> tuple[Step, list]:
@@ -283,8 +304,8 @@ def model_step(name: str, engine: str, _: int) -> tuple[Step, list]:
     if engine in ("numpy", "cold", "warm"):
         loss_and_gradient: Callable = by_hand
     else:
-        package = import_module({"jit": "jax"}.get(engine, engine))
-        xp = np if engine == "minigrad" else import_module("autograd.numpy" if engine == "autograd" else "jax.numpy")
+        package = import_module({"jit": "jax", **dict.fromkeys(BACKENDS, "minigrad")}.get(engine, engine))
+        xp = np if package.__name__ == "minigrad" else import_module("autograd.numpy" if engine == "autograd" else "jax.numpy")
         loss_and_gradient = package.value_and_grad(partial(loss_fn, xp))
         if engine in ("jax", "jit"):
             theta, data = package.device_put((theta, data))
@@ -296,6 +317,8 @@ def model_step(name: str, engine: str, _: int) -> tuple[Step, list]:
 
     if engine == "jit":
         update = package.jit(update)
+    elif engine in BACKENDS:
+        update = package.jit(update, backend=BACKENDS[engine])
 
     def step() -> None:
         nonlocal theta
@@ -506,6 +529,7 @@ LINEAR = {
     "cold": linear_numpy,
     "warm": linear_warm,
     "minigrad": linear_minigrad,
+    **{engine: partial(linear_program, backend) for engine, backend in BACKENDS.items()},
     "jax": linear_jax,
     "jit": linear_jit,
     "autograd": partial(linear_eager, "autograd"),
@@ -517,7 +541,7 @@ WORKLOADS |= {
     name: {package: partial(fun, package) for package in ("minigrad", "autograd", "torch")}
     for name, (_, fun, _, _) in GROWTH.items()
 }
-POINTS = [100, 10_000, 100_000]
+POINTS = [100, 10_000, 100_000, 1_000_000]
 PARTS = ["steps", "growth", "memory", "details"]
 
 # ---- Measuring ------------------------------------------------------------------------------------------------------
@@ -534,7 +558,7 @@ def work(workload: str, engine: str, size: int) -> Any:
     step, numbers = WORKLOADS[workload][engine](size)
     timer = timeit.Timer(step, "import gc; gc.enable()")  # which timeit would turn off
     step()
-    count, seconds = timer.autorange() if size < 10**6 else (1, 1.0)  # which takes about that
+    count, seconds = (1, 1.0) if workload in GROWTH and size >= 10**6 else timer.autorange()  # such a step takes about a second
     per_step = seconds / count
     # The least of many short measurements: other tenants of a machine come and go, and can only add to a time.
     count = max(1, int(0.05 / per_step))

@@ -23,7 +23,7 @@ from .file_options import a_name, add_file_options
 from .files import STANDARD_INPUT
 from .model import initialize_linear_params
 from .problem import Problem
-from .progress import train
+from .progress import microseconds_a_step, train
 from .reading import files_of, read_csv
 from .report import print_divergence, print_fit, print_result, print_start
 from .saved import Model, check_new, write_predictions
@@ -152,6 +152,9 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--out", metavar="DIR", type=a_name, default="pictures", help="folder for the pictures (default: pictures)"
     )
+    parser.add_argument(
+        "--jit", action="store_true", help="run the steps as a program (minigrad.jit), and print both times of a step"
+    )
     parser.add_argument("--save", metavar="MODEL.json", type=a_name, help="write the fitted line to a new file")
     parser.add_argument(
         "--predict",
@@ -171,6 +174,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     if options.predict is not None:
         _check_prediction(parser, options)
         return options
+    if options.jit and options.method != "descent":
+        parser.error("--jit: only gradient descent runs as a program")
     if options.diverge:
         if options.method not in ("descent", "momentum"):
             parser.error(f"--diverge: {NAMES[options.method]} has no largest stable learning rate")
@@ -212,7 +217,7 @@ def _run(options: argparse.Namespace) -> None:
         problem = Problem.standardised(data)
         names = [", ".join(map(cut, columns)) for columns in (data.targets, data.features)]
         source = f"{data.source}: {len(data.y)} rows, {' from '.join(names)}"
-    way = choose_way(problem, options.method, options.steps, options.learning_rate, options.diverge)
+    way = choose_way(problem, options.method, options.steps, options.learning_rate, options.diverge, options.jit)
     if options.save:
         check_new(options.save)
     folder = Path(options.out)
@@ -233,6 +238,11 @@ def _run(options: argparse.Namespace) -> None:
         return
     has_converged = print_result(problem, training, way)
     name, line = ("learned", training.theta) if has_converged else ("least-squares", problem.best)
+    if options.jit:
+        of_engine, of_program = (microseconds_a_step(problem, start, way.rate, jit) for jit in (False, True))
+        print(f"Program   a step takes {of_program:,.1f} us as a program, and {of_engine:,.1f} us without --jit")
+        if way.n_steps:
+            print(f"          making the program took {training.first_seconds:.1f} s of the time above", flush=True)
     print_fit(problem, line, name)
     if options.save:
         Model.of(problem, line, NAMES[way.method] if has_converged else "least squares").save(options.save)

@@ -10,20 +10,25 @@ from typing import Any
 
 import numpy as np
 
+from .model import linear_model, mseloss
 from .problem import Problem, vector
-from .training import DivergenceError
+from .training import DivergenceError, model_optimization_loop
 from .ways import Way
 
 
 @dataclass(frozen=True)
 class Training:
-    """What a training gave: the loss at every step, the last parameters, some before them with their steps, and the time."""
+    """What a training gave: the loss at every step, the last parameters, some before them with their steps, and the time.
+
+    `first_seconds` is the part of the time that went into the first gradient, and into a program if one was made.
+    """
 
     losses: list[float]
     theta: dict[str, Any]
     path: np.ndarray
     steps: list[int]
     seconds: float
+    first_seconds: float
 
 
 def train(problem: Problem, start: dict[str, Any], way: Way) -> Training:
@@ -41,7 +46,18 @@ def train(problem: Problem, start: dict[str, Any], way: Way) -> Training:
         watcher.clear_bar()
     seconds = time.perf_counter() - watcher.began
     watcher.print_line(len(losses), theta, problem.loss(theta))
-    return Training(losses, theta, np.array([*watcher.path, vector(theta)]), [*watcher.steps, len(losses)], seconds)
+    path, steps = np.array([*watcher.path, vector(theta)]), [*watcher.steps, len(losses)]
+    return Training(losses, theta, path, steps, seconds, watcher.first_seconds)
+
+
+def microseconds_a_step(problem: Problem, start: dict[str, Any], learning_rate: float, jit: bool) -> float:
+    """Return how long a step takes: the median of 200 steps."""
+    times: list[float] = []
+    model_optimization_loop(
+        start, linear_model, mseloss, problem.x, problem.y, 201, learning_rate, jit=jit,
+        callback=lambda *args: times.append(time.perf_counter()),
+    )
+    return 1e6 * float(np.median(np.diff(times)))
 
 
 class _Watcher:
@@ -65,8 +81,11 @@ class _Watcher:
         # The bar appears, on a terminal, when the training has lasted for a second.
         self.next_bar = self.began + 1 if sys.stderr.isatty() else math.inf
         self.bar_is_drawn = False
+        self.first_seconds = 0.0
 
     def __call__(self, step: int, theta: dict[str, Any], loss: float) -> None:
+        if step == 0:
+            self.first_seconds = time.perf_counter() - self.began
         if loss > self.largest:
             raise DivergenceError(f"the loss is {loss} at step {step}", step)
         self.losses.append(loss)

@@ -42,6 +42,8 @@ class Way:
         0 if the method has none.
     may_diverge : bool
         Whether the user asked to see how the training diverges.
+    jit : bool
+        Whether the steps of gradient descent run as a program.
     """
 
     method: str
@@ -49,6 +51,7 @@ class Way:
     rate: float = 0.0
     friction: float = 0.0
     may_diverge: bool = False
+    jit: bool = False
 
     def run(self, problem: Problem, start: dict[str, Any], callback: Callable) -> tuple[list[float], dict[str, Any]]:
         """Run the training; return the losses and the parameters."""
@@ -61,7 +64,7 @@ class Way:
             return adam(*about, self.rate, callback=callback)
         if self.method == "lbfgs":
             return lbfgs(start, linear_model, problem.x, problem.y, self.n_steps, rounds=ROUNDS, callback=callback)
-        return model_optimization_loop(*about, self.rate, callback=callback)
+        return model_optimization_loop(*about, self.rate, callback=callback, jit=self.jit)
 
     @property
     def takes_few_steps(self) -> bool:
@@ -98,7 +101,9 @@ class Way:
         return math.nan
 
 
-def choose_way(problem: Problem, method: str, n_steps: int | None, rate: float | None, may_diverge: bool = False) -> Way:
+def choose_way(
+    problem: Problem, method: str, n_steps: int | None, rate: float | None, may_diverge: bool = False, jit: bool = False
+) -> Way:
     """Return a method with the numbers that the user gave, or else with good ones.
 
     Raises
@@ -124,7 +129,7 @@ def choose_way(problem: Problem, method: str, n_steps: int | None, rate: float |
         # With many features that move together, even the default may be too much. The loss is a mean over the targets,
         # so the more of them there are, the smaller is the gradient of each.
         rate = rate or min(0.01 * len(problem.data.targets), problem.stable_rate / 2)
-    way = Way(method, n_steps, rate, friction, may_diverge)
+    way = Way(method, n_steps, rate, friction, may_diverge, jit)
     limit = way.limit(problem)
     if rate >= limit and not may_diverge:
         quotient = {"descent": "2 / (largest eigenvalue of the Hessian)", "momentum": "4 / (largest eigenvalue of the Hessian)"}

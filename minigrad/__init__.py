@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from .inside.explanation import explain
     from .inside.nans import find_nan
     from .inside.profile import profile
+    from .programs.jit import jit
+    from .programs.program import Program, program
 
 __all__ = [
     "Tensor", "check_grads", "checkpoint", "crosscheck", "custom_vjp", "defvjp", "explain", "find_nan", "float0", "grad",
-    "graph", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "linearize", "parts", "primitive", "profile", "stop_gradient",
-    "tree", "value_and_grad", "vjp",
+    "graph", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "parts", "primitive", "profile", "program",
+    "stop_gradient", "tree", "value_and_grad", "vjp",
 ]
 __version__ = "0.1.0"
 
@@ -34,10 +36,10 @@ if os.environ.get("MINIGRAD_PLAIN", "0") in ("", "0"):
 
     fast.install()
 
-# The tools that look inside a computation. They are loaded when they are first used.
-INSIDE = {
-    "check_grads": "checks", "crosscheck": "crosscheck", "explain": "explanation", "find_nan": "nans", "graph": "drawing",
-    "profile": "profile",
+# The tools that look inside a computation, and programs. They are loaded when they are first used.
+LATE = {
+    "check_grads": "inside.checks", "crosscheck": "inside.crosscheck", "explain": "inside.explanation", "find_nan": "inside.nans",
+    "graph": "inside.drawing", "jit": "programs.jit", "profile": "inside.profile", "program": "programs.program", "Program": "programs.program",
 }
 warned.install()
 globals().pop("graph", None)  # the module minigrad.graph gives way to the function
@@ -46,8 +48,8 @@ globals().pop("graph", None)  # the module minigrad.graph gives way to the funct
 def __getattr__(name: str) -> Any:
     if name == "parts":
         return import_module(f"{__name__}.parts")
-    if name in INSIDE:
-        tool = globals()[name] = getattr(import_module(f"{__name__}.inside.{INSIDE[name]}"), name)
+    if name in LATE:
+        tool = globals()[name] = getattr(import_module(f"{__name__}.{LATE[name]}"), name)
         return tool
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from . import memory, operands, tensor, tree
 from .boundary import kind_of, value_of
-from .custom import check_numbers, in_root, is_of, lowered, reaches, recorded
+from .custom import check_numbers, differentiating, in_root, is_of, lowered, reaches, recorded
 from .functions import P, check_callable, name_of, transform, wraps
 from .graph import Node
 from .inplace import only_new_values
 from .memory import innermost
-from .tensor import Tensor, top_level
+from .tensor import Tensor
 from .transforms import vjp
 
 
@@ -62,7 +62,7 @@ def checkpoint(
     @wraps(fun, "Compute {fun}, keeping nothing for the backward pass.")
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = tree.flatten((args, kwargs))
-        level = top_level(leaves)
+        level = differentiating(leaves)
         if level is None:
             return fun(*args, **kwargs)
         values = lowered(leaves, level)

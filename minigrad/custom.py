@@ -139,8 +139,7 @@ def stop_gradient(x: Any) -> Any:
 
 
 def _plain(t: Tensor) -> Any:
-    value = innermost(t)
-    return memory.copied(value) if isinstance(value, ndarray) else value  # a copy, because a rule may need the array
+    return memory.own(memory.undifferentiated(t))  # a copy, because a rule may need the array
 
 
 # ---- Derivatives of one's own ----------------------------------------------------------------------------------------
@@ -220,11 +219,11 @@ class custom_vjp:
             if not -len(args) <= i < len(args):
                 raise ValueError(f"nondiff_argnums of {name} has {i}, and the call {len(args)} arguments")
         static = [i % len(args) for i in self.nondiff_argnums]
-        if top_level(tree.leaves([args[i] for i in static])) is not None:
+        if differentiating(tree.leaves([args[i] for i in static])) is not None:
             raise TypeError(f"a value is being differentiated that is one of the nondiff_argnums of {name}")
         dynamic = [argument for i, argument in enumerate(args) if i not in static]
         leaves, structure = tree.flatten(dynamic)
-        level = top_level(leaves)
+        level = differentiating(leaves)
         if level is None:
             return self.fun(*args)
 
@@ -304,6 +303,12 @@ def recorded(
     return outputs
 
 
+def differentiating(leaves: list) -> Any:
+    """Return the highest level among the Tensors in a list. Return None if it does not differentiate, but only notes what is done."""
+    level = top_level(leaves)
+    return level if level is not None and level.differentiates else None
+
+
 def is_of(leaf: Any, level: Level) -> bool:
     return type(leaf) is Tensor and leaf.level is level
 
@@ -330,7 +335,7 @@ def _unlocked(result: Any, args: Any) -> Any:
         return operands.within(result, lambda member: _unlocked(member, args))
     if isinstance(result, Tensor):
         value = _unlocked(result.value, args)
-        return result if value is result.value else Tensor(value, result.node, result.level)
+        return result if value is result.value else type(result)(value, result.node, result.level)
     if isinstance(result, ndarray) and not result.flags.writeable:
         if any(array.flags.writeable and np.shares_memory(array, result) for array in tensors(args, ndarray)):
             result = result.view()

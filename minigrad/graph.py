@@ -123,6 +123,7 @@ class Level:
     its arguments. To that level, values of lower levels are constants.
     """
 
+    differentiates = False  # to a level that does, integers are constants
     taken: Any = None  # whether plain numbers were taken out of its Tensors; see `guards.taken`
 
     def __init__(self, observer: Observer = NOBODY) -> None:

@@ -25,27 +25,28 @@ from .memory import innermost
 from .rules.indexing import replace, scatter
 from .table import rule_of, ufunc_methods
 from .tensor import Tensor, record
-from .views import View, placed, replaced, taken
+from .views import View, placed, replaced, taken, tensors
 
 # ---- Writing --------------------------------------------------------------------------------------------------------
 
 
 def write(t: Any, index: Any, value: Any) -> None:
     """Do ``t[index] = value``."""
-    index, value = operands.admitted(_plain(index)), operands.admitted(value)
+    index, value = operands.admitted(_plain(index, memory.undifferentiated)), operands.admitted(value)
+    where = _plain(index, innermost)  # the same, unless it is a value of a program that is being recorded
     array, family = innermost(t), getattr(value, "family", None)
     if type(family) is View and isinstance(array, ndarray):
         root, place = placed(t)
         if family.root is root:
-            target = array[index]
+            target = array[where]
             if np.may_share_memory(target, array) and family.place.same_as(place.inside(array, target)):
                 return  # Python runs y[i] += u as v = y[i]; v += u; y[i] = v. Here v is a view, and v += u has written into y
             _refuse_swap(sys._getframe(1))
-    target = _writable(t)[index]
+    target = _writable(t)[where]
     new = replace(t, index, _fitting(t, target, value))
     if t.family is not None and not isinstance(target, ndarray):  # a single element, as an array of no axes
-        target = array[(*(index if isinstance(index, tuple) else (index,)), ...)]
-    _renew(t, new, target)
+        target = array[(*(where if isinstance(where, tuple) else (where,)), ...)]
+    _renew(t, new, None if tensors(index) else target)
 
 
 def _refuse_swap(frame: Any) -> None:
@@ -57,8 +58,8 @@ def _refuse_swap(frame: Any) -> None:
         raise NotImplementedError("a function in C, like shuffle, cannot move rows of a Tensor; write t = t[rng.permutation(len(t))]")
 
 
-def _plain(index: Any) -> Any:
-    return innermost(index) if isinstance(index, Tensor) else operands.within(index, _plain)
+def _plain(index: Any, value_of: Callable) -> Any:
+    return value_of(index) if isinstance(index, Tensor) else operands.within(index, lambda part: _plain(part, value_of))
 
 
 def update(t: Any, result: Any) -> Any:
@@ -133,7 +134,7 @@ def call_ufunc(ufunc: np.ufunc, *inputs: Any, out: Any = None, where: Any = True
         if target is None:
             return result
     else:
-        mask = np.asarray(innermost(where), bool)
+        mask = np.asarray(memory.undifferentiated(where), bool)
         shapes = [mask.shape, *map(np.shape, inputs), *([] if target is None else [target.shape])]
         mask = np.broadcast_to(mask, np.broadcast_shapes(*shapes))
         chosen = ufunc(*(np.broadcast_to(x, mask.shape)[mask] if np.shape(x) else x for x in inputs))

@@ -167,6 +167,13 @@ def innermost(t: Any) -> Any:
     return t
 
 
+def undifferentiated(t: Any) -> Any:
+    """Return the value in a Tensor that is being differentiated. A Tensor whose level only notes what is done stays one."""
+    while isinstance(t, Guarded) and t.level.differentiates:  # type: ignore[attr-defined]
+        t = t.value  # type: ignore[attr-defined]
+    return t
+
+
 def share_memory(array: ndarray, other: Any) -> bool:
     """Return whether a result shares memory with another value."""
     return array is other or isinstance(other, ndarray) and array.base is not None and np.shares_memory(array, other)

@@ -7,8 +7,8 @@ from typing import Any, Callable, NoReturn
 import numpy as np
 
 from . import guards
-from .memory import innermost, is_writable
-from .table import primitive
+from .memory import innermost, is_writable, undifferentiated
+from .table import defvjp, primitive
 from .views import placed
 
 FLOAT16 = np.dtype(np.float16)
@@ -62,6 +62,17 @@ def _fill(array: Any, value: Any) -> None:
 def widened(x: Any) -> Any:
     """The value in float32 if it is in float16, which has too few digits to count and to add in."""
     return astype(x, np.float32) if getattr(x, "dtype", None) == FLOAT16 else x
+
+
+@primitive
+def checked(x: Any, is_wrong: Any, message: str) -> Any:
+    """The value itself. It is an error if a condition holds for some element."""
+    if np.any(is_wrong):
+        raise ValueError(message)
+    return x
+
+
+defvjp(checked, x=lambda g: g, is_wrong=None, message=None)
 
 
 @primitive
@@ -161,14 +172,14 @@ class ArrayMethods:
         return int(guards.taken(self, "int()"))
 
     def __round__(self, ndigits: int = 0) -> Any:
-        return round(innermost(self), ndigits)
+        return round(undifferentiated(self), ndigits)
 
     def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:
         """NumPy: the module whose functions take this Tensor."""
         return np.empty(0).__array_namespace__(api_version=api_version)  # type: ignore[attr-defined]
 
     def __contains__(self, value: Any) -> bool:
-        return innermost(value) in innermost(self)
+        return undifferentiated(value) in undifferentiated(self)
 
     def __format__(self, spec: str) -> str:
         return format(innermost(self), spec) if spec else str(self)

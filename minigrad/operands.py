@@ -148,6 +148,17 @@ def _as_array(rule: Any, name: str, value: Any) -> Any:
         ) from None
 
 
+def some(condition: Any) -> bool:
+    """Return whether a condition holds for some element. A rule asks this before it handles a special case.
+
+    A condition is a Tensor while a program is recorded, which will run with other values. Then the answer is yes, so what a
+    rule does for the special case must be right in all cases.
+    """
+    if type(condition) in (bool, np.bool_):
+        return bool(condition)
+    return isinstance(condition, Guarded) or bool(np.count_nonzero(condition))
+
+
 # ---- What would lose the derivative ---------------------------------------------------------------------------------
 
 

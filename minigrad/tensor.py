@@ -50,6 +50,7 @@ def record(rule: Rule, args: tuple, kwargs: dict[str, Any], compute: Callable | 
 class GradLevel(Level):
     """A level that records in order to differentiate."""
 
+    differentiates = True
     to_keep = staticmethod(memory.to_keep)  # what a rule can keep of a value
 
     def record(self, rule: Rule, args: tuple, kwargs: dict[str, Any], compute: Callable) -> Any:

@@ -117,7 +117,7 @@ _namedtuple = Container(
 )
 
 
-def _container_of(tree: Any) -> Container | None:
+def container_of(tree: Any) -> Container | None:
     """Return the `Container` for the type of a tree, or None for a leaf."""
     container = _containers.get(type(tree))
     if container is None and isinstance(tree, tuple) and hasattr(tree, "_fields"):
@@ -314,7 +314,7 @@ def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[li
 
 
 def _flatten(tree: Any, leaves: list, is_leaf: Callable[[Any], bool] | None) -> Structure:
-    container = _containers.get(type(tree)) or _container_of(tree)
+    container = _containers.get(type(tree)) or container_of(tree)
     if container is None or (is_leaf is not None and is_leaf(tree)):
         leaves.append(tree)
         return _LEAF
@@ -411,7 +411,7 @@ def _subtrees(tree: Any, form: Structure, whole: Structure, none_for_all: bool =
     if tree is None and none_for_all:
         return [None] * form.num_leaves
     container, rest, forms = form
-    children, its_rest = container.split(tree) if _container_of(tree) == container else (None, None)
+    children, its_rest = container.split(tree) if container_of(tree) == container else (None, None)
     if children is None or len(children) != len(forms) or its_rest != rest:
         raise ValueError(f"the trees differ in structure: {whole}, and in one of the others {tree!r} for {form}")
     return [leaf for child, its_form in zip(children, forms) for leaf in _subtrees(child, its_form, whole, none_for_all)]

@@ -259,23 +259,6 @@ class Trace(Observer):
                 self.uses[name] = uses = self.uses.get(name, 0) + 1
                 value.name, value.is_named = name if uses == 1 else f"{name}_{uses}", True
 
-    @contextmanager
-    def _watching_frames(self) -> Iterator[None]:
-        """Look for names whenever a function of the user's returns."""
-        if sys.getprofile() is not None:  # a profiler is at work, and is left alone
-            yield
-            return
-
-        def profile(frame: Any, event: str, argument: Any) -> None:
-            if event == "return" and not _is_library(frame):
-                self._find_names(frame)
-
-        sys.setprofile(profile)
-        try:
-            yield
-        finally:
-            sys.setprofile(None)
-
     # ---- The run ----
 
     @property
@@ -300,7 +283,7 @@ class Trace(Observer):
                     place = arguments.place(i, structure, args)
                     self.values[t.node] = value = Value(place, _copy(t.value), t.node, None, True)
                     self.inputs.append(value)
-            with self._watching_frames():
+            with watching_frames(lambda frame, result: None if is_library(frame) else self._find_names(frame)):
                 return fun(*new_args, **new_kwargs)
 
         try:
@@ -327,7 +310,21 @@ def note_place(error: Exception, line: Line) -> None:
 # ---- Frames ---------------------------------------------------------------------------------------------------------
 
 
-def _is_library(frame: Any) -> bool:
+@contextmanager
+def watching_frames(returned: Callable[[Any, Any], None]) -> Iterator[None]:
+    """Call a function with the frame and the result of every function that returns. There are the names of the user's variables."""
+    if sys.getprofile() is not None:  # a profiler is at work, and is left alone
+        yield
+        return
+    sys.setprofile(lambda frame, event, argument: returned(frame, argument) if event == "return" else None)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+
+
+def is_library(frame: Any) -> bool:
+    """Return whether a frame runs a function of minigrad, NumPy, SciPy, or Python's library."""
     module = frame.f_globals.get("__name__", "").partition(".")[0]
     return module in ("minigrad", "numpy", "scipy") or module in sys.stdlib_module_names
 
@@ -336,7 +333,7 @@ def user_frame() -> tuple[Any, bool]:
     """Return the frame of the user's line that is running, and whether it runs the backward pass of an inner derivative."""
     frame: Any = sys._getframe(1)
     in_backward = False
-    while frame.f_back and _is_library(frame):
+    while frame.f_back and is_library(frame):
         in_backward |= frame.f_code.co_name == "backward"
         frame = frame.f_back
     return frame, in_backward

@@ -182,8 +182,8 @@ def _edges(column, bins, limits, plain_edges):
     if limits is None and np.size(column) == 0:
         return plain_edges
     low, high = (np.min(column), np.max(column)) if limits is None else limits
-    if low == high:
-        low, high = low - 0.5, high + 0.5
+    if operands.some(low == high):
+        low, high = np.where(low == high, low - 0.5, low), np.where(low == high, high + 0.5, high)
     return np.linspace(low, high, np.size(plain_edges))
 
 

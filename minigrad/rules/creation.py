@@ -6,7 +6,8 @@ functions instead, if there are Tensors among the arguments.
 
 import numpy as np
 
-from ..methods import astype
+from ..methods import astype, checked
+from ..operands import some
 from ..table import find_tensor
 from .composition import stacked
 from .shaping import in_memory
@@ -42,8 +43,8 @@ def asfortranarray(a, dtype=None, *, like=None):
 def asarray_chkfinite(a, dtype=None, order=None):
     """Do the same as `asarray`, and raise if a number is infinite or NaN."""
     result = asarray(a, order=order)
-    if not np.all(np.isfinite(result)):
-        raise ValueError("array must not contain infs or NaNs")
+    is_wrong = ~np.isfinite(result)
+    result = checked(result, is_wrong, "array must not contain infs or NaNs") if some(is_wrong) else result
     return asarray(result, dtype, order)
 
 

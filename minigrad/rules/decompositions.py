@@ -10,9 +10,11 @@ from typing import Literal
 
 import numpy as np
 
+from ..methods import checked
+from ..operands import some
 from ..table import defconstant, defvjp
 from .composition import unused
-from .matrices import H, T, as_diagonal, column, conj, eye, product, require_zero, row
+from .matrices import H, T, as_diagonal, column, conj, eye, product, row, with_zero
 
 # ---- Hermitian matrices ---------------------------------------------------------------------------------------------
 # cholesky and eigh read one triangle, and assume that the other triangle is its mirror image. If the matrix is symmetric,
@@ -26,7 +28,7 @@ def _folded(bar, a, triangle):
     """
     rounding = 100 * np.finfo(a.dtype).eps * np.max(np.abs(a), axis=(-2, -1), keepdims=True, initial=0)
     symmetric = np.all(np.abs(a - H(a)) <= rounding, axis=(-2, -1), keepdims=True)
-    if np.all(symmetric):
+    if not some(~symmetric):
         return conj(bar)
     read = np.tril(bar) + np.tril(bar, -1) if triangle in ("L", "l") else np.triu(bar) + np.triu(bar, 1)
     return conj(np.where(symmetric, bar, read))
@@ -82,7 +84,7 @@ def _eigh_bar(w, v, gw, gv):
         turn = (turn - H(turn)) / 2
         diagonal = eye(w)
         if np.iscomplexobj(v):
-            require_zero(turn * diagonal, _PHASE, gv)
+            turn = with_zero(turn, turn * diagonal, _PHASE, gv)
         idle = _pairs(_idle(gv)) | (diagonal > 0)
         inner = inner + turn * (1 - diagonal) / _divisors(row(w) - column(w), w, idle)
     return np.matmul(v, np.matmul(inner, H(v)))
@@ -114,8 +116,8 @@ def _eig_bar(w, v, gw, gv):
     """
     if not np.size(v):
         return np.zeros_like(v)
-    if np.any(np.linalg.cond(v) > 1e-2 / np.finfo(v.dtype).eps):
-        raise ValueError("the matrix has no full set of eigenvectors: its eigenvalues have no derivative")
+    is_wrong = np.linalg.cond(v) > 1e-2 / np.finfo(v.dtype).eps
+    v = checked(v, is_wrong, "the matrix has no full set of eigenvectors: its eigenvalues have no derivative")
     inner = as_diagonal(gw)
     if not unused(gv):
         diagonal = eye(w)
@@ -132,7 +134,7 @@ def _eig_bar(w, v, gw, gv):
 
 def _eigvals_a(g, a, y):
     w, v = np.linalg.eig(a)
-    require_zero(w - y, "np.linalg.eigvals and np.linalg.eig disagree about the order; use np.linalg.eig(a)[0]", a)
+    w = with_zero(w, w - y, "np.linalg.eigvals and np.linalg.eig disagree about the order; use np.linalg.eig(a)[0]", a)
     return _eig_bar(w, v, g, np.zeros(()))
 
 
@@ -163,7 +165,7 @@ def _svd_bar(u, s, vh, gu, gs, gvh):
     of_itself = diagonal > 0
     together = (of_u + of_v) * (1 - diagonal) / _divisors(row(s) - column(s), s, idle | of_itself)
     if np.iscomplexobj(u):
-        require_zero((of_u + of_v) * diagonal, _PHASE, gu, gv)
+        of_u = with_zero(of_u, (of_u + of_v) * diagonal, _PHASE, gu, gv)
         of_itself = False
     against = (of_u - of_v) / _divisors(row(s) + column(s), s, idle | of_itself)
     inner = inner + together + against
@@ -178,7 +180,7 @@ def _svd_bar(u, s, vh, gu, gs, gvh):
     for more, g_more in ((u_more, gu_more), (H(vh_more), gv_more)):
         if np.size(more):
             inside = np.matmul(H(more), g_more)
-            require_zero(inside - H(inside), _BASIS, g_more)
+            bar = with_zero(bar, inside - H(inside), _BASIS, g_more)
     return bar
 
 

@@ -9,6 +9,7 @@ import inspect
 import numpy as np
 
 from ..methods import widened
+from ..operands import Guarded, some
 from ..table import defcomposition, defconstant, defvjp, primitive
 
 LN2, LN10, PI = float(np.log(2)), float(np.log(10)), float(np.pi)
@@ -80,11 +81,11 @@ def _precise(constant, like):
 def _power_base(g, a, b):
     """g b a**(b-1). At a = b = 0 the result is 0, because a**0 is constant. The formula would give 0 * inf."""
     a, b = widened(a), _precise(b, a)
-    if np.shape(b) == () and b != 0:
+    if np.shape(b) == () and not some(b == 0):
         # For arrays the operator ** is faster than np.power with some exponents. For some Python numbers it raises.
         return g * b * (np.power(a, b - 1) if np.shape(a) == () else a ** (b - 1))
     constant = (a == 0) & (b == 0)
-    return g * b * np.power(np.where(constant, 1, a) if np.any(constant) else a, b - 1)
+    return g * b * np.power(np.where(constant, 1, a) if some(constant) else a, b - 1)
 
 
 def _power_exponent(g, a, y):
@@ -105,7 +106,7 @@ defvjp(np.cbrt,        x=lambda g, y: g / (3 * y) / y)
 def cosine(a, b, size):
     """Return a / size, where size is hypot(a, b): the slope of hypot by a. At the origin it is 1/2."""
     zero = size == 0
-    return np.where(zero, 0.5, a / np.where(zero, 1, size)) if np.any(zero) else a / size
+    return np.where(zero, 0.5, a / np.where(zero, 1, size)) if some(zero) else a / size
 
 
 def _per_size(x, size):
@@ -135,10 +136,11 @@ defvjp(np.log1p,  x=lambda g, x: g / (1 + x))
 def share(a, b, base=np.e):
     """Return the share that base**a has in base**a + base**b. It depends on a - b alone. It is 1 if both are inf."""
     infinite = a == np.inf
-    if np.count_nonzero(infinite):
+    if some(infinite):
         b = np.where(infinite, 0, b)
     difference = a - b
-    if getattr(difference, "dtype", None) == np.float64 and np.min(difference, initial=0) > -700:  # the usual case
+    is_known = not isinstance(difference, Guarded) and getattr(difference, "dtype", None) == np.float64
+    if is_known and np.min(difference, initial=0) > -700:  # the usual case
         return 1 / (1 + (np.exp if base == np.e else np.exp2)(-difference))
     small = (np.exp if base == np.e else np.exp2)(-np.abs(difference))
     return np.where(difference < 0, small, 1) / (1 + small)
@@ -200,7 +202,7 @@ def sech_squared(x):
         slope = 1 / np.cosh(min(abs(x), 700.0))
         return slope * slope
     limit = _LIMITS_OF_COSH.get(getattr(x, "dtype", None))
-    if limit == 700.0 and np.vdot(x, x) < 1e5:  # the usual case: no element is so large that cosh overflows
+    if limit == 700.0 and not isinstance(x, Guarded) and np.vdot(x, x) < 1e5:  # the usual case: no element is so large that cosh overflows
         return 1 / np.square(np.cosh(x))
     if limit is None:  # complex numbers, and long double
         e = np.exp(np.where(np.real(x) < 0, x, -x))
@@ -243,7 +245,7 @@ for to_degrees in (np.rad2deg, np.degrees):
 def _share(g, wins, ties):
     """Return the cotangent of an operand: `g` where it wins, and half of `g` where the operands are equal."""
     share = g * wins  # this takes half the time of np.where
-    return np.where(ties, g / 2, share) if np.any(ties) else share
+    return np.where(ties, g / 2, share) if some(ties) else share
 
 
 defvjp(np.maximum,

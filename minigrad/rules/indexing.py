@@ -36,16 +36,16 @@ def _replace_value(g, index):
     if not _may_repeat(index):
         return taken
     order = np.arange(np.size(taken)).reshape(np.shape(taken))
-    last = np.empty(np.shape(g), int)
-    last[index] = order
-    return np.where(last[index] == order, taken, 0)
+    last = replace(np.empty(np.shape(g), int), index, order)
+    return np.where(getitem(last, index) == order, taken, 0)
 
 
 def _may_repeat(index):
     """Whether an index may name an element twice. Arrays and lists of numbers may. Numbers, slices and masks cannot."""
     parts = index if isinstance(index, tuple) else (index,)
     return not all(
-        part is None or part is Ellipsis or isinstance(part, (int, np.integer, slice)) or np.asarray(part).dtype == bool
+        part is None or part is Ellipsis or isinstance(part, (int, np.integer, slice))
+        or (part if hasattr(part, "dtype") else np.asarray(part)).dtype == bool
         for part in parts
     )
 

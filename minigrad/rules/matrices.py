@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..methods import checked
+
 
 def T(x):
     """Return the transpose."""
@@ -51,8 +53,7 @@ def product(a, b, c):
     return np.matmul(a, np.matmul(b, c))
 
 
-def require_zero(x, message, *scales):
-    """Raise if x is not zero. Rounding errors are allowed, relative to the largest number in the arrays `scales`."""
+def with_zero(value, x, message, *scales):
+    """Return the value. Raise if x is not zero, up to rounding errors, relative to the largest number in the arrays `scales`."""
     for_each = np.stack([np.max(np.abs(scale), initial=0) for scale in scales])
-    if np.any(np.abs(x) > np.sqrt(np.finfo(x.dtype).eps) * np.max(for_each)):
-        raise ValueError(message)
+    return checked(value, np.abs(x) > np.sqrt(np.finfo(x.dtype).eps) * np.max(for_each), message)

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 
+from ..methods import checked
 from ..table import Rule, defvjp, late_rules, rules
 from .composition import defstandin, stacked
 from .products import convolve_a, summed_to
@@ -164,8 +165,7 @@ def _roots_p(g, p, y):
     """If p changes by dp, a root y changes by -dp(y) / p'(y)."""
     coefficients = np.reshape(p, -1)
     slope = _polyval_x(np.ones_like(y), coefficients, y)
-    if np.any(slope == 0):
-        raise ValueError("np.roots has no derivative at a multiple root")
+    slope = checked(slope, slope == 0, "np.roots has no derivative at a multiple root")
     return np.reshape(_polyval_p(-g / slope, (len(coefficients),), y), np.shape(p))
 
 
@@ -185,8 +185,7 @@ def _polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
     powers = powers / scale
     rcond = len(x) * np.finfo(powers.dtype).eps if rcond is None else rcond
     c, squares, rank, s = np.linalg.lstsq(powers, y, rcond)
-    if rank <= deg:
-        raise ValueError("np.polyfit has no derivative where the data do not determine the polynomial")
+    c = checked(c, rank <= deg, "np.polyfit has no derivative where the data do not determine the polynomial")
     c = c / (scale if np.ndim(y) == 1 else scale[:, None])
     if full:
         return c, squares, rank, s, rcond

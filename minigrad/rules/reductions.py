@@ -6,7 +6,9 @@ import numpy as np
 
 from ..graph import adding_dtype
 from ..methods import astype, widened
+from ..operands import some
 from ..table import C_FUNCTIONS, defvjp
+from ..views import getitem
 
 
 def reduced_axes(axis, ndim):
@@ -45,7 +47,7 @@ def _divided(g, shape, axis, where, ddof=0):
 def _per_element(g, n):
     """Return g / n in the dtype of g. The division is in float32 at least, because float16 has no n above 65,504."""
     wide = widened(g)
-    n = n if isinstance(n, (int, float)) else np.asarray(n, np.result_type(wide))
+    n = n if isinstance(n, (int, float)) else astype(n, np.result_type(wide))
     return wide / n if wide is g else astype(wide / n, np.result_type(g))
 
 
@@ -234,7 +236,7 @@ if hasattr(np, "cumulative_sum"):  # since NumPy 2.1
 
 def _without_nan(a, number):
     missing = np.isnan(a)
-    return np.where(missing, number, a) if np.any(missing) else a
+    return np.where(missing, number, a) if some(missing) else a
 
 
 def _nansum_a(g, a, axis=None, dtype=None, keepdims=False, initial=0, where=True):
@@ -338,7 +340,7 @@ def _histogram(g, a, y, bins, range, density, weights):
         g_edges = g_edges + np.concatenate([zero, g_lengths]) - np.concatenate([g_lengths, zero])
         g_values = g_values / lengths / total - np.sum(g_values * values) / total
     a_share, bins_share, range_share = _edges(g_edges, a, bins, range)
-    return a_share, bins_share, range_share, np.where(inside, g_values[bin], 0)
+    return a_share, bins_share, range_share, np.where(inside, getitem(g_values, bin), 0)
 
 
 def _histogram_a(g, a, y, bins=10, range=None, density=None, weights=None):

@@ -138,7 +138,7 @@ def _define(fun, skip_nan, whole):
         rows = _rows(a, axis)
         n = np.sum(~np.isnan(rows), axis=-1) if skip_nan else np.shape(rows)[-1]
         distance = np.where(some, rows[high] - rows[low], 0)
-        slope = np.reshape(g, np.shape(way)) * distance * np.asarray((n + _SLOPES[method]) / whole, np.result_type(g))
+        slope = np.reshape(g, np.shape(way)) * distance * astype((n + _SLOPES[method]) / whole, np.result_type(g))
         return np.sum(slope, axis=tuple(range(np.ndim(q), np.ndim(slope))))
 
     defvjp(fun, a=of_a, q=of_q, weights=None)

@@ -12,6 +12,7 @@ from functools import wraps
 import numpy as np
 
 from ..methods import astype
+from ..operands import some
 from ..table import VJP, Rule, defvjp, late_rules, primitive, rules
 from . import special_integrals
 from .elementwise import cosine
@@ -160,7 +161,7 @@ def _table(special):
     def beta_a(g, a, b, y):
         # At a pole of psi(a + b) where a is none, beta is 0 because 1 / gamma(a + b) is, but the slope is not 0.
         zero = is_pole(a + b) & ~is_pole(a) & ~is_pole(b)
-        if not np.any(zero):
+        if not some(zero):
             return g * y * psi_fall(a, b)
         at_a, at_b = np.where(zero, a, 1), np.where(zero, b, 1)
         inverse = s.rgamma(at_a + at_b)

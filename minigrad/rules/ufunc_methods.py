@@ -12,6 +12,7 @@ from typing import Any, Callable
 import numpy as np
 
 from .. import operands
+from ..operands import some
 from ..graph import describe
 from ..methods import astype
 from ..table import defconstant, defvjp, primitive, rule_of, ufunc_methods
@@ -157,7 +158,7 @@ def _shares(rows, exp):
     largest = looked_up(np.max, rows, axis=0)
     parts = exp(rows - np.where(largest == np.inf, 0, largest))
     shares = parts / np.sum(parts, axis=0)
-    return np.where(largest == np.inf, rows == np.inf, shares) if np.any(looked_up(np.isinf, largest)) else shares
+    return np.where(largest == np.inf, rows == np.inf, shares) if some(looked_up(np.isinf, largest)) else shares
 
 
 def _reduce(g, ufunc, array, axis, initial):

@@ -90,6 +90,13 @@ def test_without_arguments(tmp_path):
     assert png_files(tmp_path / "pictures") == PICTURES
 
 
+def test_with_jit(tmp_path):
+    plain, output = (succeed(tmp_path, "--no-pictures", "--steps", 300, *options) for options in ([], ["--jit"]))
+    assert rows(output, "w") == rows(plain, "w") and output.startswith(plain.split("Time")[0])
+    times = re.search(r"^Program   a step takes ([\d.]+) us as a program, and ([\d.]+) us without --jit$", output, re.MULTILINE)
+    assert 0 < float(times[1]) < float(times[2])
+
+
 def test_certified_answer_norris(tmp_path):
     output = succeed(tmp_path, "--data", NORRIS, "--out", "a/b", command=COMMAND)
     for name, certified in (("slope of x", 1.00211681802045), ("intercept", -0.262323073774029)):

@@ -136,6 +136,33 @@ def test_no_steps(line):
     assert model_optimization_loop({"w": 1.0, "b": 2.0}, linear_model, mseloss, x, y, 0) == ([], {"w": 1.0, "b": 2.0})
 
 
+@pytest.mark.parametrize("theta", [{"w": 0.0, "b": 0.0}, Line(0.0, np.float64(0.0)), [np.float64(0.0), 0.0]], ids=repr)
+def test_steps_that_run_as_a_program(line, theta):
+    x, y, _ = line
+    calls, seen = [], []
+
+    def counting(theta, model, x, y):
+        calls.append(model)
+        return mseloss(theta, model, x, y)
+
+    plain = model_optimization_loop(theta, linear_model, mseloss, x, y, 50)
+    losses, found = model_optimization_loop(
+        theta, linear_model, counting, x, y, 50, jit=True, callback=lambda step, theta, loss: seen.append((step, loss))
+    )
+    assert calls == [linear_model]  # the first step is recorded, and the others run without it
+    np.testing.assert_allclose(losses, plain[0], rtol=1e-13)
+    assert seen == list(enumerate(losses)) and tree.structure(found) == tree.structure(plain[1])
+    for a, b in zip(tree.leaves(found), tree.leaves(plain[1])):
+        assert type(a) is type(b) and type(losses[0]) is float
+        np.testing.assert_allclose(a, b, rtol=1e-13)
+
+
+def test_a_program_that_diverges(line):
+    x, y, _ = line
+    with pytest.raises(DivergenceError, match="the last finite loss was .* gradient descent was stable at the start below"):
+        model_optimization_loop({"w": 0.0, "b": 0.0}, linear_model, mseloss, x, y, learning_rate=1.0, jit=True)
+
+
 def test_callback_sees_each_step_before_its_update(line):
     x, y, _ = line
     seen = []

@@ -47,6 +47,7 @@ LAYERS = [
     "coverage",
     "parts",
     "inside",
+    "programs",
     "crosscheck",
 ]
 OPTIONAL = {"fast", "fast_backward"}  # the core does without it
@@ -65,6 +66,7 @@ LATE_IMPORTS = {
     ("linear.files", "openpyxl"): "it is optional: only Excel's files need it",
     ("linear.files", "pyarrow.parquet"): "it is optional: only Parquet's files need it",
     ("linear.files", "pyarrow.types"): "it is optional: only Parquet's files need it",
+    ("minigrad.programs.jit", "minigrad.programs.numba_backend"): "it needs Numba, which is optional",
     ("linear.report", "jax"): "it is optional: the report compares gradients with it, where it is installed",
     ("linear.methods", "scipy.optimize"): "it is optional: only L-BFGS needs it",
     ("linear.ways", "scipy.optimize"): "it is optional: the command says so before the training",

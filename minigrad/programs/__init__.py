@@ -1,0 +1,1 @@
+"""Computations as programs: record what a function does, simplify it, write it as NumPy source, and run that."""

@@ -1,0 +1,431 @@
+"""Recording what a function does: a level, outside of all others, that notes the calls which NumPy gets.
+
+The arguments become `Traced` values, Tensors of that level, and the function runs once. Its own transforms, ``grad`` and the
+others, make levels inside. To them a traced value is a constant, and all that they compute with it, forward and backward,
+comes to the `record` of this level as one call of a NumPy function after the other. So the derivative needs no code here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import operator
+import re
+import sys
+from bisect import bisect_left
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy import ndarray
+
+from .. import boundary, guards, memory, operands, tree, views
+from ..functions import check_callable
+from ..grad import differentiate
+from ..graph import Level, Node, describe, node_numbers
+from ..inside.trace import is_library, user_frame, watching_frames
+from ..rules.composition import looked_up
+from ..table import Rule, rule_of, ufunc_methods
+from ..tensor import Tensor, record, top_level, unwrap
+from . import helpers, writing
+from .operations import COPY, Operation, Recording, Variable, is_pure, name_of_function
+
+
+class ConcretizationTypeError(operands.TensorConversionError):
+    """A program would depend on a value in a way that cannot be recorded, such as by an ``if``."""
+
+
+class OuterTensorError(TypeError):
+    """A program would depend on a value that an enclosing call differentiates, and that is not among its arguments."""
+
+
+# ---- Values ---------------------------------------------------------------------------------------------------------
+
+
+def refused(what: str, instead: str) -> Callable[..., NoReturn]:
+    """Return a method that raises: the value is not known when the program runs."""
+
+    def refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
+        refuse_value(what, instead)
+
+    return refuse
+
+
+def refuse_value(what: str, instead: str) -> NoReturn:
+    raise ConcretizationTypeError(
+        f"{what} needs the value of an array, in {guards.user_line()}. But a program is recorded once, and runs with other values. "
+        f"{instead}"
+    )
+
+
+STATIC = "Or pass a value that is a part of the program: a Python int, bool or string, or a constant from outside of the function."
+
+
+class Traced(Tensor):
+    """A value of a function while it is recorded. It may also hold integers and truth values."""
+
+    __slots__ = ()
+
+    @property
+    def variable(self) -> Variable:
+        """What stands for it in the recording."""
+        return self.level.variables[self.node]  # type: ignore[attr-defined]
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        out = kwargs.get("out")
+        if isinstance(out, ndarray) or isinstance(out, tuple) and isinstance(out[0], ndarray):
+            refuse_value("Writing into a plain array", f"Write a = np.{ufunc.__name__}(a, t), or begin with a = np.zeros_like(t, shape=...).")
+        if method == "__call__" and not kwargs:
+            return record(rule_of(ufunc), inputs, {})
+        if method in ("reduce", "accumulate", "reduceat", "outer") and top_level([inputs, kwargs]) is self.level:
+            return record(Rule(getattr(ufunc, method)), inputs, kwargs)
+        return ufunc_methods[method](ufunc, *inputs, **kwargs)
+
+    def snapshot(self) -> Traced:
+        return Traced(self.value, self.node, self.level)
+
+    __bool__ = refused(
+        "A condition (of if, while, assert, and, or, not)",
+        f"Write np.where(condition, a, b), and & or | between conditions. {STATIC}",
+    )
+    __float__ = refused("float()", "Keep the array: NumPy's functions take it as it is.")
+    __complex__ = refused("complex()", "Write t + 0j.")
+    __int__ = refused("int()", f"For an array of integers, write t.astype(int). {STATIC}")
+    __index__ = refused("An index of a list, or a number of elements,", f"Of an array, write np.take(a, t). {STATIC}")
+    __round__ = refused("round()", "Write np.round(t).")
+    __contains__ = refused("The operator in", "Write np.any(t == x).")
+    __array__ = refused(
+        "Turning a traced value into a plain array",
+        "Keep it: write np.stack([a, b]) in place of np.array([a, b]), np.sin(t) in place of np.sin(np.asarray(t)), np.take(a, t) in "
+        "place of a[t] for a plain array a, and array = np.zeros_like(t, shape=...) before array[0] = t.",
+    )
+    __reduce__ = refused("Pickling", "Return it from the function.")
+    item = refused("item()", "Keep the array: NumPy's functions take it as it is.")
+    tolist = refused("tolist()", "Write list(t).")
+
+    def __repr__(self) -> str:
+        return f"Traced({self.dtype}{list(self.shape)})"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+
+def _operator(ufunc: np.ufunc, is_reflected: bool = False) -> Callable:
+    def method(self: Traced, other: Any) -> Any:
+        other = operands.operand(other)
+        return other if other is NotImplemented else ufunc(other, self) if is_reflected else ufunc(self, other)
+
+    return method
+
+
+for _name, _ufunc in (
+    ("and", np.bitwise_and), ("or", np.bitwise_or), ("xor", np.bitwise_xor), ("lshift", np.left_shift), ("rshift", np.right_shift)
+):
+    setattr(Traced, f"__{_name}__", _operator(_ufunc))
+    setattr(Traced, f"__r{_name}__", _operator(_ufunc, True))
+Traced.__invert__ = lambda self: np.invert(self)  # type: ignore
+
+# ---- The level ------------------------------------------------------------------------------------------------------
+
+# Functions that ask for the form of an array, and not for its values. They are answered at once.
+OF_FORM = {
+    np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.min_scalar_type, np.common_type, np.iscomplexobj, np.isrealobj,
+    np.may_share_memory, np.shares_memory,
+}
+# What the operators of Python's numbers do. They raise nothing and return Python numbers.
+OF_PYTHON_NUMBERS = {
+    np.add: operator.add, np.subtract: operator.sub, np.multiply: operator.mul, np.negative: operator.neg, np.less: operator.lt,
+    np.less_equal: operator.le, np.greater: operator.gt, np.greater_equal: operator.ge, np.equal: operator.eq,
+    np.not_equal: operator.ne,
+}
+WRITE = {np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
+# The shape of the result depends on the values.
+FORM_BY_VALUES = {
+    getattr(np, name) for name in (
+        "nonzero flatnonzero argwhere unique unique_all unique_counts unique_inverse unique_values union1d intersect1d setdiff1d "
+        "setxor1d trim_zeros".split()
+    ) if hasattr(np, name)
+}
+# Arguments, under the names that they have in NumPy, which decide about the shape of a result.
+SHAPE_ARGUMENTS = set(
+    "shape newshape new_shape num reps repeats axis axes N M pad_width indices_or_sections minlength deg obj offset n ddof".split()
+)
+NO_MASK = "Keep all elements: np.where(mask, t, 0), or where=mask in a reduction such as np.sum."
+# The dtype or the shape of the result may be another one for other values. A program raises then.
+FORM_IS_CHECKED = {
+    np.bincount, np.linalg.eig, np.linalg.eigvals, np.linalg.lstsq, np.roots, np.poly, np.polydiv, np.polymul, np.polyadd, np.polysub,
+    np.real_if_close, *(getattr(np.emath, name) for name in "sqrt log log10 log2 logn power arccos arcsin arctanh".split()),
+}
+
+
+class TraceLevel(Level):
+    """The level of a function that is being recorded. It is the outermost one."""
+
+    is_fast = False
+
+    def __init__(self, recording: Recording) -> None:
+        super().__init__()
+        self.recording = recording
+        self.variables: dict[Node, Variable] = {}
+        self.constants: dict[tuple, Variable] = {}  # by content
+        self.held: dict[Node, Variable] = {}  # for Tensors of inner levels with a name, what they hold
+        self.lines: list[tuple[int, str]] = []  # for each operation, a number between those of nodes before and after, and its line
+
+    # A plain number was taken out of a Tensor that holds a traced value. See `guards.taken`.
+
+    taken = property(  # type: ignore[assignment]
+        lambda self: None, lambda self, note: refuse_value(note[0].partition(" ")[0], STATIC)
+    )
+
+    def close(self) -> None:
+        super().close()
+        self.variables, self.held = {}, {}  # their keys are the nodes of the values, and these refer to the level
+
+    def input(self, leaf: Any, path: str) -> Traced:
+        """Return the traced value for a leaf of the arguments."""
+        value = memory.to_keep(boundary.as_array(leaf))
+        if isinstance(value, (float, complex)) and not isinstance(value, np.generic):
+            value = float(value) if isinstance(value, float) else complex(value)
+        t = self.traced(value)
+        t.variable.path = path
+        self.recording.inputs.append(t.variable)
+        return t
+
+    def traced(self, value: Any) -> Traced:
+        """Return a new traced value."""
+        t = Traced(value, Node(value), self)
+        self.variables[t.node] = Variable("", *describe(value))
+        return t
+
+    def record(self, rule: Rule, args: tuple, kwargs: dict[str, Any], compute: Callable) -> Any:
+        """Compute a value, and note how."""
+        function, values, options = rule.fun, unwrap(args, self), unwrap(kwargs, self)
+        if function in OF_FORM:
+            return compute(*values, **options)
+        if function is looked_up and (getattr(args[0], "__module__", None) or "").startswith("minigrad."):
+            return args[0](*args[1:], **kwargs)
+        if function in helpers.HELPERS:
+            function, args, kwargs = helpers.HELPERS[function](*args, **kwargs)
+        elif (getattr(function, "__module__", None) or "").startswith("minigrad."):
+            return function.__wrapped__(*args, **kwargs)  # type: ignore[attr-defined]  # one of NumPy's functions after the other
+        elif rule.composition and (function is np.histogramdd or any(map(_is_function, (*args, *kwargs.values())))):
+            return rule.composition(*args, **kwargs)  # it calls functions of the user, or has a list among its results
+        self._check(rule, function, args, kwargs)
+        y = compute(*values, **options)
+        if isinstance(y, str):  # it is for printing
+            return y
+        # What is computed of Python's numbers alone is one too, as in `GradLevel.record`.
+        given = rule.bind(values, options) if rule.vjps else {}
+        numbers = values if rule.constant else [given[name] for name in rule.vjps if name in given]
+        weak = guards.weak(y, numbers) if numbers and given.get("dtype", options.get("dtype")) is None else y
+        if isinstance(function, np.ufunc) and type(weak) in operands.PYTHON_NUMBERS:
+            function = _of_python_numbers(function, args)
+            y = np.asarray(y)[()] if isinstance(function, np.ufunc) else weak
+        result = self._noted(function, args, kwargs, y)
+        if function in FORM_IS_CHECKED:
+            result = operands.within([result], self._as_recorded)[0]
+        if not is_pure(function):  # it may write into its result later
+            result = operands.within([result], self._copied)[0]
+        is_several = isinstance(weak, tuple) and type(result) is tuple
+        result = tuple(map(self._as_number, result, weak)) if is_several else self._as_number(result, weak)
+        views.note_views(result, [args, kwargs])
+        return result
+
+    def _as_number(self, t: Any, weak: Any) -> Any:
+        """Return a result as a Python number, if it is one."""
+        is_number = type(weak) in operands.PYTHON_NUMBERS and isinstance(t, Traced) and not t.variable.is_weak
+        return self._noted(type(weak), (t,), {}, weak) if is_number else t
+
+    def _as_recorded(self, t: Any) -> Any:
+        """Return a result that has been checked to have the same shape and dtype in each run."""
+        if not isinstance(t, Traced):
+            return operands.within(t, self._as_recorded)
+        return self._noted(helpers.as_recorded, (t, t.shape, t.dtype), {}, t.value)
+
+    def _copied(self, t: Any) -> Any:
+        """Return a copy of a result, as a rule gets it."""
+        if not isinstance(t, Traced) or t.variable.is_weak:
+            return operands.within(t, self._copied)
+        return self._noted(COPY, (t,), {}, t.value)
+
+    def _noted(self, function: Any, args: tuple, kwargs: dict[str, Any], y: Any) -> Any:
+        """Append an operation to the recording, and return what stands for its result."""
+        guards.check_result(Rule(function), y)
+        if isinstance(y, (list, tuple)) and any(isinstance(member, (list, tuple)) for member in y):
+            raise NotImplementedError(f"{name_of_function(function)} returns a list among other results, which cannot be recorded")
+        if isinstance(y, (list, tuple)):
+            results = [self.traced(member) for member in y]
+            variable: Any = tuple(t.variable for t in results)
+            # A constant among the results stays what it is, as in `GradLevel.wrapped`.
+            results = [m if memory.is_of_constant(m, [args, kwargs], self) else t for m, t in zip(y, results)]
+            result: Any = type(y)(*results) if hasattr(y, "_fields") else type(y)(results)
+        else:
+            result = self.traced(y)
+            variable = result.variable
+        line, part = self.place()
+        self.recording.operations.append(Operation(variable, function, self.referred(args), self.referred(kwargs), line, part))
+        return result
+
+    def _check(self, rule: Rule, function: Any, args: tuple, kwargs: dict[str, Any]) -> None:
+        """Raise if a call writes into an array, or if the form of its result depends on values."""
+        name, given = name_of_function(function), rule.bind(args, kwargs)
+        out = given.get("out")
+        if function in WRITE or any(isinstance(x, (ndarray, Tensor)) for x in (out if isinstance(out, tuple) else (out,))):
+            raise NotImplementedError(f"{name} was to write into an array, which a program cannot: write t[index] = value, or t[...] = {name}(...)")
+        if function in FORM_BY_VALUES or (function is np.where and len(args) + len(kwargs) == 1):
+            refuse_value(f"The shape of the result of {name}", f"{NO_MASK} {STATIC}")
+        if function is operator.getitem and any(t.dtype == bool for t in views.tensors([args[1]])):
+            refuse_value("The shape of a[mask]", f"{NO_MASK} {STATIC}")
+        for argument, value in given.items():
+            decides = argument in SHAPE_ARGUMENTS or (argument == "condition" and function is not np.where) or (
+                argument == "bins" and np.ndim(value) == 0)
+            if decides and views.tensors([value]):
+                refuse_value(f"{name}({argument}=), which decides about the shape of the result,", STATIC)
+
+    def referred(self, value: Any) -> Any:
+        """Return an argument, or a result, with variables in the place of traced values and arrays."""
+        if isinstance(value, Tensor):
+            if value.level is not self:
+                raise OuterTensorError("the function uses a value from outside that is being differentiated: pass it as an argument, and "
+                                       "call program outside of grad")
+            return value.variable  # type: ignore[attr-defined]
+        if isinstance(value, ndarray):
+            return self.constant(value)
+        return operands.within(value, self.referred)
+
+    def constant(self, array: ndarray) -> Variable:
+        """Return the variable of a constant array. Arrays with the same content have one."""
+        key = array.shape, array.dtype.str, array.strides, hashlib.sha256(array.tobytes()).digest()
+        if key not in self.constants:
+            variable = self.constants[key] = Variable("", array.shape, array.dtype, base=self.name_of_constant(array))
+            self.recording.constants[variable] = memory.locked(memory.copied(array))
+        return self.constants[key]
+
+    # ---- Lines and names ----
+
+    def name_of_constant(self, array: ndarray) -> str:
+        """Return the name of the user's variable that holds an array, or "" if there is none."""
+        frame, _ = user_frame()
+        found = (name for names in (frame.f_locals, frame.f_globals) for name, value in names.items() if value is array)
+        return next(found, "")
+
+    def place(self) -> tuple[str, str]:
+        """Return the line of the user's program, and the part of the program.
+
+        In the backward pass, the line is that of the operation whose derivative is computed.
+        """
+        frame: Any = sys._getframe(1)
+        line, part, node = "", "forward", None
+        while frame is not None and frame.f_code is not trace.__code__:
+            if not is_library(frame):
+                self.find_names(frame)
+                line = line or f"{frame.f_code.co_filename}, line {frame.f_lineno}, in {frame.f_code.co_name}"
+            elif frame.f_code.co_name in ("backward", "gradient_for"):
+                part = "backward"
+                if node is None and frame.f_code.co_name == "backward" and "g" in frame.f_locals:
+                    node = frame.f_locals["node"]
+                    self.name(frame.f_locals["g"], self.held.get(node))
+            frame = frame.f_back
+        if node is not None:
+            before = bisect_left(self.lines, (-node.number, ""))
+            line = self.lines[before - 1][1] if before else line
+        self.lines.append((-next(node_numbers), line))
+        return line, part
+
+    def of_level(self, t: Any) -> Any:
+        """Return the traced value in a Tensor of an inner level, and anything else as it is."""
+        while isinstance(t, Tensor) and t.level is not self:
+            t = t.value
+        return t
+
+    def find_names(self, frame: Any) -> None:
+        """Give values the names of the variables of the user that hold them. Note what Tensors hold."""
+        for name, t in list(frame.f_locals.items()):
+            value = self.of_level(t)
+            if isinstance(value, Traced):
+                self.held[t.node] = value.variable
+                if name.isidentifier() and not name.startswith("_"):
+                    value.variable.base = value.variable.base or name
+
+    def name(self, g: Any, of: Variable | None) -> None:
+        """Name a cotangent or a gradient: ``d_w`` for that of ``w``."""
+        value = self.of_level(g)
+        if isinstance(value, Traced) and of is not None and of.base:
+            value.variable.base = value.variable.base or f"d_{of.base}"
+
+    def returned(self, frame: Any, result: Any) -> None:
+        """Find names when a function returns."""
+        if not is_library(frame):
+            self.find_names(frame)
+        elif frame.f_code is boundary.gradient_for.__code__:
+            leaf = self.of_level(frame.f_locals["leaf"])
+            self.name(result, leaf.variable if isinstance(leaf, Traced) else None)
+        elif frame.f_code is differentiate.__code__ and isinstance(result, tuple):
+            value = self.of_level(result[0])
+            if isinstance(value, Traced):
+                value.variable.base = value.variable.base or "value"
+
+
+def _of_python_numbers(function: Any, args: tuple) -> Any:
+    """Return the operator of Python for a ufunc, where it gives the same for Python numbers and does not raise."""
+    if function is np.divide and type(args[1]) is float and args[1]:
+        return operator.truediv
+    return OF_PYTHON_NUMBERS.get(function, function)
+
+
+def _is_function(value: Any) -> bool:
+    return callable(value) and not isinstance(value, (type, Tensor))
+
+
+def is_traced(leaf: Any) -> bool:
+    """Return whether a leaf of the arguments is an input of the program, and not a part of it."""
+    if isinstance(leaf, (ndarray, np.generic)):
+        return leaf.dtype.kind in "fcbiu"
+    return isinstance(leaf, (float, complex, Tensor))
+
+
+def trace(fun: Callable, args: tuple, kwargs: dict[str, Any]) -> Recording:
+    """Run a function once, and return what it did."""
+    check_callable(fun)
+    recording = Recording(fun)
+    level = TraceLevel(recording)
+    leaves, structure = tree.flatten((args, kwargs))
+    try:
+        if any(isinstance(leaf, Tensor) for leaf in leaves):
+            raise TypeError("a program is recorded outside of grad: its arguments must not be values that are being differentiated")
+        for leaf in leaves:
+            operands.refuse_foreign(leaf)
+        paths = [place_of(fun, path) for path in tree.paths(structure)]
+        given = [level.input(leaf, path) if is_traced(leaf) else leaf for leaf, path in zip(leaves, paths)]
+        recording.in_tree = tree.unflatten(structure, [level.referred(x) if isinstance(x, Traced) else x for x in given])
+        for variable, name in zip(recording.inputs, names_of_inputs([v.path for v in recording.inputs])):
+            variable.base = name
+        new_args, new_kwargs = tree.unflatten(structure, given)
+        with watching_frames(level.returned):
+            recording.outputs = tree.map(level.referred, fun(*new_args, **new_kwargs))
+    except Exception as error:
+        boundary.show_cause(error)
+        raise
+    finally:
+        level.close()
+    writing.give_names(recording)
+    return recording
+
+
+def place_of(fun: Callable, path: tuple) -> str:
+    """Return the path to a leaf as one writes it in the function: ``theta['w']``."""
+    where, which = (key.idx if hasattr(key, "idx") else key.key for key in path[:2])  # in args or in kwargs
+    if where:
+        return f"{which}{tree.keystr(path[2:])}"
+    names = writing.positional_names(fun, which + 1)
+    name = names[which] if which < len(names) and names[which][0] != "*" else f"{names[-1][1:]}[{which - len(names) + 1}]"
+    return f"{name}{tree.keystr(path[2:])}"
+
+
+def names_of_inputs(paths: list[str]) -> list[str]:
+    """Return a name for each input: the last name in its path or, where others have the same, all names and numbers in the path."""
+    parts = [re.findall(r"\w+", path) for path in paths]
+    last = [found[-1] for found in parts]
+    return [end if last.count(end) == 1 and not end.isdigit() else "_".join(found[1:] if found[1:] and not found[1].isdigit() else found)
+            for found, end in zip(parts, last)]
