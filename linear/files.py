@@ -164,11 +164,6 @@ def _check_header(table: Table) -> None:
     names = table.names
     if not names:
         raise DataError(f"{table.source} is empty: expected a header line with the names of the columns")
-    if len(names) == 1:
-        hint = "" if names[0].isalnum() else "; if there are more, say with --delimiter what separates them"
-        raise DataError(
-            f"{table.source} has one column, {quoted(names[0])}: a target and at least one feature are needed{hint}"
-        )
     if not isinstance(table, _Parquet) and all(map(decimal_marks, names)):
         raise DataError(f"{table.source}: the first line must hold the names of the columns, but it holds numbers")
     name, count = Counter(filter(None, names)).most_common(1)[0] if any(names) else ("", 0)

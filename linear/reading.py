@@ -7,7 +7,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import time
+from datetime import datetime, time
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,10 @@ class Data:
         The file or the files, as messages name them.
     notes : list of str
         What was found out about the file, and what was done to its columns, one sentence each.
+    categories : dict
+        From the name of a column of categories to its categories. The first has no column of 0 and 1.
+    first_dates : dict
+        From the name of a column of dates to the first date.
     """
 
     x: np.ndarray
@@ -46,6 +50,8 @@ class Data:
     target: str | list[str]
     source: str = ""
     notes: list[str] = field(default_factory=list)
+    categories: dict[str, list[str]] = field(default_factory=dict)
+    first_dates: dict[str, datetime] = field(default_factory=dict)
 
     @property
     def targets(self) -> list[str]:
@@ -119,7 +125,7 @@ def read_csv(
     tables = [open_table(file, Format(delimiter, decimal, encoding, sheet)) for file in files_of(path)]
     check_same_columns(tables)
     choice = choose(tables[0], targets, features, drop, categorical, dates)
-    rows = _Rows(tables, choice)
+    rows = Rows(tables, choice)
     rows.read_columns(decimal, date_format)
     rows.handle_missing(missing)
     _check_size(rows.source, len(rows.columns[choice.targets[0]]), rows.features)
@@ -131,8 +137,30 @@ def read_csv(
     _check_features(rows.source, x, rows.features)
     if len(choice.targets) == 1:
         only = x[:, 0] if x.shape[1] == 1 else x
-        return Data(only, y[:, 0], rows.features, choice.targets[0], rows.source, rows.notes)
-    return Data(x, y, rows.features, choice.targets, rows.source, rows.notes)
+        return Data(only, y[:, 0], rows.features, choice.targets[0], rows.source, rows.notes, rows.categories, rows.first_dates)
+    return Data(x, y, rows.features, choice.targets, rows.source, rows.notes, rows.categories, rows.first_dates)
+
+
+def read_rows(
+    path: str | Path | Sequence[str | Path], choice: Choice, *, date_format: str | None = None, delimiter: str | None = None,
+    decimal: str | None = None, encoding: str | None = None, sheet: str | None = None,
+) -> Rows:
+    """Read the chosen columns as `read_csv` reads them. Missing values are still missing, and categories are text.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read, a column does not exist, or a value is not what its column holds.
+    """
+    tables = [open_table(file, Format(delimiter, decimal, encoding, sheet)) for file in files_of(path)]
+    check_same_columns(tables)
+    for table in tables:
+        lacking = [name for name in choice.columns if name not in table.names]
+        if lacking:
+            raise DataError(f"{table.source} has no column {listed(lacking, 5)}, only {listed(filter(None, table.names))}")
+    rows = Rows(tables, choice)
+    rows.read_columns(decimal, date_format)
+    return rows
 
 
 def files_of(paths: str | Path | Sequence[str | Path]) -> list[str]:
@@ -162,7 +190,7 @@ def files_of(paths: str | Path | Sequence[str | Path]) -> list[str]:
     return files
 
 
-class _Rows:
+class Rows:
     """The rows of all files, on their way from cells to numbers.
 
     Attributes
@@ -175,6 +203,8 @@ class _Rows:
         What x is made of.
     notes : list of str
         What there is to say, one sentence each.
+    categories, first_dates : dict
+        As in `Data`.
     """
 
     def __init__(self, tables: list[Table], choice: Choice) -> None:
@@ -187,6 +217,8 @@ class _Rows:
         self.columns: dict[str, np.ndarray] = {}
         self.features = list(choice.features)
         self.notes: list[str] = []
+        self.categories: dict[str, list[str]] = {}
+        self.first_dates: dict[str, datetime] = {}
 
     def read_columns(self, decimal: str | None, date_format: str | None) -> None:
         """Turn what the files hold into numbers; what was found on the way is said once for all files it is true of."""
@@ -210,6 +242,7 @@ class _Rows:
             texts = [None if is_missing(cell) else cell.strip() if isinstance(cell, str) else cell for cell in cells]
             if name in self.choice.dates:
                 self.columns[name], first = read_dates(name, texts, self.place, date_format)
+                self.first_dates[name] = first
                 since = f"{first:%Y-%m-%d}" + (f" {first:%H:%M:%S}" if first.time() > time.min else "")
                 self.notes.append(f"{quoted(name)} becomes days since {since}")
             else:
@@ -287,6 +320,7 @@ class _Rows:
                 raise DataError(
                     f"{self.source}: {quoted(name)} would become {quoted(taken)}, which is a column already"
                 )
+            self.categories[name] = [base, *others]
             self.columns |= indicators
             place = self.features.index(name)
             self.features[place : place + 1] = indicators

@@ -18,6 +18,7 @@ CHAPTERS = sorted(EXAMPLES.glob("[0-9][0-9]_*.py"))
 DERIVATIVE, ENGINE, ARRAYS, LINE, MATRIX, LOGISTIC = CHAPTERS[:6]
 AGAINST_JAX = EXAMPLES / "11_against_jax.py"
 BENCHMARK = EXAMPLES / "benchmark.py"
+SCIPY = EXAMPLES / "scipy_minimize.py"
 
 needs_jax = pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
 
@@ -64,6 +65,14 @@ def test_has_two_pages_in_cells(program):
     assert set(cells) == {"# %%", "# %% [markdown]"} and len(cells) >= 6
     for cell in program.read_text().split("# %% [markdown]\n")[1:]:
         assert all(line.startswith("#") for line in cell.split("# %%")[0].splitlines() if line)
+
+
+def test_scipys_solvers_find_the_least_squares_answer(tmp_path):
+    output = succeed(tmp_path, SCIPY)
+    assert output == promised(SCIPY)
+    learned, exact = ([line for line in output.splitlines() if line.startswith(name)] for name in (("weights", "biases"), "least"))
+    assert [line.split(None, 1)[1] for line in learned] == [line.split(None, 2)[2] for line in exact]
+    assert output.endswith("distances         [ 10. -10.]\n")
 
 
 def test_the_derivatives_of_numbers_are_right():

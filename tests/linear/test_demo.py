@@ -205,7 +205,7 @@ def test_learning_rate(tmp_path):
     assert (status, output) == (2, "")
     assert errors == (
         "linear: error: the learning rate 0.5 is too large: on these data gradient descent converges only below "
-        f"{stable:.6g}, 2 / (largest eigenvalue of the Hessian)\n"
+        f"{stable:.6g}, 2 / (largest eigenvalue of the Hessian); to watch how it diverges, add --diverge\n"
     )
     assert "\nConverged" in succeed(tmp_path, "--learning-rate", 0.98 * stable, "--no-pictures")
     assert not os.listdir(tmp_path)

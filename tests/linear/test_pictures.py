@@ -22,6 +22,7 @@ from linear.pictures import animation, bowl, diagrams, fit, loss, parameters, st
 from linear.problem import Problem, vector
 from linear.progress import train
 from linear.reading import Data
+from linear.ways import Way
 from minigrad import hessian
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +59,7 @@ def trained(name, steps=1000):
     problem = problem_of(name)
     np.random.seed(0)
     sizes = [None if problem.x.ndim == 1 else problem.x.shape[1], None if problem.y.ndim == 1 else problem.y.shape[1]]
-    return problem, train(problem, initialize_linear_params(*sizes), steps, min(0.01, problem.stable_rate / 2))
+    return problem, train(problem, initialize_linear_params(*sizes), Way("descent", steps, min(0.01, problem.stable_rate / 2)))
 
 
 # ---- Every text can be read -----------------------------------------------------------------------------------------
