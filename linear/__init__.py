@@ -4,9 +4,10 @@ The program is `linear_model`, `mseloss`, ``dmseloss = grad(mseloss)`` and `mode
 ``python -m linear`` is its demo.
 """
 
+from .cells import DataError
 from .data import Scale, least_squares, restore, simulate, standardise
 from .model import dmseloss, initialize_linear_params, linear_model, mseloss
-from .reading import DataError, read_csv
+from .reading import read_csv
 from .training import DivergenceError, largest_stable_rate, model_optimization_loop
 
 __all__ = [

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import io
 import logging
 import math
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -17,11 +17,13 @@ from typing import Any, NoReturn, TextIO
 
 import numpy as np
 
+from .cells import DataError, cut, printable, quoted
 from .data import simulate
+from .file_options import a_name, add_file_options
 from .model import initialize_linear_params
 from .problem import Problem
 from .progress import train
-from .reading import LARGEST_FILE, DataError, cut, printable, quoted, read_csv
+from .reading import read_csv
 from .report import print_result, print_start
 from .signals import answered_by, finish_first
 
@@ -35,6 +37,8 @@ examples:
   python -m linear --data examples/data/norris.csv
       the last column is predicted from all the others
   python -m linear --data houses.csv --target price --features area,rooms --steps 20000
+  python -m linear sales.xlsx --drop id --categorical region --dates day --missing drop
+  python -m linear 'part-*.csv.gz' --delimiter ';' --decimal , --encoding latin-1
 """
 
 
@@ -128,42 +132,40 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--data",
-        metavar="FILE.csv",
-        type=_path,
-        help=f"a CSV file with a header line, of at most {LARGEST_FILE // 10**6} MB; without it, simulated data",
-    )
-    parser.add_argument("--target", metavar="COLUMN", help="the column to predict (default: the last)")
-    parser.add_argument("--features", metavar="A,B", type=_names, help="the columns to use (default: all others)")
+    add_file_options(parser)
     parser.add_argument("--steps", metavar="N", type=_steps, default=3000, help="steps of descent (default: 3000)")
     parser.add_argument(
         "--learning-rate", metavar="R", type=_rate, help="size of a step (default: 0.01, less if that is unstable)"
     )
     parser.add_argument("--seed", metavar="N", type=_seed, default=0, help="seed of all random numbers (default: 0)")
     parser.add_argument(
-        "--out", metavar="DIR", type=_path, default="pictures", help="folder for the pictures (default: pictures)"
+        "--out", metavar="DIR", type=a_name, default="pictures", help="folder for the pictures (default: pictures)"
     )
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--no-pictures", action="store_true", help="draw no pictures")
     choice.add_argument("--show", action="store_true", help="show the pictures in windows as well")
-    options = parser.parse_args(argv)
-    if options.data is None and (options.target, options.features) != (None, None):
-        parser.error("--target and --features need --data")
+    options = parser.parse_intermixed_args(argv)  # options may stand between files
+    options.data = [*options.files, *(options.data or [])]
+    if not options.data and options.read:
+        parser.error(f"--{next(iter(options.read)).replace('_', '-')} needs a file")
     return options
 
 
 def _run(options: argparse.Namespace) -> None:
     np.random.seed(options.seed)
-    if options.data is None:
+    if not options.data:
         problem = Problem.simulated(*simulate(100, TRUE_LINE["w"], TRUE_LINE["b"], NOISE), TRUE_LINE)
         source = f"100 points simulated from y = {TRUE_LINE['w']:g} x + {TRUE_LINE['b']:g} with noise of size {NOISE:g}"
     else:
-        data = read_csv(options.data, options.target, options.features)
+        if "-" in options.data and sys.stdin is not None and sys.stdin.isatty():
+            _say(f"reads standard input, until {'Ctrl-Z and Enter' if os.name == 'nt' else 'Ctrl-D'}")
+        data = read_csv(options.data, **options.read)
         problem = Problem.standardised(data)
-        source = f"{options.data}: {len(data.y)} rows, {cut(data.target)} from {', '.join(map(cut, data.features))}"
-    # With many features that move together, even the default may be too much.
-    rate = options.learning_rate or min(0.01, problem.stable_rate / 2)
+        names = [", ".join(map(cut, columns)) for columns in (data.targets, data.features)]
+        source = f"{data.source}: {len(data.y)} rows, {' from '.join(names)}"
+    # With many features that move together, even the default may be too much. The loss is a mean over the targets,
+    # so the more of them there are, the smaller is the gradient of each.
+    rate = options.learning_rate or min(0.01 * len(problem.data.targets), problem.stable_rate / 2)
     if rate >= problem.stable_rate:
         raise UsageError(
             f"the learning rate {rate:g} is too large: on these data gradient descent converges only below "
@@ -175,10 +177,13 @@ def _run(options: argparse.Namespace) -> None:
             f"{1e-15 * problem.stable_rate:.2g}"
         )
     folder = Path(options.out)
-    pictures = None if options.no_pictures else _load_pictures(folder, options.show)
-    start = initialize_linear_params(None if problem.x.ndim == 1 else problem.x.shape[1])
+    one_target = problem.y.ndim == 1
+    pictures = _load_pictures(folder, options.show) if one_target and not options.no_pictures else None
+    start = initialize_linear_params(*(None if array.ndim == 1 else array.shape[1] for array in (problem.x, problem.y)))
 
     print(f"Data      {printable(source)}")
+    for title, note in zip(["Reading   ", *[" " * 10] * len(problem.data.notes)], problem.data.notes):
+        print(title + printable(note))
     print(f"Training  {options.steps:,} steps of gradient descent on the mean squared error, in {problem.units},")
     print(f"          with learning rate {rate:g} (on these data it must be below {problem.stable_rate:.4g})")
     print_start(problem, start)
@@ -186,10 +191,15 @@ def _run(options: argparse.Namespace) -> None:
     print_result(problem, training, rate)
     if pictures is not None:
         figures = pictures.draw_all(problem, training, options.show)
+        earlier = [name for name in figures if os.path.lexists(folder / name)]
         files = pictures.save(figures, folder)
         print("Pictures  " + printable(", ".join(map(str, files))), flush=True)
+        if earlier:
+            print(f"          in place of {', '.join(earlier)} of an earlier run; --out DIR keeps both", flush=True)
         if options.show:
             pictures.plt.show()
+    elif not one_target:
+        print("Pictures  none: they show one target", flush=True)
 
 
 def _load_pictures(folder: Path, show: bool) -> ModuleType:
@@ -207,8 +217,11 @@ def _load_pictures(folder: Path, show: bool) -> ModuleType:
         raise UsageError(f"--out: {present} leads nowhere: it is a broken link, or its folder is gone")
     if not present.is_dir():
         raise UsageError(f"--out: {present} is a file, not a folder")
-    if not os.access(present, os.W_OK | os.X_OK):
-        raise UsageError(f"--out: {present} cannot be written to")
+    try:
+        with finish_first():
+            _try_to_write(present, new_folder=present != folder)
+    except OSError as error:
+        raise UsageError(f"--out: {present} cannot be written to: {error.strerror}") from None
     if show:
         try:
             cause = None if pictures.has_display() else " and there is none here"
@@ -219,18 +232,14 @@ def _load_pictures(folder: Path, show: bool) -> ModuleType:
     return pictures
 
 
-def _path(text: str) -> str:
-    if not text:
-        raise argparse.ArgumentTypeError("expected a name, got ''")
-    return text
-
-
-def _names(text: str) -> list[str]:
-    """Split at commas, as the header of a CSV file is: a name that holds a comma is put in quotes."""
-    try:
-        return [name.strip() for name in next(csv.reader([text], skipinitialspace=True, strict=True), [])]
-    except csv.Error:
-        raise argparse.ArgumentTypeError(f"expected names with commas between them, got {quoted(text)}") from None
+def _try_to_write(folder: Path, new_folder: bool) -> None:
+    """Write a file in a folder, or in a new folder there, and take it away. Special file systems refuse only that."""
+    if new_folder:
+        with tempfile.TemporaryDirectory(dir=folder) as below, tempfile.TemporaryFile(dir=below):
+            pass
+    else:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
 
 
 def _steps(text: str) -> int:

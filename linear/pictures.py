@@ -13,9 +13,9 @@ import numpy as np
 from matplotlib.backends import BackendFilter, backend_registry
 from matplotlib.figure import Figure
 
+from .cells import cut, printable
 from .problem import Problem, vector
 from .progress import Training
-from .reading import cut, printable
 from .signals import finish_first
 
 plt.rcdefaults()  # the settings of a user may need what is not there, such as TeX

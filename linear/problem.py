@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from .cells import cut, printable
 from .data import Scale, least_squares, restore, standardise
 from .model import linear_model, mseloss
-from .reading import Data, cut, printable
+from .reading import Data
 
 # The distance from the least-squares answer that counts as converged, in the units of the training. On standardised
 # columns it means that predictions agree to about 8 digits of the target's standard deviation.
@@ -43,8 +44,14 @@ class Problem:
     @property
     def names(self) -> list[str]:
         """What the parameters are called, in the order of `vector`, as they may be printed."""
-        slopes = [f"slope of {printable(cut(name))}" for name in self.data.features]
-        return ["w", "b"] if self.true else [*slopes, "intercept"]
+        parameters = [*(f"slope of {printable(cut(name))}" for name in self.data.features), "intercept"]
+        return ["w", "b"] if self.true else [parameter + of for parameter in parameters for of in self.of_targets]
+
+    @property
+    def of_targets(self) -> list[str]:
+        """What tells the targets apart behind the name of a number: nothing if there is only one."""
+        targets = self.data.targets
+        return [""] if len(targets) == 1 else [f", for {printable(cut(target))}" for target in targets]
 
     @property
     def units(self) -> str:
@@ -53,8 +60,18 @@ class Problem:
 
     @property
     def loss_unit(self) -> float:
-        """The training's unit of loss in the data's own units."""
-        return float(self.y_scale.spread**2)
+        """The training's unit of loss in the data's own units; several targets have no unit in common."""
+        return float(self.y_scale.spread**2) if self.y.ndim == 1 else 1.0
+
+    @property
+    def loss_note(self) -> str:
+        """What the unit of the loss is, where it is not the unit of the data."""
+        return "" if self.y.ndim == 1 else " (standardised units)"
+
+    def losses_in_data_units(self, theta: dict[str, Any]) -> np.ndarray:
+        """The mean squared error of each target, in the units of the data."""
+        squares = (linear_model(theta, self.x) - self.y) ** 2
+        return np.atleast_1d(squares.mean(axis=0) * np.square(self.y_scale.spread))
 
     @cached_property
     def best(self) -> dict[str, Any]:
@@ -66,11 +83,13 @@ class Problem:
         """The eigenvalues of the Hessian, largest first, and its eigenvectors as rows.
 
         The loss is quadratic, so its Hessian is the same everywhere: 2/n times the design matrix multiplied by
-        itself. The singular values of the design matrix give the small eigenvalues with more digits.
+        itself. The singular values of the design matrix give the small eigenvalues with more digits. The loss of
+        several targets is the mean of their losses, and none depends on the parameters of another.
         """
         design = np.column_stack([self.x, np.ones(len(self.y))])
         _, singular_values, directions = np.linalg.svd(design, full_matrices=False)
-        return 2 / len(self.y) * singular_values**2, directions
+        targets = len(self.data.targets)
+        return np.repeat(2 / self.y.size * singular_values**2, targets), np.kron(directions, np.eye(targets))
 
     @property
     def stable_rate(self) -> float:
@@ -83,6 +102,8 @@ class Problem:
 
     def theta(self, parameters: np.ndarray) -> dict[str, Any]:
         """The inverse of `vector`."""
+        if self.y.ndim == 2:
+            return {"w": parameters[: -self.y.shape[1]].reshape(-1, self.y.shape[1]), "b": parameters[-self.y.shape[1] :]}
         return {"w": parameters[0] if self.x.ndim == 1 else parameters[:-1], "b": parameters[-1]}
 
     def in_data_units(self, theta: dict[str, Any]) -> np.ndarray:
@@ -108,5 +129,5 @@ class Problem:
 
 
 def vector(theta: dict[str, Any]) -> np.ndarray:
-    """The parameters in one row: the slopes, then the intercept."""
+    """The parameters in one row: the slopes, then the intercept; of several targets, first each feature's slopes."""
     return np.append(theta["w"], theta["b"])

@@ -27,7 +27,7 @@ class Training:
 
 def train(problem: Problem, start: dict[str, Any], n_steps: int, learning_rate: float) -> Training:
     """Run the training loop on a problem and print its progress."""
-    print("\nThe descent\n")
+    print(f"\nThe descent{problem.loss_note}\n")
     print(f"  {'step':>9}  {'mean squared error':>18}  {'distance to minimum':>19}", flush=True)
     watcher = _Watcher(problem, n_steps)
     try:

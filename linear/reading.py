@@ -1,51 +1,100 @@
-"""Read a CSV file of numbers, and say exactly what is wrong with it when something is."""
+"""Read the target and the features of a linear model from files, and say exactly what is wrong when something is."""
 
 from __future__ import annotations
 
-import csv
-import difflib
-import io
-import math
-from array import array
+import glob
+import os
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import time
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from .cells import DataError, counted, listed, option, quoted
+from .choice import Choice, check_same_columns, choose
 from .data import standardise
+from .dates import read_dates
+from .files import STANDARD_INPUT, Format, Table, open_table
+from .numerals import is_missing, read_numbers
 
-MISSING = {"", "na", "n/a", "#n/a", "null", "none"}
-LARGEST_FILE = 100_000_000  # bytes: some ten million numbers. To fit more takes minutes, and an endless pipe for ever
-
-
-class DataError(ValueError):
-    """A file cannot be used; the message, one line, says what is wrong and where."""
+MOST_CATEGORIES = 50  # with more values than that, a column is a name or a number, not a kind
 
 
 @dataclass(frozen=True)
 class Data:
-    """Columns of numbers: x of shape (n,) for one feature, (n, k) for several, and y of shape (n,)."""
+    """Columns of numbers.
+
+    Attributes
+    ----------
+    x : array of shape (n,) for one feature, (n, k) for several, and for several targets
+    y : array of shape (n,), or (n, m) for several targets
+    features : list of str
+    target : str, or list of str for several
+    source : str
+        The file or the files, as messages name them.
+    notes : list of str
+        What was found out about the file, and what was done to its columns, one sentence each.
+    """
 
     x: np.ndarray
     y: np.ndarray
     features: list[str]
-    target: str
+    target: str | list[str]
+    source: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def targets(self) -> list[str]:
+        return [self.target] if isinstance(self.target, str) else self.target
 
 
-def read_csv(path: str | Path, target: str | None = None, features: Sequence[str] | None = None) -> Data:
-    """Read the target and the features of a linear model from a CSV file with a header line.
+def read_csv(
+    path: str | Path | Sequence[str | Path],
+    target: str | Sequence[str] | None = None,
+    features: Sequence[str] | None = None,
+    *,
+    drop: Sequence[str] = (),
+    categorical: Sequence[str] = (),
+    dates: Sequence[str] = (),
+    date_format: str | None = None,
+    missing: str | None = None,
+    delimiter: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
+) -> Data:
+    """Read the target and the features of a linear model from a CSV file with a header line, or from what is like it.
+
+    How the file is written is found out: what separates its columns, its decimal mark, its encoding, and whether it
+    is compressed with gzip. Excel files (with openpyxl) and Parquet files (with pyarrow) are read as well.
 
     Parameters
     ----------
-    path : str or Path
-        A comma-separated file in UTF-8, of at most 100 MB.
-    target : str, optional
-        The column to predict; the last one if left out.
+    path : str, Path, or a sequence of them
+        A file of at most 100 MB, a pattern such as "part-*.csv", or several of these, whose rows are put together.
+        The files must have the same columns, in any order. "-" is standard input.
+    target : str or sequence of str, optional
+        The column to predict, or several columns; the last one if left out.
     features : sequence of str, optional
-        The columns to predict from; all but the target if left out.
+        The columns to predict from; all others if left out. A column without a name is always left out.
+    drop : sequence of str
+        Columns to leave out.
+    categorical : sequence of str
+        Features of a few kinds, such as names of regions. Each becomes columns of 0 and 1: one for each kind but
+        the first in the alphabet.
+    dates : sequence of str
+        Columns of dates. They become days since the first date.
+    date_format : str, optional
+        How dates in text are written, as `datetime.strptime` takes it.
+    missing : "drop" or "mean", optional
+        What to do about missing values: leave out the row, or put in the mean of the column. A row without a target
+        is left out in both cases. Otherwise they are refused.
+    delimiter, decimal, encoding, sheet : str, optional
+        How the file is written, where it is not to be found out; see `linear.files.Format`.
 
     Returns
     -------
@@ -54,9 +103,9 @@ def read_csv(path: str | Path, target: str | None = None, features: Sequence[str
     Raises
     ------
     DataError
-        If the file cannot be read, a column does not exist, a value in a chosen column is missing or not a
-        finite number, or the columns do not determine the parameters of a linear model: too few rows, a
-        constant feature, a feature that is a linear combination of others.
+        If a file cannot be read, a column does not exist, a value in a chosen column is missing or not a
+        finite number or can be read as two numbers, or the columns do not determine the parameters of a linear
+        model: too few rows, a constant feature, a feature that is a linear combination of others.
 
     Examples
     --------
@@ -64,142 +113,218 @@ def read_csv(path: str | Path, target: str | None = None, features: Sequence[str
     >>> data.features, data.target, data.x.shape
     (['x'], 'y', (36,))
     """
-    lines = _lines(path)
-    names = _header(path, lines)
-    if target is None:
-        target = names[-1]
-    if features is None:
-        features = [name for name in names if name != target]
-    _check_names(path, names, target, features)
-    columns = _numbers(path, names, lines, [*features, target])
-    x, y = columns[:, :-1], columns[:, -1]
-    _check_features(path, x, features)
-    return Data(x[:, 0] if len(features) == 1 else x, y, list(features), target)
+    if missing not in (None, "drop", "mean"):
+        raise ValueError(f"missing must be None, 'drop' or 'mean', got {missing!r}")
+    targets = [target] if isinstance(target, str) else target
+    tables = [open_table(file, Format(delimiter, decimal, encoding, sheet)) for file in files_of(path)]
+    check_same_columns(tables)
+    choice = choose(tables[0], targets, features, drop, categorical, dates)
+    rows = _Rows(tables, choice)
+    rows.read_columns(decimal, date_format)
+    rows.handle_missing(missing)
+    rows.expand_categories()
+    x = np.column_stack([rows.columns[name] for name in rows.features])
+    y = np.column_stack([rows.columns[name] for name in choice.targets])
+    _check_size(rows.source, y, rows.features)
+    _check_range(rows.source, [*rows.features, *choice.targets], np.hstack([x, y]))
+    _check_features(rows.source, x, rows.features)
+    if len(choice.targets) == 1:
+        only = x[:, 0] if x.shape[1] == 1 else x
+        return Data(only, y[:, 0], rows.features, choice.targets[0], rows.source, rows.notes)
+    return Data(x, y, rows.features, choice.targets, rows.source, rows.notes)
 
 
-def _lines(path: str | Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number and the values of each line that is not blank; the header comes first."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read(LARGEST_FILE + 1)
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from None
-    if len(data) > LARGEST_FILE:
-        raise DataError(f"{path} is larger than {LARGEST_FILE // 10**6} MB, the most that is read")
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not a text file in UTF-8 (byte {error.start + 1} cannot be read)") from None
-    if b"\0" in data:
-        raise DataError(f"{path} is not a text file (it holds a zero byte)")
-    text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig", newline="")
-    reader = csv.reader(text, skipinitialspace=True, strict=True)
-    try:
-        for row in reader:
-            if "".join(row).strip() or row[1:]:
-                yield reader.line_num, [cell.strip() for cell in row]
-    except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}: {error}") from None
+def files_of(paths: str | Path | Sequence[str | Path]) -> list[str]:
+    """The files that paths and patterns name, each once.
+
+    Examples
+    --------
+    >>> [Path(file).name for file in files_of('examples/data/*r*s.csv')]
+    ['norris.csv']
+    """
+    files: list[str] = []
+    for path in [paths] if isinstance(paths, (str, Path)) else paths:
+        path = os.fspath(path)
+        is_pattern = glob.has_magic(path) and not os.path.lexists(path)
+        matches = sorted(glob.glob(path, recursive=True)) if is_pattern else [path]
+        if not matches:
+            raise DataError(f"no file matches {quoted(path)}")
+        files += matches
+    if not files:
+        raise DataError("no file is named")
+    seen: set[str] = set()
+    for file in files:
+        same = file if file == STANDARD_INPUT else os.path.realpath(file)
+        if same in seen:
+            raise DataError(f"{file} is named twice, so its rows would count twice")
+        seen.add(same)
+    return files
 
 
-def _header(path: str | Path, lines: Iterator[tuple[int, list[str]]]) -> list[str]:
-    """Return the names of the columns."""
-    _, names = next(lines, (0, []))
-    if not names:
-        raise DataError(f"{path} is empty: expected a header line with the names of the columns")
-    if len(names) == 1:
-        separator = next((mark for mark in (";", "\t", "|") if mark in names[0]), None)
-        if separator is not None:
-            raise DataError(f"{path}: the columns must be separated by commas, not by {separator!r}")
-        raise DataError(f"{path} has one column, {quoted(names[0])}: a target and at least one feature are needed")
-    if all(_is_number(name) for name in names):
-        raise DataError(f"{path}: the first line must hold the names of the columns, but it holds numbers")
-    repeated = _repeated(names)
-    if repeated:
-        name, count = repeated
-        raise DataError(f"{path}: the header has {count} columns named {quoted(name)}")
-    return names
+class _Rows:
+    """The rows of all files, on their way from cells to numbers.
 
+    Attributes
+    ----------
+    source : str
+        The file or the files, as messages name them.
+    columns : dict
+        From the name of a column to its numbers, NaN where one is missing; for categories to its texts or None.
+    features : list of str
+        What x is made of.
+    notes : list of str
+        What there is to say, one sentence each.
+    """
 
-def _repeated(names: Sequence[str]) -> tuple[str, int] | None:
-    """The first name that occurs more than once, and how often. (A column that is not used needs no name.)"""
-    return next(((name, count) for name, count in Counter(names).items() if name and count > 1), None)
+    def __init__(self, tables: list[Table], choice: Choice) -> None:
+        self.tables, self.choice = tables, choice
+        self.parts = [table.read(choice.columns) for table in tables]
+        self.ends = np.cumsum([len(part.lines) for part in self.parts])
+        names = [table.source for table in tables]
+        listed_names = ", ".join(names[:3]) + (", ..." if names[3:] else "")
+        self.source = names[0] if len(names) == 1 else f"{len(names)} files ({listed_names})"
+        self.columns: dict[str, np.ndarray] = {}
+        self.features = list(choice.features)
+        self.notes: list[str] = []
 
+    def read_columns(self, decimal: str | None, date_format: str | None) -> None:
+        """Turn what the files hold into numbers; what was found on the way is said once for all files it is true of."""
+        found: dict[str, list[str]] = {}
+        pieces = []
+        for table, part in zip(self.tables, self.parts):
+            numbers, notes = read_numbers(
+                part, self.choice.numeric, decimal, table.has_decimal_points, self.choice.targets
+            )
+            pieces.append(numbers)
+            for note in filter(None, [*table.found, *notes, table.encoding]):
+                found.setdefault(note, []).append(table.source)
+        everywhere = [note for note, sources in found.items() if len(sources) == len(self.tables)]
+        self.notes += [", ".join(everywhere)] if everywhere else []
+        self.notes += [f"{note} in {listed(found[note], 5)}" for note in found if note not in everywhere]
+        self.notes += self.choice.notes
+        for name in self.choice.numeric:
+            self.columns[name] = np.concatenate([piece[name] for piece in pieces])
+        for name in (*self.choice.dates, *self.choice.categorical):
+            cells = chain.from_iterable(part.columns[name] for part in self.parts)
+            texts = [None if is_missing(cell) else cell.strip() if isinstance(cell, str) else cell for cell in cells]
+            if name in self.choice.dates:
+                self.columns[name], first = read_dates(name, texts, self.place, date_format)
+                since = f"{first:%Y-%m-%d}" + (f" {first:%H:%M:%S}" if first.time() > time.min else "")
+                self.notes.append(f"{quoted(name)} becomes days since {since}")
+            else:
+                self.columns[name] = np.array(list(map(_category, texts)), dtype=object)
 
-def _check_names(path: str | Path, names: list[str], target: str, features: Sequence[str]) -> None:
-    known = set(names)
-    for name in [target, *features]:
-        if name == "" and name in known:
-            number = names.index(name) + 1
-            raise DataError(f"{path}: column {number} has no name; choose others with --features and --target")
-        if name not in known:
-            listed = ", ".join(map(quoted, names[:20])) + (", ..." if len(names) > 20 else "")
-            lower = {name.lower(): name for name in names}
-            close = difflib.get_close_matches(name.lower(), lower, n=1)
-            hint = f"; did you mean {quoted(lower[close[0]])}?" if close else ""
-            raise DataError(f"{path} has no column {quoted(name)}, only {listed}{hint}")
-    repeated = _repeated(features)
-    if repeated:
-        raise DataError(f"the feature {quoted(repeated[0])} is named twice")
-    if target in features:
-        raise DataError(f"{quoted(target)} is the target, so it cannot be a feature as well")
-    if not features:
-        raise DataError("at least one feature is needed")
+    def place(self, row: int) -> str:
+        """Where a row stands."""
+        part = int(np.searchsorted(self.ends, row, side="right"))
+        return self.parts[part].place(row - int(self.ends[part - 1] if part else 0))
 
+    def handle_missing(self, missing: str | None) -> None:
+        """Refuse missing values, or leave out their rows, or put in the mean of the other rows."""
+        gaps = {name: _is_gap(column) for name, column in self.columns.items()}
+        gaps = {name: gap for name, gap in gaps.items() if gap.any()}
+        if not gaps:
+            return
+        empty = next((name for name, gap in gaps.items() if gap.all()), None)
+        if empty is not None:
+            leave = f"leave it out with --drop {option(empty)}"
+            raise DataError(f"{self.source}: the column {quoted(empty)} has no values; {leave}")
+        if missing is None:
+            count = int(np.any([*gaps.values()], axis=0).sum())
+            row = min(int(gap.argmax()) for gap in gaps.values())
+            name = next(name for name in self.choice.columns if name in gaps and gaps[name][row])
+            rows_have = "1 row has" if count == 1 else f"{count} rows have"
+            place = self.place(row).removeprefix(f"{self.source}, ")
+            raise DataError(
+                f"{self.source}: {rows_have} missing values; the first is {place}, column {quoted(name)}; leave such "
+                "rows out with --missing drop, or put in the mean of the column with --missing mean"
+            )
+        fatal = [name for name in gaps if missing == "drop" or name in self.choice.targets]
+        texts = [name for name in gaps if name not in fatal and name in self.choice.categorical]
+        if texts:
+            raise DataError(
+                f"{self.source}: the column {quoted(texts[0])} has missing values, and text has no mean; "
+                "leave such rows out with --missing drop"
+            )
+        if fatal:
+            kept = ~np.any([gaps[name] for name in fatal], axis=0)
+            self.columns = {name: column[kept] for name, column in self.columns.items()}
+            why = "missing values" if missing == "drop" else "no target"
+            gone = counted(len(kept) - int(kept.sum()), "row")
+            self.notes.append(f"left out {gone} of {len(kept):,} with {why} (in {listed(fatal, 5)})")
+        for name in gaps:
+            column = self.columns[name]
+            gap = _is_gap(column)
+            if gap.any():
+                if gap.all():
+                    raise DataError(f"{self.source}: the column {quoted(name)} has no values in rows that have a target")
+                with np.errstate(over="ignore"):  # numbers as large as that are refused later
+                    mean = column[~gap].mean()
+                self.columns[name] = np.where(gap, mean, column)
+                self.notes.append(f"put the mean {mean:.6g} into {counted(int(gap.sum()), 'row')} of {quoted(name)}")
 
-def _numbers(
-    path: str | Path, names: list[str], lines: Iterator[tuple[int, list[str]]], chosen: list[str]
-) -> np.ndarray:
-    """Return the chosen columns as an array of floats."""
-    place_of = {name: place for place, name in enumerate(names)}
-    places = [(name, place_of[name]) for name in chosen]
-    values, missing = array("d"), []
-    for line, row in lines:
-        if len(row) != len(names):
-            raise DataError(f"{path}, line {line}: expected {len(names)} values, as in the header, found {len(row)}")
-        gap = None
-        for name, place in places:
-            cell = row[place]
-            if cell.lower() in MISSING:
-                gap = gap or name
-                continue
-            if not _is_number(cell):
+    def expand_categories(self) -> None:
+        """Turn each feature of categories into columns of 0 and 1."""
+        for name in self.choice.categorical:
+            column = self.columns.pop(name)
+            base, *others = sorted(set(column)) or [""]
+            if len(others) >= MOST_CATEGORIES:
                 raise DataError(
-                    f"{path}, line {line}: column {quoted(name)} is not numeric, it holds {quoted(cell)}; "
-                    "choose the columns with --features and --target"
+                    f"{self.source}: the column {quoted(name)} has {len(others) + 1} different values, and at most "
+                    f"{MOST_CATEGORIES} can become columns of 0 and 1; leave it out with --drop {option(name)}"
                 )
-            values.append(float(cell))
-            if not math.isfinite(values[-1]):
-                holds = f"column {quoted(name)} holds {quoted(cell)}"
-                raise DataError(f"{path}, line {line}: {holds}, which is not a finite number")
-        if gap:
-            missing.append((line, gap))
-    if missing:
-        (line, name), count = missing[0], len(missing)
-        rows_have = "1 row has" if count == 1 else f"{count} rows have"
-        raise DataError(f"{path}: {rows_have} missing values; the first is line {line}, column {quoted(name)}")
-    columns = np.array(values).reshape(-1, len(chosen))
-    if len(columns) < len(chosen):
+            if not others:
+                raise DataError(
+                    f"{self.source}: the feature {quoted(name)} is constant ({quoted(base)} in every row), so it says "
+                    f"nothing; leave it out with --drop {option(name)}"
+                )
+            indicators = {f"{name}={value}": (column == value).astype(float) for value in others}
+            taken = next((each for each in indicators if each in self.columns), None)
+            if taken:
+                raise DataError(f"{self.source}: {quoted(name)} would become {quoted(taken)}, which is a column already")
+            self.columns |= indicators
+            place = self.features.index(name)
+            self.features[place : place + 1] = indicators
+            self.notes.append(
+                f"{quoted(name)} becomes {counted(len(others), 'column')} of 0 and 1, held against {quoted(base)}"
+            )
+
+
+def _category(cell: Any) -> str | None:
+    """The name of a category. A whole number is the same in a column that has other numbers, and in one that has not."""
+    if cell is None:
+        return None
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def _is_gap(column: np.ndarray) -> np.ndarray:
+    return np.equal(column, None) if column.dtype == object else np.isnan(column)
+
+
+def _check_size(source: str, y: np.ndarray, features: Sequence[str]) -> None:
+    if len(y) < len(features) + 1:
         raise DataError(
-            f"{path}: at least {len(chosen)} rows are needed for {len(chosen)} parameters "
-            f"(the intercept and one slope for each feature), but the file has {len(columns)}"
+            f"{source}: at least {len(features) + 1} rows are needed for {len(features) + 1} parameters "
+            f"(the intercept and one slope for each feature), but there are {len(y)}"
         )
+
+
+def _check_range(source: str, names: Sequence[str], columns: np.ndarray) -> None:
     with np.errstate(over="ignore"):  # a width that overflows is too large as well
         widths = np.ptp(columns, axis=0)
-    for name, largest, width in zip(chosen, np.abs(columns).max(axis=0), widths):
+    for name, largest, width in zip(names, np.abs(columns).max(axis=0), widths):
         if largest > 1e150 or 0 < width < 1e-150:
             raise DataError(
-                f"{path}: the values of column {quoted(name)} cannot be squared in floating point; rescale them"
+                f"{source}: the values of column {quoted(name)} cannot be squared in floating point; rescale them"
             )
-    return columns
 
 
-def _check_features(path: str | Path, x: np.ndarray, features: Sequence[str]) -> None:
+def _check_features(source: str, x: np.ndarray, features: Sequence[str]) -> None:
     """Refuse columns that leave the parameters undetermined."""
     for name, column in zip(features, x.T):
         if np.ptp(column) == 0:
             raise DataError(
-                f"{path}: the feature {quoted(name)} is constant ({column[0]:g} in every row), "
+                f"{source}: the feature {quoted(name)} is constant ({column[0]:g} in every row), "
                 "so its slope cannot be told from the intercept"
             )
     z = standardise(x)[0]
@@ -211,30 +336,6 @@ def _check_features(path: str | Path, x: np.ndarray, features: Sequence[str]) ->
         # If some features are dependent, they are with more features too: so the first is found by halving.
         count = bisect_left(range(len(features)), True, lo=2, key=is_dependent)
         raise DataError(
-            f"{path}: the feature {quoted(features[count - 1])} is a linear combination of the features before it, "
+            f"{source}: the feature {quoted(features[count - 1])} is a linear combination of the features before it, "
             "so the slopes are not unique; leave it out with --features"
         )
-
-
-def _is_number(text: str) -> bool:
-    """Whether text is a number as files write it: Python alone would also read 1_000."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return "_" not in text
-
-
-def printable(text: str) -> str:
-    """Escape what has no shape of its own, so that no name in a file can steer the terminal."""
-    return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
-
-
-def cut(text: str, most: int = 60) -> str:
-    """Text that is no longer than that."""
-    return text if len(text) <= most else text[: most - 3] + "..."
-
-
-def quoted(text: str) -> str:
-    """Text from a file or a command line, for the middle of a message."""
-    return repr(cut(text))

@@ -42,11 +42,14 @@ def print_result(problem: Problem, training: Training, learning_rate: float) -> 
     theta = training.theta
     lines = {"learned": theta, "least squares": problem.best} | ({"true": problem.true} if problem.true else {})
     columns = {
-        title: np.append(problem.in_data_units(line), problem.loss(line) * problem.loss_unit)
+        title: np.append(problem.in_data_units(line), problem.losses_in_data_units(line))
         for title, line in lines.items()
     }
     print("\nThe result (units of the data)\n")
-    print_table([*problem.names, "mean squared error"], columns)
+    names = [*problem.names, *(f"mean squared error{of}" for of in problem.of_targets)]
+    # The parameters of a target, and its error, stand together.
+    order = np.arange(len(names)).reshape(-1, len(problem.of_targets)).T.ravel()
+    print_table([names[i] for i in order], {title: column[order] for title, column in columns.items()})
 
     distance = np.linalg.norm(problem.from_best(theta))
     gradient = np.linalg.norm(vector(dmseloss(theta, linear_model, problem.x, problem.y)))
@@ -61,7 +64,7 @@ def print_result(problem: Problem, training: Training, learning_rate: float) -> 
         print(f"the condition number of the Hessian is {eigenvalues[0] / eigenvalues[-1]:.3g}.")
     n_steps = len(training.losses)
     each = f", {1e6 * training.seconds / n_steps:.0f} us a step" if n_steps else ""
-    print(f"\nLoss      {problem.loss(theta) * problem.loss_unit:.10g} at the end (mean squared error)")
+    print(f"\nLoss      {problem.loss(theta) * problem.loss_unit:.10g} at the end (mean squared error){problem.loss_note}")
     print(f"Time      {training.seconds:.2f} s{each}")
 
 

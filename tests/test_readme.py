@@ -52,6 +52,15 @@ def test_the_test_command_is_what_continuous_integration_runs():
     assert demo[1] == "."
 
 
+def test_the_commands_for_windows_are_the_same():
+    """In PowerShell, ";" stands for "&&", the launcher is called py, and programs of an environment are in Scripts."""
+    ours = [source for language, source in BLOCKS if language == "sh"][:2]
+    [theirs] = [source for language, source in BLOCKS if language == "powershell"]
+    for old, new in (("python3 -m venv", "py -m venv"), (" &&", ";"), (".venv/bin/", ".venv\\Scripts\\")):
+        ours = [command.replace(old, new) for command in ours]
+    assert theirs == "".join(ours)
+
+
 @pytest.mark.parametrize("number", [0, 2])
 def test_the_demo_commands_run(number, tmp_path):
     (tmp_path / "examples").symlink_to(ROOT / "examples")

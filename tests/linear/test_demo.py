@@ -223,15 +223,15 @@ HINT = "  (see python -m linear --help)"
         ("--learning-rate nan", "argument --learning-rate: expected a number greater than 0, got 'nan'" + HINT),
         ("--learning-rate fast", "argument --learning-rate: expected a number greater than 0, got 'fast'" + HINT),
         ("--seed -1", "argument --seed: expected a whole number from 0 to 4294967295, got '-1'" + HINT),
-        ("--stpes 5", "unrecognized arguments: --stpes 5" + HINT),
-        ("--step 5", "unrecognized arguments: --step 5" + HINT),
-        ("data.csv", "unrecognized arguments: data.csv" + HINT),
-        ("--target y", "--target and --features need --data" + HINT),
+        ("--stpes 5", "unrecognized arguments: --stpes" + HINT),
+        ("--step 5", "unrecognized arguments: --step" + HINT),
+        ("data.csv", "data.csv: No such file or directory"),
+        ("--target y", "--target needs a file" + HINT),
         (
             '--data t.csv --features "height',
             "argument --features: expected names with commas between them, got '\"height'" + HINT,
         ),
-        ("--features=", "--target and --features need --data" + HINT),
+        ("--features=", "--features needs a file" + HINT),
         ("--show --no-pictures", "argument --no-pictures: not allowed with argument --show" + HINT),
         ("--show", "--show needs a display and there is none here; without --show the pictures become files"),
         ("--out file", "--out: file is a file, not a folder"),
@@ -240,7 +240,11 @@ HINT = "  (see python -m linear --help)"
         ("--data .", ".: Is a directory"),
         ("--data t.csv --target hight", "t.csv has no column 'hight', only 'height', 'weight'; did you mean 'height'?"),
         ("--data t.csv --target height --features height", "'height' is the target, so it cannot be a feature as well"),
-        ("--data gap.csv", "gap.csv: 2 rows have missing values; the first is line 3, column 'b'"),
+        (
+            "--data gap.csv",
+            "gap.csv: 2 rows have missing values; the first is line 3, column 'b'; leave such rows out with "
+            "--missing drop, or put in the mean of the column with --missing mean",
+        ),
         ("--data file", "file is empty: expected a header line with the names of the columns"),
     ],
 )

@@ -1,0 +1,79 @@
+"""What a file holds, with the place of each value, and what messages about it are made of."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+class DataError(ValueError):
+    """A file cannot be used; the message, one line, says what is wrong and where."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Some columns of a file, as they stand there: text, or what a sheet or a Parquet file holds.
+
+    Attributes
+    ----------
+    source : str
+        The file, as messages name it.
+    lines : sequence of int
+        Where each row stands in the file.
+    columns : dict
+        From the name of a column to its values, one for each row.
+    line : str
+        What messages call a row: "line" or "row".
+    """
+
+    source: str
+    lines: Sequence[int]
+    columns: dict[str, Sequence[Any]]
+    line: str = "line"
+
+    def place(self, row: int) -> str:
+        """Where a row stands, for messages."""
+        return f"{self.source}, {self.line} {self.lines[row]}"
+
+    def shown(self, name: str, row: int) -> str:
+        """A value, for messages."""
+        return quoted(str(self.columns[name][row]).strip())
+
+    def holds(self, name: str, row: int) -> str:
+        """Where a value stands, and what it is: the beginning of a message."""
+        return f"{self.place(row)}: column {quoted(name)} holds {self.shown(name, row)}"
+
+
+def printable(text: str) -> str:
+    """Escape what has no shape of its own, so that no name in a file can steer the terminal."""
+    return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
+
+
+def cut(text: str, most: int = 60) -> str:
+    """Text that is no longer than that."""
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def quoted(text: str) -> str:
+    """Text from a file or a command line, for the middle of a message."""
+    return repr(cut(text))
+
+
+def listed(names: Iterable[str], most: int = 20) -> str:
+    """Names with commas between them, and no more than that many."""
+    names = list(names)
+    return ", ".join(map(quoted, names[:most])) + (", ..." if len(names) > most else "")
+
+
+def counted(count: int, thing: str) -> str:
+    """``1 row``, ``2 rows``."""
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
+
+
+def option(name: str) -> str:
+    """The name of a column as an option on the command line takes it."""
+    if "," in name or '"' in name:
+        name = '"' + name.replace('"', '""') + '"'
+    return shlex.quote(cut(name))
