@@ -20,10 +20,11 @@ import numpy as np
 from .cells import DataError, cut, printable, quoted
 from .data import simulate
 from .file_options import a_name, add_file_options
+from .files import STANDARD_INPUT
 from .model import initialize_linear_params
 from .problem import Problem
 from .progress import train
-from .reading import read_csv
+from .reading import files_of, read_csv
 from .report import print_result, print_start
 from .signals import answered_by, finish_first
 
@@ -157,8 +158,7 @@ def _run(options: argparse.Namespace) -> None:
         problem = Problem.simulated(*simulate(100, TRUE_LINE["w"], TRUE_LINE["b"], NOISE), TRUE_LINE)
         source = f"100 points simulated from y = {TRUE_LINE['w']:g} x + {TRUE_LINE['b']:g} with noise of size {NOISE:g}"
     else:
-        if "-" in options.data and sys.stdin is not None and sys.stdin.isatty():
-            _say(f"reads standard input, until {'Ctrl-Z and Enter' if os.name == 'nt' else 'Ctrl-D'}")
+        _say_what_takes_long(options.data)
         data = read_csv(options.data, **options.read)
         problem = Problem.standardised(data)
         names = [", ".join(map(cut, columns)) for columns in (data.targets, data.features)]
@@ -200,6 +200,15 @@ def _run(options: argparse.Namespace) -> None:
             pictures.plt.show()
     elif not one_target:
         print("Pictures  none: they show one target", flush=True)
+
+
+def _say_what_takes_long(paths: list[str]) -> None:
+    """Say on a terminal that its user is to type, or that there is much to read."""
+    if STANDARD_INPUT in paths and sys.stdin is not None and sys.stdin.isatty():
+        _say(f"reads standard input, until {'Ctrl-Z and Enter' if os.name == 'nt' else 'Ctrl-D'}")
+    size = sum(os.path.getsize(file) for file in files_of(paths) if os.path.isfile(file))
+    if size > 10_000_000 and sys.stderr.isatty():
+        _say(f"reads {size / 10**6:.0f} MB")
 
 
 def _load_pictures(folder: Path, show: bool) -> ModuleType:

@@ -12,9 +12,9 @@ from .cells import DataError, quoted
 
 _DAYS = (
     *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y-%m"),
-    *("%d.%m.%y", "%d/%m/%y", "%m/%d/%y"),
-    *("%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%B %d, %Y", "%d. %B %Y"),
+    *("%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%b %d, %Y", "%B %d, %Y", "%d. %B %Y"),
 )
+# Of years with two digits nothing says in which century they are, so they have to be asked for.
 FORMATS = [day + time for day in _DAYS for time in ("", " %H:%M", " %H:%M:%S")]
 
 
@@ -77,7 +77,7 @@ def read_dates(
         furthest = max(furthest, len(read))
     if not fitting:
         text = [*rows][furthest]
-        wanted = f"a date of the form {form}" if form else "a date in one form with the others"
+        wanted = f"a date of the form {form}" if form else "a date, or not in the same form as the others"
         hint = "" if form else "; say how they are written with --date-format, for example '%d.%m.%Y'"
         raise DataError(f"{place(rows[text])}: column {quoted(name)} holds {quoted(text)}, which is not {wanted}{hint}")
     for other, differently in fitting[1:]:

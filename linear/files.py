@@ -214,7 +214,7 @@ def _text(source: str, data: bytes, how: Format) -> _Text:
         return io.TextIOWrapper(io.BytesIO(data), encoding, newline="")
 
     start = list(islice(lines(), SAMPLE))
-    named = re.fullmatch(r"sep=(.)\s*", start[0], re.DOTALL) if start else None  # Excel's own way to say it
+    named = re.fullmatch(r'sep=([^\w"\r\n])\s*', start[0]) if start else None  # Excel's own way to say it
     delimiter = how.delimiter or (named[1] if named else _delimiter(start))
     rows = _rows(source, lines(), delimiter)
     if named:

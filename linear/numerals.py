@@ -15,12 +15,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .dates import is_date
 from .cells import Cells, DataError, option, quoted
+from .dates import is_date
 
 MISSING = {"", "na", "n/a", "#n/a", "nan", "null", "none", "<na>", "nat", "?", ".", "-", "--"}
 
-_UNIT = r"[A-Z]{0,3}[$£¥€₹₩₽₺₪₫₴₦฿¢]|[A-Z]{3}|%|‰"  # such as US$ and EUR
+_CURRENCIES = (
+    "AED ARS AUD BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP HKD HUF IDR ILS INR ISK JPY KES KRW MXN MYR NGN NOK NZD PHP PLN "
+    "RON RUB SAR SEK SGD THB TRY TWD UAH USD VND ZAR"
+)
+_UNIT = rf"(?:US|A|C|NZ|HK|S|R)?[$£¥€₹₩₽₺₪₫₴₦฿¢]|{_CURRENCIES.replace(' ', '|')}|%|‰"
 _NUMBER = re.compile(
     rf"(?P<sign>[-+−]?)\s*(?P<before>{_UNIT})?\s*(?P<sign_behind>[-+−]?)"
     rf"(?P<digits>(?:[\d.,][\d.,'’ \u00a0\u202f]*)?\d[.,]?)(?P<exponent>[eE][-+]?\d+)?\s*(?P<after>{_UNIT})?",

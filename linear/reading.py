@@ -122,10 +122,11 @@ def read_csv(
     rows = _Rows(tables, choice)
     rows.read_columns(decimal, date_format)
     rows.handle_missing(missing)
+    _check_size(rows.source, len(rows.columns[choice.targets[0]]), rows.features)
     rows.expand_categories()
     x = np.column_stack([rows.columns[name] for name in rows.features])
     y = np.column_stack([rows.columns[name] for name in choice.targets])
-    _check_size(rows.source, y, rows.features)
+    _check_size(rows.source, len(y), rows.features)
     _check_range(rows.source, [*rows.features, *choice.targets], np.hstack([x, y]))
     _check_features(rows.source, x, rows.features)
     if len(choice.targets) == 1:
@@ -267,7 +268,7 @@ class _Rows:
         """Turn each feature of categories into columns of 0 and 1."""
         for name in self.choice.categorical:
             column = self.columns.pop(name)
-            base, *others = sorted(set(column)) or [""]
+            base, *others = sorted(set(column))
             if len(others) >= MOST_CATEGORIES:
                 raise DataError(
                     f"{self.source}: the column {quoted(name)} has {len(others) + 1} different values, and at most "
@@ -286,7 +287,7 @@ class _Rows:
             place = self.features.index(name)
             self.features[place : place + 1] = indicators
             self.notes.append(
-                f"{quoted(name)} becomes {counted(len(others), 'column')} of 0 and 1, held against {quoted(base)}"
+                f"{quoted(name)} becomes {counted(len(others), 'column')} of 0 and 1, compared with {quoted(base)}"
             )
 
 
@@ -301,11 +302,11 @@ def _is_gap(column: np.ndarray) -> np.ndarray:
     return np.equal(column, None) if column.dtype == object else np.isnan(column)
 
 
-def _check_size(source: str, y: np.ndarray, features: Sequence[str]) -> None:
-    if len(y) < len(features) + 1:
+def _check_size(source: str, count: int, features: Sequence[str]) -> None:
+    if count < len(features) + 1:
         raise DataError(
             f"{source}: at least {len(features) + 1} rows are needed for {len(features) + 1} parameters "
-            f"(the intercept and one slope for each feature), but there are {len(y)}"
+            f"(the intercept and one slope for each feature), but there are {count}"
         )
 
 

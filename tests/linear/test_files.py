@@ -19,7 +19,7 @@ from linear import DataError, __main__, files, least_squares, read_csv
 from linear.files import Format, open_table
 from linear.numerals import decimal_marks
 
-from .test_demo import QUICK_COMMAND, demo, environment, rows
+from .test_demo import NORRIS, QUICK_COMMAND, demo, environment, rows
 
 AREA = np.array([1204.5, 95.25, 81.0, 130.75, 2310.0, 64.5, 150.0, 1088.125])
 ROOMS = np.array([3.0, 4, 2, 5, 9, 1, 6, 3])
@@ -187,6 +187,23 @@ REFUSED = {
         {},
         ", line 2: column 'b' holds '1%', but '3' in line 3, in another unit; write them all alike",
     ),
+    "numbers behind letters": (
+        "id,b\nABC123,1\nABC124,2\nABC127,3\n",
+        {},
+        ", line 2: column 'id' is not numeric, it holds 'ABC123'; leave it out with --drop id, "
+        "or turn its values into columns of 0 and 1 with --categorical id",
+    ),
+    "years of two digits": (
+        "a,b\n13.02.99,1\n14.02.04,2\n",
+        {"dates": ["a"]},
+        ", line 2: column 'a' holds '13.02.99', which is not a date, or not in the same form as the others; "
+        "say how they are written with --date-format, for example '%d.%m.%Y'",
+    ),
+    "kinds without rows": (
+        "c,b\n",
+        {"categorical": ["c"]},
+        ": at least 2 rows are needed for 2 parameters (the intercept and one slope for each feature), but there are 0",
+    ),
     "text": (
         columns_and("city", first=REGIONS),
         {},
@@ -208,7 +225,7 @@ REFUSED = {
     "dates that are none": (
         "a,b\n13/02/2024,1\n13/13/2024,2\n04/05/2024,4\n",
         {"dates": ["a"]},
-        ", line 3: column 'a' holds '13/13/2024', which is not a date in one form with the others; "
+        ", line 3: column 'a' holds '13/13/2024', which is not a date, or not in the same form as the others; "
         "say how they are written with --date-format, for example '%d.%m.%Y'",
     ),
     "dates in another form": (
@@ -364,12 +381,36 @@ def test_the_rest_of_the_file_says_what_a_comma_is(tmp_path, other, value):
         (".", ["1.5", "-1.5e-3", ".5", "5.", "1,234.5", "1,234,567", "12,34,567", "0.123", "1234.567", "US$1,234.5", "−1.5"]),
         (",", ["1,5", "-1,5E3", ",5", "1.234,5", "1.234.567", "0,123", "1234,567", "1 234,5", "1.234,5 €", "EUR 1,5", "2,5%"]),
         (".,", ["1", "-17", "+3", "1e5", "1,234", "1.234", "1 234", "1'234", "-$5", "$-5", "5 USD", "inf"]),
-        ("", ["", "tall", "1_000", "1.2.3", "1,2,3", "1,23,45", "12,3456,789", "01,234.567.8", "--5", "$5€", "1 2", "12 34", "0x1f",
+        ("", ["", "tall", "1_000", "1.2.3", "1,2,3", "1,23,45", "12,3456,789", "01,234.567.8", "--5", "$5€", "ABC5", "1 2", "12 34", "0x1f",
               "1.234,567.8", "(5)", "5'", "1,234 567", "2024-01-02", "3/4"]),
     ],
 )  # fmt: skip
 def test_what_is_a_number(marks, texts):
     assert {text: decimal_marks(text) for text in texts} == {text: set(marks) for text in texts}
+
+
+def test_numbers_are_read_as_they_were_written_or_refused(tmp_path):
+    """Random numbers in the notations of many countries. Some files leave two readings: they must be refused."""
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(400):
+        decimal, thousands = [(".", ""), (".", ","), (".", "'"), (",", ""), (",", "."), (",", "\u202f"), (",", " ")][rng.integers(7)]
+        delimiter = ";\t|"[rng.integers(3)]
+        digits = int(rng.integers(0, 5))
+        values = np.round(rng.normal(size=(rng.integers(3, 6), 2)) * 10.0 ** rng.integers(0, 7, size=2), digits)
+        lines = [[f"{value:,.{digits}f}".translate({ord(","): thousands, ord("."): decimal}) for value in row] for row in values]
+        content = "\n".join(map(delimiter.join, [["a", "b"], *lines]))
+        try:
+            data = read(tmp_path, content)
+        except DataError as error:
+            if "--decimal" in str(error):
+                refused += 1
+                data = read(tmp_path, content, decimal=decimal)
+            else:
+                assert "constant" in str(error) and len(np.unique(values[:, 0])) == 1
+                continue
+        np.testing.assert_array_equal(np.column_stack([data.x, data.y]), values, err_msg=content)
+    assert 5 < refused < 50
 
 
 def test_the_value_of_a_number_with_everything(tmp_path):
@@ -386,7 +427,7 @@ def test_categories_become_columns_of_0_and_1(tmp_path):
     assert data.features == ["region=south", "region=west", "area", "rooms"]
     south, west = ([float(region == name) for region in REGIONS] for name in ("south", "west"))
     np.testing.assert_array_equal(data.x, np.column_stack([south, west, AREA, ROOMS]))
-    assert data.notes == ["'region' becomes 2 columns of 0 and 1, held against 'north'"]
+    assert data.notes == ["'region' becomes 2 columns of 0 and 1, compared with 'north'"]
 
 
 def test_categories_that_are_numbers(tmp_path):
@@ -624,6 +665,16 @@ def test_standard_input_that_is_a_terminal(tmp_path):
     os.close(terminal)
     assert (done.returncode, done.stderr) == (0, "linear: reads standard input, until Ctrl-D\n")
     assert done.stdout.startswith("Data      standard input: 3 rows, b from a\n")
+
+
+def test_what_takes_long_is_said_on_a_terminal(tmp_path, monkeypatch, capsys):
+    (tmp_path / "large.csv").write_text("a,b\n1,2\n2,3\n3,7\n" + "\n" * 20_000_000)
+    for on_terminal, said in ((False, ""), (True, "linear: reads 20 MB\n")):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: on_terminal)
+        monkeypatch.setattr(__main__, "read_csv", lambda *_, **__: read_csv(NORRIS))
+        monkeypatch.setitem(sys.modules, "jax", None)
+        assert __main__.main([str(tmp_path / "large.csv"), "--steps", "1", "--no-pictures"]) == 0
+        assert capsys.readouterr().err == said
 
 
 def test_all_options_for_files(tmp_path, monkeypatch, capsys):
