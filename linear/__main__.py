@@ -21,10 +21,12 @@ from .cells import DataError, cut, printable, quoted
 from .data import simulate
 from .file_options import a_name, add_file_options
 from .files import STANDARD_INPUT
+from .large_files import are_large, in_folders, rows_of
+from .many_rows import WorkerError, add_worker_options, first_pass, second_pass, workers_for
 from .model import initialize_linear_params
 from .problem import Problem
 from .progress import train
-from .reading import files_of, read_csv
+from .reading import Data, files_of, read_csv
 from .report import print_result, print_start
 from .signals import answered_by, finish_first
 
@@ -39,6 +41,8 @@ examples:
       the last column is predicted from all the others
   python -m linear --data houses.csv --target price --features area,rooms --steps 20000
   python -m linear sales.xlsx --drop id --categorical region --dates day --missing drop
+  python -m linear 'part-*.parquet' --jobs 2
+      any number of rows, in two passes over the files, on two processes
   python -m linear 'part-*.csv.gz' --delimiter ';' --decimal , --encoding latin-1
 """
 
@@ -93,7 +97,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _failed(error: Exception) -> int:
     """Say what is wrong, if it is not this program."""
-    if isinstance(error, (UsageError, DataError)):
+    if isinstance(error, (UsageError, DataError, WorkerError)):
         return _fail(str(error))
     if isinstance(error, MemoryError):
         return _fail("there is not enough memory")
@@ -134,6 +138,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         allow_abbrev=False,
     )
     add_file_options(parser)
+    add_worker_options(parser)
     parser.add_argument("--steps", metavar="N", type=_steps, default=3000, help="steps of descent (default: 3000)")
     parser.add_argument(
         "--learning-rate", metavar="R", type=_rate, help="size of a step (default: 0.01, less if that is unstable)"
@@ -147,8 +152,9 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     choice.add_argument("--show", action="store_true", help="show the pictures in windows as well")
     options = parser.parse_intermixed_args(argv)  # options may stand between files
     options.data = [*options.files, *(options.data or [])]
-    if not options.data and options.read:
-        parser.error(f"--{next(iter(options.read)).replace('_', '-')} needs a file")
+    given = [*options.read, *(name for name in ("jobs", "scheduler") if getattr(options, name) is not None)]
+    if not options.data and given:
+        parser.error(f"--{given[0].replace('_', '-')} needs a file")
     return options
 
 
@@ -157,12 +163,30 @@ def _run(options: argparse.Namespace) -> None:
     if not options.data:
         problem = Problem.simulated(*simulate(100, TRUE_LINE["w"], TRUE_LINE["b"], NOISE), TRUE_LINE)
         source = f"100 points simulated from y = {TRUE_LINE['w']:g} x + {TRUE_LINE['b']:g} with noise of size {NOISE:g}"
-    else:
-        _say_what_takes_long(options.data)
-        data = read_csv(options.data, **options.read)
-        problem = Problem.standardised(data)
-        names = [", ".join(map(cut, columns)) for columns in (data.targets, data.features)]
-        source = f"{data.source}: {len(data.y)} rows, {' from '.join(names)}"
+        _fit(options, problem, source)
+        return
+    files = in_folders(options.data)
+    if not (options.jobs or options.scheduler or are_large(files)):
+        _say_what_takes_long(files)
+        data = read_csv(files, **options.read)
+        _fit(options, Problem.standardised(data), _about(data, len(data.y)))
+        return
+    rows = rows_of(files, **options.read)
+    with workers_for(options.jobs, options.scheduler) as workers:
+        problem, passed = first_pass(rows, workers)
+        passed += f"\n          The descent runs on {len(problem.y)} rows that have the same loss as all rows"
+        _fit(options, problem, _about(problem.data, problem.rows), passed, lambda theta: second_pass(problem, theta, rows, workers))
+
+
+def _about(data: Data, rows: int) -> str:
+    names = [", ".join(map(cut, columns)) for columns in (data.targets, data.features)]
+    return f"{data.source}: {rows:,} rows, {' from '.join(names)}"
+
+
+def _fit(
+    options: argparse.Namespace, problem: Problem, source: str, passed: str = "", check: Callable[[Any], str] | None = None
+) -> None:
+    """Train, and print and draw what comes of it. What a first pass has done is said, and `check` makes the second."""
     # With many features that move together, even the default may be too much. The loss is a mean over the targets,
     # so the more of them there are, the smaller is the gradient of each.
     rate = options.learning_rate or min(0.01 * len(problem.data.targets), problem.stable_rate / 2)
@@ -184,11 +208,15 @@ def _run(options: argparse.Namespace) -> None:
     print(f"Data      {printable(source)}")
     for title, note in zip(["Reading   ", *[" " * 10] * len(problem.data.notes)], problem.data.notes):
         print(title + printable(note))
+    if passed:
+        print(f"Pass 1    {passed}")
     print(f"Training  {options.steps:,} steps of gradient descent on the mean squared error, in {problem.units},")
     print(f"          with learning rate {rate:g} (on these data it must be below {problem.stable_rate:.4g})")
     print_start(problem, start)
     training = train(problem, start, options.steps, rate)
     print_result(problem, training, rate)
+    if check is not None:
+        print(f"Pass 2    {check(training.theta)}", flush=True)
     if pictures is not None:
         figures = pictures.draw_all(problem, training, options.show)
         earlier = [name for name in figures if os.path.lexists(folder / name)]

@@ -21,7 +21,11 @@ TOLERANCE = 1e-8
 
 @dataclass(frozen=True)
 class Problem:
-    """A line to fit to data; ``x`` and ``y`` are in the units of the training, ``data`` in its own."""
+    """A line to fit to data; ``x`` and ``y`` are in the units of the training, ``data`` in its own.
+
+    If there are more rows than memory holds, ``x`` and ``y`` are a few rows with the same loss, ``data`` are some of the
+    rows, for pictures, and ``n_rows`` says how many there are (see `linear.many_rows`).
+    """
 
     data: Data
     x: np.ndarray
@@ -29,6 +33,12 @@ class Problem:
     x_scale: Scale = Scale(0.0, 1.0)
     y_scale: Scale = Scale(0.0, 1.0)
     true: dict[str, Any] | None = None
+    n_rows: int | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows are fitted."""
+        return len(self.y) if self.n_rows is None else self.n_rows
 
     @classmethod
     def simulated(cls, x: np.ndarray, y: np.ndarray, true: dict[str, Any]) -> Problem:

@@ -36,7 +36,7 @@ def train(problem: Problem, start: dict[str, Any], n_steps: int, learning_rate: 
         )
         seconds = time.perf_counter() - watcher.began
     finally:
-        watcher.clear_bar()
+        watcher.bar.clear()
     watcher.print_line(n_steps, theta, problem.loss(theta))
     return Training(losses, theta, np.array([*watcher.path, vector(theta)]), seconds)
 
@@ -51,34 +51,43 @@ class _Watcher:
         # Descent is fast at first: steps that are evenly spaced on a log scale draw a smooth path.
         self.kept = {0, *np.geomspace(1, max(n_steps, 1), 500).astype(int).tolist()}
         self.began = time.perf_counter()
-        # The bar appears, on a terminal, when the training has lasted for a second.
-        self.next_bar = self.began + 1 if sys.stderr.isatty() else math.inf
-        self.bar_is_drawn = False
+        self.bar = Bar(n_steps, "steps")
 
     def __call__(self, step: int, theta: dict[str, Any], loss: float) -> None:
         if step in self.kept:
             self.path.append(vector(theta))
         if step in self.printed:
-            self.clear_bar()
+            self.bar.clear()
             self.print_line(step, theta, loss)
-        if step % 100 == 0 and time.perf_counter() > self.next_bar:
-            self.draw_bar(step)
+        if step % 100 == 0:
+            self.bar.draw(step)
 
     def print_line(self, step: int, theta: dict[str, Any], loss: float) -> None:
         distance = np.linalg.norm(self.problem.from_best(theta))
         print(f"  {step:>9,}  {loss * self.problem.loss_unit:>18.10g}  {distance:>19.1e}", flush=True)
 
-    def draw_bar(self, step: int) -> None:
-        now = time.perf_counter()
-        left = (now - self.began) * (self.n_steps - step) / step
-        bar = ("#" * (30 * step // self.n_steps)).ljust(30, ".")
-        line = f"\r  [{bar}] {step:,} of {self.n_steps:,} steps, {left:.0f} s left "
-        self.bar_is_drawn = True  # first, because an interrupt may come in between
-        print(line, end="", file=sys.stderr, flush=True)
-        self.next_bar = now + 0.1
 
-    def clear_bar(self) -> None:
+class Bar:
+    """How much of something is done. It appears, on a terminal, when that has lasted for a second."""
+
+    def __init__(self, total: int, unit: str) -> None:
+        self.total, self.unit = total, unit
+        self.began = time.perf_counter()
+        self.next = self.began + 1 if sys.stderr.isatty() else math.inf
+        self.is_drawn = False
+
+    def draw(self, done: int) -> None:
+        now = time.perf_counter()
+        if now <= self.next:
+            return
+        left = f", {(now - self.began) * (self.total - done) / done:.0f} s left" if done else ""
+        bar = ("#" * (30 * done // self.total)).ljust(30, ".")
+        self.is_drawn = True  # first, because an interrupt may come in between
+        print(f"\r  [{bar}] {done:,} of {self.total:,} {self.unit}{left} ", end="", file=sys.stderr, flush=True)
+        self.next = now + 0.1
+
+    def clear(self) -> None:
         """Wipe the bar, so that the next line is not written behind it."""
-        if self.bar_is_drawn:
+        if self.is_drawn:
             print("\r" + " " * 79 + "\r", end="", file=sys.stderr, flush=True)
-            self.bar_is_drawn = False
+            self.is_drawn = False
