@@ -171,13 +171,15 @@ def cluster(limit: str = "300MB") -> Iterator[Any]:
     """Two worker processes of Dask with so much memory each."""
     import logging
 
+    import dask
     from distributed import Client, LocalCluster
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # workers are killed on purpose
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, memory_limit=limit, dashboard_address=None, silence_logs=logging.CRITICAL
-    ) as workers, Client(workers) as client:
-        yield client
+    options = {"memory_limit": limit, "dashboard_address": ":0", "silence_logs": logging.CRITICAL}
+    # A result may be in a worker that is killed. The scheduler then tries for 30 seconds to reach it, unless this is set.
+    with dask.config.set({"distributed.comm.timeouts.connect": "3s"}):
+        with LocalCluster(n_workers=2, threads_per_worker=1, **options) as workers, Client(workers) as client:
+            yield client
 
 
 def on(client: Any, loss: Callable, tasks: int = 8) -> Callable:

@@ -254,7 +254,7 @@ def test_with_a_cluster(tmp_path, capsys):
     distributed = pytest.importorskip("distributed")
     files = save(tmp_path, "csv")
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, protocol="tcp"
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0", protocol="tcp"
     ) as cluster:
         command = ["--data", *files, "--scheduler", cluster.scheduler_address, "--no-pictures"]
         assert main(command) == 0
