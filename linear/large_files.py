@@ -65,10 +65,6 @@ class Part:
     def __repr__(self) -> str:
         return f"{self.source}, rows {self.start + 1:,} to {self.stop:,}"
 
-    @property
-    def __name__(self) -> str:  # what `minigrad.parts` calls a part
-        return repr(self)
-
     def columns(self) -> tuple[np.ndarray, int]:
         """Return the chosen columns as an array of shape (rows, columns), and how many rows are left out."""
         values = self.read()
@@ -283,11 +279,9 @@ class _ParquetPart(Part):
 
     def read(self) -> np.ndarray:
         with read_by("pyarrow", self.source, "a Parquet file"):
-            import pyarrow
             import pyarrow.parquet
 
-            # The usual allocators of pyarrow keep what is freed for themselves. Then two copies of a part are in memory.
-            pyarrow.set_memory_pool(pyarrow.system_memory_pool())
+            # Column by column, so that no second copy of the part is in memory.
             with pyarrow.parquet.ParquetFile(self.path, pre_buffer=False) as file:
                 values = np.empty((self.stop - self.start, len(self.places)))
                 for i, name in enumerate(self.places):
@@ -363,7 +357,6 @@ class _TextPart(Part):
             import pyarrow
             from pyarrow import csv
 
-            pyarrow.set_memory_pool(pyarrow.system_memory_pool())
             names = [str(number) for number in range(self.width)]
             chosen = [names[place] for place in self.places]
             try:

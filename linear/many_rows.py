@@ -270,8 +270,11 @@ def workers_for(jobs: int | None, scheduler: str | None) -> Iterator[Workers]:
         # The processes share the processors, so the linear algebra in each of them must not use all.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         with ProcessPoolExecutor(jobs, get_context("spawn"), _leave_interrupts_to_the_parent) as executor:
+            with _interrupts_are_not_inherited():
+                started = [executor.submit(os.getpid) for _ in range(jobs)]
             with _said_in_one_line():
-                parts.run(executor, None, jobs * [(os.getpid,)])  # to start them takes a second, which is not of a pass
+                for future in started:  # it takes a second, which is not counted as time of the first pass
+                    future.result()
             yield Workers(executor, partial(_tasks, jobs), "1 process" if jobs == 1 else f"{jobs} processes")
     else:
         yield Workers(Here(), lambda count: count, "in this process")
@@ -280,6 +283,19 @@ def workers_for(jobs: int | None, scheduler: str | None) -> Iterator[Workers]:
 def _tasks(workers: int, count: int) -> int:
     """A few tasks for each worker, so that none waits long for the last."""
     return min(count, 8 * workers)
+
+
+@contextmanager
+def _interrupts_are_not_inherited() -> Iterator[None]:
+    """Ctrl-C goes to all processes of a terminal. Those that are started here leave it to this one."""
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _leave_interrupts_to_the_parent() -> None:

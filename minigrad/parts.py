@@ -232,7 +232,9 @@ def part_error(part: Any, number: int, problem: Any) -> PartError:
 
 
 def described(part: Callable) -> str:
-    """Return a call as one would write it, such as ``read('part-3.npy')``."""
+    """Return a call as one would write it, such as ``read('part-3.npy')``. An object that can be called has a repr."""
+    if not hasattr(part, "func") and not hasattr(part, "__name__"):
+        return repr(part)
     args, keywords = getattr(part, "args", ()), getattr(part, "keywords", {})
     given = [*map(repr, args), *(f"{name}={value!r}" for name, value in keywords.items())]
     text = f"{name_of(getattr(part, 'func', part))}({', '.join(given)})"

@@ -286,6 +286,6 @@ def test_parts_are_named_in_errors(tmp_path):
     found = large_files.rows_of(save(tmp_path, "numpy"))
     problem, _ = many_rows.first_pass(found, HERE)
     (tmp_path / "part-1.npy").unlink()
-    with pytest.raises(DataError, match=r"^part 1, .*part-1\.npy, rows 1 to 1,995\(\): FileNotFoundError: "):
+    with pytest.raises(DataError, match=r"^part 1, .*part-1\.npy, rows 1 to 1,995: FileNotFoundError: "):
         many_rows.second_pass(problem, problem.best, found, HERE)
     assert vector(problem.best).shape == (5,)
