@@ -211,7 +211,8 @@ def measure_means(folder: Path, rows: int) -> Iterator[Result]:
                 cuts = np.sort(np.random.default_rng(count).integers(0, len(y), count - 1))
                 pieces = list(zip(np.split(x, cuts), np.split(y, cuts)))
                 worst = max(worst, far(on(client, loss)(theta, pieces), expected))
-        yield Result(f"{len(MEANS)} losses over 1 to 256 unequal parts: difference from whole arrays", f"{worst:.0e}", worst, 1e-12)
+        what = f"{len(MEANS)} losses over 1 to 256 unequal parts: difference from whole arrays"
+        yield Result(what, f"{worst:.0e}", worst, 1e-12)
         accepted = []
         for name, loss in NO_MEANS.items():
             try:
@@ -256,7 +257,7 @@ def measure_tasks(folder: Path, rows: int) -> Iterator[Result]:
             dask.compute((r**2).mean(), 2 / len(table) * (r @ table[:, :4]), 2 * r.mean())
 
         by_dask = seconds(step, 3)
-    yield Result("calls a step beyond 4, over 4 and over 256 parts", f"{counts[0] - 4} and {counts[1] - 4}", max(counts) - 4, 0)
+    yield Result("calls in a step with 4 tasks, over 4 and over 256 parts", f"{counts[0]} and {counts[1]}", max(counts), 4)
     text = f"{1000 * times[0]:.0f} and {1000 * times[1]:.0f} ms, ratio {times[1] / times[0]:.1f}"
     yield Result("a step over 4 and over 256 parts", text, times[1] / times[0], 3)
     text = f"{1000 * by_dask:.0f} ms, {by_dask / times[1]:.0f} times as long"
@@ -311,7 +312,8 @@ def measure_processor(folder: Path, rows: int) -> Iterator[Result]:
     def other(what: str, **variables: str) -> Any:
         environment = {name: value for name, value in os.environ.items() if name != "MALLOC_TRIM_THRESHOLD_"}
         command = [sys.executable, __file__, "--worker", what, "--rows", str(rows)]
-        done = subprocess.run(command, env=environment | {"OMP_NUM_THREADS": "1"} | variables, capture_output=True, text=True)
+        environment |= {"OMP_NUM_THREADS": "1"} | variables
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             sys.exit(done.stderr)
         return json.loads(done.stdout)
@@ -338,7 +340,8 @@ def work(what: str, rows: int) -> Any:
         return time.process_time() - start
     table = make(min(rows, 5_000_000))
     x, y = np.ascontiguousarray(table[:, :4]), np.ascontiguousarray(table[:, 4])
-    loss, by_hand, theta = {"linear": (linear, linear_by_hand, THETA), "network": (network, network_by_hand, network_start())}[what]
+    cases = {"linear": (linear, linear_by_hand, THETA), "network": (network, network_by_hand, network_start())}
+    loss, by_hand, theta = cases[what]
     np.empty(16_000_000, np.uint8)  # glibc then keeps memory for both alike
     f = parts.value_and_grad(loss)
     return seconds(lambda: by_hand(theta, x, y), 5), seconds(lambda: f(theta, [(x, y)]), 5)

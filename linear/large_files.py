@@ -135,7 +135,8 @@ def in_folders(paths: Sequence[str]) -> list[str]:
         if not os.path.isdir(path):
             found.append(path)
             continue
-        files = sorted(str(file) for file in Path(path).iterdir() if file.suffix.lower() in SUFFIXES and file.name[0] not in "._")
+        inside = [file for file in Path(path).iterdir() if file.name[0] not in "._"]
+        files = sorted(str(file) for file in inside if file.suffix.lower() in SUFFIXES)
         if not files:
             raise DataError(f"the folder {quoted(path)} has no file whose name ends in {', '.join(sorted(SUFFIXES))}")
         found += files
@@ -205,7 +206,8 @@ def _open(file: str, how: Format) -> Any:
     elif start.startswith(PARQUET):
         table = _open_parquet(file)
     elif start.startswith((b"\x1f\x8b", b"PK\x03\x04")):
-        raise DataError(f"{file} is compressed or an Excel file, which cannot be read in parts; unpack it, or save it as Parquet")
+        why = "is compressed or an Excel file, which cannot be read in parts"
+        raise DataError(f"{file} {why}; unpack it, or save it as Parquet")
     else:
         table = _open_text(file, start, how)
     check_header(table)
@@ -383,7 +385,8 @@ class _TextPart(Part):
         column = re.search(r"CSV column #(\d+)", problem)
         if value and column:
             name = quoted(dict(zip(self.places, self.names)).get(int(column[1]), "?"))
-            return DataError(f"{place}: the column {name} holds {quoted(value[1])}, and in so many rows it must be a plain number")
+            holds = f"the column {name} holds {quoted(value[1])}"
+            return DataError(f"{place}: {holds}, and in so many rows it must be a plain number")
         count = re.search(r"Expected (\d+) columns, got (\d+)", problem)
         if count:
             return DataError(f"{place}: expected {count[1]} values, as in the header, found {count[2]}")
@@ -400,21 +403,21 @@ class _TextPart(Part):
 
 
 # pyarrow takes them as they are written.
-_MISSING = [
-    space + form for text in sorted(MISSING) for form in dict.fromkeys([text, text.upper(), text.title(), "NaN"]) for space in ("", " ")
-]
+_FORMS = {form(text) for text in MISSING for form in (str.lower, str.upper, str.title)} | {"NaN"}
+_MISSING = sorted(space + form for form in _FORMS for space in ("", " "))
 
 
 class _Text(Table):
     """A text file of which the first lines are known."""
 
-    start: Table
+    start: Any  # a table of the first lines
     first: int  # the byte at which the rows begin
     size: int
 
     def parts(self, blank: Part, choice: Choice, decimal: str | None) -> list[Part]:
         cells = self.start.read(blank.names)
-        read_numbers(cells, list(blank.names), decimal, self.start.has_decimal_points, choice.targets)  # or say what is wrong
+        # This says what is wrong, if the first rows are no numbers.
+        read_numbers(cells, list(blank.names), decimal, self.start.has_decimal_points, choice.targets)
         if decimal is None:
             with_commas = any("," in text for column in cells.columns.values() for text in column)
             decimal = "," if with_commas and self.start.delimiter != "," else "."

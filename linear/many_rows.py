@@ -1,15 +1,16 @@
 """Fit more rows than memory holds, in two passes over the files, whatever the number of steps.
 
-The mean squared error of a linear model depends on the rows only through their number n, the mean m of each column, and the
-products of the columns around it. With Z for the features and targets side by side, and the triangle R of a QR decomposition,
+The mean squared error of a linear model depends on the rows only through their number n, the mean m of each column, and
+the products of the columns around it. With Z for features and targets side by side, and R of a QR decomposition,
 
     Z - m = Q R,   so   (Z - m)ᵀ (Z - m) = Rᵀ R,
 
-and R has a row for each column. Two parts of the rows have the triangle of their triangles, put one above the other, with one
-more row for the distance of their means. This is a tree of small QR decompositions (J. Demmel, L. Grigori, M. Hoemmen,
-J. Langou, "Communication-optimal parallel and sequential QR and LU factorizations", SIAM J. Sci. Comput. 34, 2012; for the means,
-T. Chan, G. Golub, R. LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979). R is as
-exact as if it came from all rows at once: the products, which would cost half of the digits, are never formed.
+and R is a triangle that has a row for each column. Put the triangles of two parts one above the other, with one more row for
+the distance of their means: the triangle of these rows is that of both parts. This is a tree of small QR decompositions
+(J. Demmel, L. Grigori, M. Hoemmen, J. Langou, "Communication-optimal parallel and sequential QR and LU factorizations",
+SIAM J. Sci. Comput. 34, 2012; for the means, T. Chan, G. Golub, R. LeVeque, "Updating formulae and a pairwise algorithm for
+computing sample variances", 1979). R is as exact as if it came from all rows at once: the products, which would cost half of
+the digits, are never formed.
 
 So the first pass makes R. From it come a few rows that have the same loss as all rows, and the descent runs on these. At its
 end, the second pass computes the loss and its gradient over all rows, with `minigrad.parts`, to check it all.
@@ -95,7 +96,7 @@ def moments_of(values: np.ndarray) -> Moments:
         low, high = values.min(axis=0), values.max(axis=0)
         mean = np.where(low == high, low, mean)  # so that what is constant leaves exactly nothing
         away = values - mean
-        triangle = np.linalg.qr(away, mode="r")
+        triangle: Any = np.linalg.qr(away, mode="r")
         return Moments(len(values), 0, mean, away.mean(axis=0), low, high, triangle, values[:0])
 
 
@@ -108,7 +109,7 @@ def joined(a: Moments, b: Moments) -> Moments:
     with np.errstate(over="ignore", invalid="ignore"):
         way = b.mean - a.mean + (b.rest - a.rest)
         between = np.sqrt(a.rows / rows * b.rows) * way
-        triangle = np.linalg.qr(np.vstack([a.triangle, b.triangle, between]), mode="r")
+        triangle: Any = np.linalg.qr(np.vstack([a.triangle, b.triangle, between]), mode="r")
         move = a.rest + b.rows / rows * way
         mean = a.mean + move
         rest = move - (mean - a.mean)
@@ -133,8 +134,8 @@ def stand_in(moments: Moments) -> tuple[np.ndarray, Scale]:
     """Return a few rows with the same mean squared error as all rows, in standardised units, and the scale of these units.
 
     There is one row more than columns. Multiplying the triangle by orthonormal columns does not change the products of
-    its columns. If they are also orthogonal to the ones, then each column of the result has the mean 0. To it comes the little
-    that rounding takes from the means.
+    its columns. If they are also orthogonal to the ones, then each column of the result has the mean 0. To it comes the
+    little that rounding takes from the means.
 
     Examples
     --------
@@ -214,13 +215,14 @@ def second_pass(problem: Problem, theta: dict[str, Any], rows: Rows, workers: Wo
     expected = problem.loss(theta)
     away = np.linalg.norm(vector(gradient) - vector(dmseloss(theta, linear_model, problem.x, problem.y)))
     off = abs(value - expected) / max(expected, 1.0)
-    if not max(off, away) <= AGREES * max(1.0, np.linalg.norm(vector(theta))):
+    if not max(off, away) <= AGREES * max(1.0, float(np.linalg.norm(vector(theta)))):
         raise DataError(
             f"{rows.source}: the loss over all rows is {value:.12g}, and the first pass promised {expected:.12g} "
             f"(standardised units; the gradients differ by {away:.1e}); were the files changed meanwhile?"
         )
     return (
-        f"{counted(tasks, 'task')}, {seconds:.2f} s. Over all rows, minigrad finds the loss {value * problem.loss_unit:.10g},\n"
+        f"{counted(tasks, 'task')}, {seconds:.2f} s. "
+        f"Over all rows, minigrad finds the loss {value * problem.loss_unit:.10g}{problem.loss_note},\n"
         f"          and the gradient differs by {away:.1e} from the gradient in the descent"
     )
 
@@ -237,8 +239,10 @@ def add_worker_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say who does the work."""
     group = parser.add_argument_group("more than 100 MB, or files of NumPy (.npy): two passes over parts of the rows")
     choice = group.add_mutually_exclusive_group()
-    choice.add_argument("--jobs", metavar="N", type=_jobs, help="work with N processes on this machine (default: in this one)")
-    choice.add_argument("--scheduler", metavar="ADDRESS", help="work with the Dask cluster of this scheduler, such as tcp://host:8786")
+    processes = "work with N processes on this machine (default: in this one)"
+    choice.add_argument("--jobs", metavar="N", type=_jobs, help=processes)
+    cluster = "work with the Dask cluster of this scheduler, such as tcp://host:8786"
+    choice.add_argument("--scheduler", metavar="ADDRESS", help=cluster)
 
 
 def _jobs(text: str) -> int:
