@@ -123,7 +123,9 @@ def _check_names(table: Table, asked: list[str]) -> None:
             lower = {name.lower(): name for name in filter(None, table.names)}
             close = difflib.get_close_matches(name.lower(), lower, n=1)
             hint = f"; did you mean {quoted(lower[close[0]])}?" if close else ""
-            raise DataError(f"{table.source} has no column {quoted(name)}, only {listed(filter(None, table.names))}{hint}")
+            raise DataError(
+                f"{table.source} has no column {quoted(name)}, only {listed(filter(None, table.names))}{hint}"
+            )
 
 
 def check_same_columns(tables: Sequence[Table]) -> None:

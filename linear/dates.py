@@ -89,8 +89,10 @@ def read_dates(
                 f"(--date-format {first_form}) or {differently[text]:%Y-%m-%d} (--date-format {other})"
             )
     read = fitting[0][1]
-    moments = [None if value is None else _moment(value) if isinstance(value, date) else read[str(value).strip()]
-               for value in values]
+    moments = [
+        None if value is None else _moment(value) if isinstance(value, date) else read[str(value).strip()]
+        for value in values
+    ]
     present = [moment for moment in moments if moment is not None]
     if not present:
         return np.full(len(values), np.nan), datetime.min

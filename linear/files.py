@@ -257,7 +257,9 @@ def _encoding(source: str, data: bytes, encoding: str | None) -> tuple[str, str]
             f"{source} is not a text file in {name} (byte {start + 1} cannot be read); name its encoding with --encoding"
         ) from None
     if "\0" in text:
-        raise DataError(f"{source} is not a text file (it holds a zero byte); if it is UTF-16, say --encoding utf-16-le")
+        raise DataError(
+            f"{source} is not a text file (it holds a zero byte); if it is UTF-16, say --encoding utf-16-le"
+        )
     return encoding, in_words
 
 
@@ -415,5 +417,7 @@ def _parquet(source: str, data: bytes) -> _Parquet:
 
 
 def parquet_names(file: Any) -> list[str]:
-    """The names of the columns of an open Parquet file. pandas stores an index without a name under a name of its own."""
-    return ["" if re.fullmatch(r"__index_level_\d+__", name) else name_of(name) for name in file.schema_arrow.names]
+    """The names of the columns of an open Parquet file."""
+    names = file.schema_arrow.names
+    # pandas stores an index without a name under this one.
+    return ["" if re.fullmatch(r"__index_level_\d+__", name) else name_of(name) for name in names]

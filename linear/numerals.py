@@ -126,9 +126,10 @@ def read_numbers(
     >>> read_numbers(cells, ['price'])
     ({'price': array([1204.5,   80. ])}, ['decimal commas', 'points between thousands', "'price' in €"])
     """
-    witness = ""
     if decimal is None:
-        decimal, witness = _decimal_mark(cells, names, has_decimal_points)
+        decimal, because = _decimal_mark(cells, names, has_decimal_points)
+    else:
+        because = f"--decimal {decimal} is given"
     found = ["decimal commas"] if decimal == "," else []
     columns = {}
     for name in names:
@@ -141,7 +142,7 @@ def read_numbers(
             try:
                 values, notes = _any_numbers(cells, name, decimal)
             except _NotANumber as error:
-                raise DataError(_about(cells, name, error.row, decimal, witness, name in targets)) from None
+                raise DataError(_about(cells, name, error.row, decimal, because, name in targets)) from None
             found += [note for note in notes if note not in found]
         infinite = np.flatnonzero(np.isinf(values))
         if infinite.size:
@@ -152,7 +153,7 @@ def read_numbers(
 
 
 def _decimal_mark(cells: Cells, names: Sequence[str], has_decimal_points: bool) -> tuple[str, str]:
-    """The decimal mark, and the place of a value that leaves no other choice, for messages."""
+    """The decimal mark, and a value that leaves no other choice, if there is one, for messages."""
 
     def marked(marks: str) -> Iterator[tuple[str, int, str]]:
         for name in names:
@@ -168,7 +169,10 @@ def _decimal_mark(cells: Cells, names: Sequence[str], has_decimal_points: bool) 
     for name, row, cell in marked(".,"):
         possible = decimal_marks(cell)
         if len(possible) == 1:
-            return possible.pop(), f"column {quoted(name)} holds {cells.shown(name, row)} in {cells.line} {cells.lines[row]}"
+            return (
+                possible.pop(),
+                f"column {quoted(name)} holds {cells.shown(name, row)} in {cells.line} {cells.lines[row]}",
+            )
         if possible and doubtful is None:
             doubtful = cells.holds(name, row), cell
     if doubtful is None:
@@ -242,12 +246,13 @@ def is_missing(cell: Any) -> bool:
     return cell is None or cell != cell or isinstance(cell, str) and cell.strip().lower() in MISSING
 
 
-def _about(cells: Cells, name: str, row: int, decimal: str, witness: str, is_target: bool) -> str:
+def _about(cells: Cells, name: str, row: int, decimal: str, because: str, is_target: bool) -> str:
     """What to say of a value that is not a number, and what helps."""
     cell, holds, given = cells.columns[name][row], cells.holds(name, row), option(name)
     if isinstance(cell, str) and decimal_marks(cell):
-        words = {".": "a decimal point", ",": "a decimal comma"}
-        return f"{holds}, with {words[_OTHER[decimal]]}, but {witness or f'--decimal {decimal} is given'}"
+        mark = _OTHER[decimal]
+        reason = f", but {because}" if because else f" (--decimal {mark})"
+        return f"{holds}, which is a number only if the decimal mark is a {'comma' if mark == ',' else 'point'}{reason}"
     if is_date(cell):
         return f"{holds}, a date; count its days with --dates {given}, or leave it out with --drop {given}"
     holds = f"{cells.place(row)}: column {quoted(name)} is not numeric, it holds {cells.shown(name, row)}"

@@ -64,16 +64,6 @@ class Problem:
         return [""] if len(targets) == 1 else [f", for {printable(cut(target))}" for target in targets]
 
     @property
-    def units(self) -> str:
-        """The units of the training, in words."""
-        return "units of the data" if self.true else "standardised units"
-
-    @property
-    def loss_unit(self) -> float:
-        """The training's unit of loss in the data's own units; several targets have no unit in common."""
-        return float(self.y_scale.spread**2) if self.y.ndim == 1 else 1.0
-
-    @property
     def loss_note(self) -> str:
         """What the unit of the loss is, where it is not the unit of the data."""
         return "" if self.y.ndim == 1 else " (standardised units)"
@@ -82,6 +72,16 @@ class Problem:
         """The mean squared error of each target, in the units of the data."""
         squares = (linear_model(theta, self.x) - self.y) ** 2
         return np.atleast_1d(squares.mean(axis=0) * np.square(self.y_scale.spread))
+
+    @property
+    def units(self) -> str:
+        """The units of the training, in words."""
+        return "units of the data" if self.true else "standardised units"
+
+    @property
+    def loss_unit(self) -> float:
+        """The training's unit of loss in the data's own units. Several targets have no unit in common: it is 1."""
+        return float(self.y_scale.spread**2) if self.y.ndim == 1 else 1.0
 
     @cached_property
     def best(self) -> dict[str, Any]:
@@ -93,13 +93,12 @@ class Problem:
         """The eigenvalues of the Hessian, largest first, and its eigenvectors as rows.
 
         The loss is quadratic, so its Hessian is the same everywhere: 2/n times the design matrix multiplied by
-        itself. The singular values of the design matrix give the small eigenvalues with more digits. The loss of
-        several targets is the mean of their losses, and none depends on the parameters of another.
+        itself. The singular values of the design matrix give the small eigenvalues with more digits. With m outputs
+        the Hessian has this block m times, and n is the number of all observed values.
         """
         design = np.column_stack([self.x, np.ones(len(self.y))])
         _, singular_values, directions = np.linalg.svd(design, full_matrices=False)
-        targets = len(self.data.targets)
-        return np.repeat(2 / self.y.size * singular_values**2, targets), np.kron(directions, np.eye(targets))
+        return 2 / self.y.size * singular_values**2, directions
 
     @property
     def stable_rate(self) -> float:
@@ -112,9 +111,10 @@ class Problem:
 
     def theta(self, parameters: np.ndarray) -> dict[str, Any]:
         """The inverse of `vector`."""
-        if self.y.ndim == 2:
-            return {"w": parameters[: -self.y.shape[1]].reshape(-1, self.y.shape[1]), "b": parameters[-self.y.shape[1] :]}
-        return {"w": parameters[0] if self.x.ndim == 1 else parameters[:-1], "b": parameters[-1]}
+        if self.x.ndim == 1:
+            return {"w": parameters[0], "b": parameters[-1]}
+        rows = parameters.reshape(self.x.shape[1] + 1, *self.y.shape[1:])
+        return {"w": rows[:-1], "b": rows[-1]}
 
     def in_data_units(self, theta: dict[str, Any]) -> np.ndarray:
         """The parameters of the line in the data's own units."""
@@ -131,7 +131,8 @@ class Problem:
         ``1 - learning_rate * eigenvalue``.
         """
         eigenvalues, directions = self.modes
-        left = np.abs(directions @ self.from_best(theta)) * math.sqrt(len(eigenvalues)) / TOLERANCE
+        away = self.from_best(theta)
+        left = np.abs(directions @ away.reshape(len(eigenvalues), -1)).max(axis=1) * math.sqrt(len(away)) / TOLERANCE
         z = learning_rate * eigenvalues
         with np.errstate(divide="ignore"):  # where z is 1, a single step goes all the way
             speed = -np.log1p(-np.minimum(z, 2 - z))  # that is -log(abs(1 - z)), exact for small z too
@@ -139,5 +140,5 @@ class Problem:
 
 
 def vector(theta: dict[str, Any]) -> np.ndarray:
-    """The parameters in one row: the slopes, then the intercept; of several targets, first each feature's slopes."""
+    """The parameters in one row: the slopes, then the intercept; with several outputs, all of the first input first."""
     return np.append(theta["w"], theta["b"])

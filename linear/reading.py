@@ -258,7 +258,9 @@ class _Rows:
             gap = _is_gap(column)
             if gap.any():
                 if gap.all():
-                    raise DataError(f"{self.source}: the column {quoted(name)} has no values in rows that have a target")
+                    raise DataError(
+                        f"{self.source}: the column {quoted(name)} has no values in rows that have a target"
+                    )
                 with np.errstate(over="ignore"):  # numbers as large as that are refused later
                     mean = column[~gap].mean()
                 self.columns[name] = np.where(gap, mean, column)
@@ -282,7 +284,9 @@ class _Rows:
             indicators = {f"{name}={value}": (column == value).astype(float) for value in others}
             taken = next((each for each in indicators if each in self.columns), None)
             if taken:
-                raise DataError(f"{self.source}: {quoted(name)} would become {quoted(taken)}, which is a column already")
+                raise DataError(
+                    f"{self.source}: {quoted(name)} would become {quoted(taken)}, which is a column already"
+                )
             self.columns |= indicators
             place = self.features.index(name)
             self.features[place : place + 1] = indicators

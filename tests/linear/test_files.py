@@ -3,6 +3,8 @@
 import gzip
 import io
 import os
+import re
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -19,7 +21,7 @@ from linear import DataError, __main__, files, least_squares, read_csv
 from linear.files import Format, open_table
 from linear.numerals import decimal_marks
 
-from .test_demo import NORRIS, QUICK_COMMAND, demo, environment, rows
+from .test_demo import NORRIS, QUICK_COMMAND, ROOT, demo, environment, rows
 
 AREA = np.array([1204.5, 95.25, 81.0, 130.75, 2310.0, 64.5, 150.0, 1088.125])
 ROOMS = np.array([3.0, 4, 2, 5, 9, 1, 6, 3])
@@ -104,7 +106,11 @@ FITTED = {
     "UTF-16, big-endian": (b"\xfe\xff" + text().encode("utf-16-be"), {}, ["UTF-16"]),
     "UTF-16 without a mark": (text().encode("utf-16-le"), {"encoding": "utf-16-le"}, []),
     "gzip": (gzip.compress(text(";").encode()), {}, ["gzip, semicolons"]),
-    "an index": (text(names=["", *NAMES], columns=np.c_[np.arange(8), HOUSES]), {}, ["column 1 has no name, so it is left out"]),
+    "an index": (
+        text(names=["", *NAMES], columns=np.c_[np.arange(8), HOUSES]),
+        {},
+        ["column 1 has no name, so it is left out"],
+    ),
     "an index that pandas has read": (
         text(names=["Unnamed: 0", *NAMES], columns=np.c_[np.arange(8), HOUSES]),
         {},
@@ -112,26 +118,37 @@ FITTED = {
     ),
     "separators at the end": (text(end=",\n"), {}, ["column 4 has no name, so it is left out"]),
     "a column to drop": (columns_and("city", first=REGIONS), {"drop": ["city"]}, []),
-    "gaps": (text() + "7,,99\n,3,\n1,NA,3\n", {"missing": "drop"}, ["left out 3 rows of 11 with missing values (in 'area', 'rooms', 'price')"]),
+    "gaps": (
+        text() + "7,,99\n,3,\n1,NA,3\n",
+        {"missing": "drop"},
+        ["left out 3 rows of 11 with missing values (in 'area', 'rooms', 'price')"],
+    ),
     "Excel": (excel({"houses": [NAMES, *HOUSES.tolist()]}), {}, []),
     "Excel with a title row that is blank, and text": (
         excel({"houses": [[], NAMES, *([area, rooms, number(price, ",", ".")] for area, rooms, price in HOUSES)]}),
         {},
         ["decimal commas, points between thousands"],
     ),
-    "a sheet of several": (excel({"notes": [["nothing"]], "houses": [NAMES, *HOUSES.tolist()]}), {"sheet": "houses"}, []),
+    "a sheet of several": (
+        excel({"notes": [["nothing"]], "houses": [NAMES, *HOUSES.tolist()]}),
+        {"sheet": "houses"},
+        [],
+    ),
     "the first sheet of several": (
         excel({"houses": [NAMES, *HOUSES.tolist()], "notes": [["nothing"]]}),
         {},
         ["the sheet 'houses', the first of 2"],
     ),
     "a text that goes on for many lines": (
-        "".join(f'"{60 * note}";{line}\n' for note, line in zip(["", "long\n", *7 * "x"], text(";").splitlines())).replace('""', "note", 1),
+        "".join(
+            f'"{60 * note}";{line}\n' for note, line in zip(["", "long\n", *7 * "x"], text(";").splitlines())
+        ).replace('""', "note", 1),
         {"drop": ["note"]},
         ["semicolons"],
     ),
     "a text beside numbers with three decimals": (
-        text(names=["note", *NAMES], columns=[], end=",x\n") + "".join(f'"1,2 or 3",{line},1\n' for line in text().splitlines()[1:]),
+        text(names=["note", *NAMES], columns=[], end=",x\n")
+        + "".join(f'"1,2 or 3",{line},1\n' for line in text().splitlines()[1:]),
         {"features": ["area", "rooms"], "target": "price"},
         [],
     ),
@@ -170,12 +187,17 @@ REFUSED = {
     "both marks": (
         "a;b\n1;1,5\n2;304\n3.25;2\n",
         {},
-        ", line 2: column 'b' holds '1,5', with a decimal comma, but column 'a' holds '3.25' in line 4",
+        ", line 2: column 'b' holds '1,5', which is a number only if the decimal mark is a comma, but column 'a' holds '3.25' in line 4",
     ),
     "not the mark that is given": (
         "a;b\n1;1,5\n2;304\n3;2\n",
         {"decimal": "."},
-        ", line 2: column 'b' holds '1,5', with a decimal comma, but --decimal . is given",
+        ", line 2: column 'b' holds '1,5', which is a number only if the decimal mark is a comma, but --decimal . is given",
+    ),
+    "points between thousands beside commas between columns": (
+        "a,b\n1.234.567,1\n2,3\n",
+        {},
+        ", line 2: column 'a' holds '1.234.567', which is a number only if the decimal mark is a comma (--decimal ,)",
     ),
     "two currencies": (
         "b,a\n$1,2\n€3,4\n$5,7\n",
@@ -269,7 +291,11 @@ REFUSED = {
         {"missing": "drop"},
         ": at least 2 rows are needed for 2 parameters (the intercept and one slope for each feature), but there are 0",
     ),
-    "another encoding": (b"a,b\xff\x81\n", {}, " is not a text file in UTF-8 (byte 4 cannot be read); name its encoding with --encoding"),
+    "another encoding": (
+        b"a,b\xff\x81\n",
+        {},
+        " is not a text file in UTF-8 (byte 4 cannot be read); name its encoding with --encoding",
+    ),
     "UTF-16 without a mark": (
         text().encode("utf-16-le"),
         {},
@@ -361,14 +387,17 @@ def read(tmp_path, content, **options):
 
 @pytest.mark.parametrize(("decimal", "factor"), [(".", 1000), (",", 1)])
 def test_the_decimal_mark_decides(tmp_path, decimal, factor):
-    np.testing.assert_array_equal(read(tmp_path, COMMAS, decimal=decimal).y, np.array([204.024, 304.1, 150.25]) * factor)
+    np.testing.assert_array_equal(
+        read(tmp_path, COMMAS, decimal=decimal).y, np.array([204.024, 304.1, 150.25]) * factor
+    )
     np.testing.assert_array_equal(
         read(tmp_path, POINTS, decimal=decimal).y, [*np.array([204.024, 304.1]) * 1000 / factor, 900]
     )
 
 
 @pytest.mark.parametrize(
-    ("other", "value"), [("1.5", 204024), ("1,5", 204.024), ("1.234,5", 204.024), ("1,234,567", 204024), ("0,123", 204.024)]
+    ("other", "value"),
+    [("1.5", 204024), ("1,5", 204.024), ("1.234,5", 204.024), ("1,234,567", 204024), ("0,123", 204.024)],
 )
 def test_the_rest_of_the_file_says_what_a_comma_is(tmp_path, other, value):
     data = read(tmp_path, f"a;b\n1;204,024\n2;304,100\n{other};900\n")
@@ -394,11 +423,16 @@ def test_numbers_are_read_as_they_were_written_or_refused(tmp_path):
     rng = np.random.default_rng(0)
     refused = 0
     for _ in range(400):
-        decimal, thousands = [(".", ""), (".", ","), (".", "'"), (",", ""), (",", "."), (",", "\u202f"), (",", " ")][rng.integers(7)]
+        decimal, thousands = [(".", ""), (".", ","), (".", "'"), (",", ""), (",", "."), (",", "\u202f"), (",", " ")][
+            rng.integers(7)
+        ]
         delimiter = ";\t|"[rng.integers(3)]
         digits = int(rng.integers(0, 5))
         values = np.round(rng.normal(size=(rng.integers(3, 6), 2)) * 10.0 ** rng.integers(0, 7, size=2), digits)
-        lines = [[f"{value:,.{digits}f}".translate({ord(","): thousands, ord("."): decimal}) for value in row] for row in values]
+        lines = [
+            [f"{value:,.{digits}f}".translate({ord(","): thousands, ord("."): decimal}) for value in row]
+            for row in values
+        ]
         content = "\n".join(map(delimiter.join, [["a", "b"], *lines]))
         try:
             data = read(tmp_path, content)
@@ -491,7 +525,9 @@ def test_missing_values_in_excel_and_parquet(tmp_path):
         parquet(a=[1, None, 3, 4, 5], b=[2.0, 3.0, np.nan, 7.0, 6.0]),
     ):
         (tmp_path / "file").write_bytes(content)
-        with pytest.raises(DataError, match="2 rows have missing values; the first is row [23], column 'a'; leave such"):
+        with pytest.raises(
+            DataError, match="2 rows have missing values; the first is row [23], column 'a'; leave such"
+        ):
             read_csv(tmp_path / "file")
         data = read_csv(tmp_path / "file", missing="drop")
         np.testing.assert_array_equal([data.x, data.y], [[1, 4, 5], [2, 7, 6]])
@@ -550,7 +586,9 @@ def parts(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("paths", ["part-*.csv", ["part-1.csv", "part-[23].csv"], [Path("part-1.csv"), "part-2.csv", "part-3.csv"]])
+@pytest.mark.parametrize(
+    "paths", ["part-*.csv", ["part-1.csv", "part-[23].csv"], [Path("part-1.csv"), "part-2.csv", "part-3.csv"]]
+)
 def test_several_files(parts, paths):
     data = read_csv(paths)
     np.testing.assert_array_equal(np.column_stack([data.x, data.y]), HOUSES)
@@ -606,7 +644,9 @@ def test_without_the_libraries(tmp_path, monkeypatch, content, library):
 def test_plain_files_need_no_library(tmp_path):
     (tmp_path / "t.csv").write_text(text(";", decimal=","))
     program = "import sys, linear; linear.read_csv('t.csv'); print({'pandas', 'openpyxl', 'pyarrow'} & {*sys.modules})"
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
     assert (done.stdout, done.stderr) == ("set()\n", "")
 
 
@@ -638,7 +678,11 @@ def test_a_file_of_ones_own(tmp_path, monkeypatch, capsys):
         "Training  3 steps"
     )
     answer = least_squares(HOUSES[:, :2], PRICE)
-    for name, value in (("slope of größe", answer["w"][0]), ("slope of rooms", answer["w"][1]), ("intercept", answer["b"])):
+    for name, value in (
+        ("slope of größe", answer["w"][0]),
+        ("slope of rooms", answer["w"][1]),
+        ("intercept", answer["b"]),
+    ):
         np.testing.assert_allclose(exact(output, name), value, rtol=1e-11)
 
 
@@ -651,7 +695,9 @@ def test_standard_input_and_files_between_options(parts):
         text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Data      3 files (standard input, part-2.csv, part-3.csv): 8 rows, price from area, rooms\n")
+    assert done.stdout.startswith(
+        "Data      3 files (standard input, part-2.csv, part-3.csv): 8 rows, price from area, rooms\n"
+    )
     np.testing.assert_allclose(exact(done.stdout, "intercept"), least_squares(HOUSES[:, :2], PRICE)["b"], rtol=1e-11)
 
 
@@ -678,7 +724,9 @@ def test_what_takes_long_is_said_on_a_terminal(tmp_path, monkeypatch, capsys):
 
 
 def test_all_options_for_files(tmp_path, monkeypatch, capsys):
-    lines = columns_and("id", "region", "day", first=(f"{i},{r},{d:%d/%m/%Y}" for i, (r, d) in enumerate(zip(REGIONS, DAYS))))
+    lines = columns_and(
+        "id", "region", "day", first=(f"{i},{r},{d:%d/%m/%Y}" for i, (r, d) in enumerate(zip(REGIONS, DAYS)))
+    )
     (tmp_path / "t.csv").write_bytes((lines.replace(",", "\t") + "9\tnorth\t01/01/2024\t\t3\t2\n").encode("utf-16-le"))
     output = fit(
         monkeypatch, capsys, "--data", tmp_path / "t.csv", "--drop", "id", "--categorical", "region", "--dates", "day",
@@ -695,7 +743,9 @@ def test_all_options_for_files(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("features", ["area", "area,rooms"])
 def test_several_targets_at_once(tmp_path, monkeypatch, capsys, features):
     (tmp_path / "t.csv").write_text(text(names=[*NAMES, "tax"], columns=np.c_[HOUSES, 3 - 2 * AREA + ROOMS**2]))
-    output = fit(monkeypatch, capsys, tmp_path / "t.csv", "--features", features, "--target", "price,tax", "--steps", 9000)
+    output = fit(
+        monkeypatch, capsys, tmp_path / "t.csv", "--features", features, "--target", "price,tax", "--steps", 9000
+    )
     x = HOUSES[:, : features.count(",") + 1]
     for target, y in (("price", PRICE), ("tax", 3 - 2 * AREA + ROOMS**2)):
         answer = least_squares(x, y)
@@ -724,7 +774,10 @@ def test_the_estimate_of_steps_for_several_targets(tmp_path, monkeypatch, capsys
     [
         ("--missing zero t.csv", "argument --missing: expected drop or mean, got 'zero'"),
         ("--decimal ; t.csv", "argument --decimal: expected . or , or point or comma, got ';'"),
-        ("--delimiter ab t.csv", "argument --delimiter: expected one character, or comma, semicolon, tab, bar or space, got 'ab'"),
+        (
+            "--delimiter ab t.csv",
+            "argument --delimiter: expected one character, or comma, semicolon, tab, bar or space, got 'ab'",
+        ),
         ("--sheet x", "--sheet needs a file"),
         ("--date-format %Y", "--date-format needs a file"),
         ("--data", "argument --data: expected at least one argument"),
@@ -735,10 +788,42 @@ def test_options_that_cannot_be(tmp_path, monkeypatch, capsys, arguments, messag
     assert error == f"linear: error: {message}  (see python -m linear --help)\n"
 
 
+def commands_in(text):
+    return [
+        shlex.split(line, comments=True)[3:]
+        for line in text.splitlines()
+        if line.strip().startswith("python -m linear ")
+    ]
+
+
+COMMANDS = commands_in((ROOT / "linear" / "README.md").read_text().split("## Your own file")[1].split("## ")[0])
+
+
+@pytest.mark.parametrize("arguments", [*COMMANDS, *commands_in(__main__.EXAMPLES)], ids=" ".join)
+def test_the_commands_of_the_readme_and_of_the_help(tmp_path, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    (tmp_path / "houses.csv").write_text(text())
+    lines = [
+        [i, *line]
+        for i, line in enumerate(zip(REGIONS, DAYS, AREA.tolist(), [*ROOMS[:-1].tolist(), None], PRICE.tolist()))
+    ]
+    (tmp_path / "sales.xlsx").write_bytes(excel({"sales": [["id", "region", "day", *NAMES], *lines]}))
+    names, columns = ["x", "y1", "y2"], np.column_stack([AREA, ROOMS, PRICE])
+    delimiter, marks = (";", {"decimal": ","}) if "--decimal" in arguments else (",", {})
+    for part in range(2):
+        piece = text(delimiter, names, columns[4 * part : 4 * part + 4], **marks)
+        (tmp_path / f"part-{part}.csv.gz").write_bytes(gzip.compress(piece.encode()))
+    output = fit(monkeypatch, capsys, *arguments)
+    assert re.match(r"Data      .*(norris.csv: 36|houses.csv: 8|sales.xlsx: 7|2 files .*: 8) rows, ", output)
+
+
 def test_pictures_of_an_earlier_run(tmp_path):
     status, output, _ = demo(tmp_path, "--steps", 3, command=QUICK_COMMAND)
     assert status == 0 and "earlier" not in output
     (tmp_path / "pictures" / "fit.png").unlink()
     status, output, _ = demo(tmp_path, "--steps", 3, command=QUICK_COMMAND)
-    assert output.endswith("bowl.png\n          in place of loss.png, bowl.png of an earlier run; --out DIR keeps both\n")
+    assert output.endswith(
+        "bowl.png\n          in place of loss.png, bowl.png of an earlier run; --out DIR keeps both\n"
+    )
     assert status == 0 and len(os.listdir(tmp_path / "pictures")) == 3
