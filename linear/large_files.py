@@ -355,6 +355,9 @@ class _TextPart(Part):
             data = file.read(self.stop - self.start)
         if not data.strip():
             return np.empty((0, len(self.places)))
+        if data.count(b'"') % 2:
+            why = "a text in quotes goes on in the next line, so the file cannot be divided"
+            raise DataError(f"{self!r}: {why}; save it as Parquet")
         with read_by("pyarrow", self.source, "text of this size"):
             import pyarrow
             from pyarrow import csv
@@ -364,7 +367,7 @@ class _TextPart(Part):
             try:
                 table = csv.read_csv(
                     pyarrow.BufferReader(data),
-                    csv.ReadOptions(column_names=names, use_threads=False),
+                    csv.ReadOptions(column_names=names, use_threads=False, block_size=len(data)),
                     csv.ParseOptions(delimiter=self.delimiter),
                     csv.ConvertOptions(
                         include_columns=chosen,

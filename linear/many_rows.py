@@ -322,12 +322,14 @@ def _said_in_one_line() -> Iterator[None]:
     """Turn the errors of executors and of `minigrad.parts` into one line."""
     try:
         yield
-    except (DataError, OSError, MemoryError):
+    except (DataError, MemoryError):
         raise
     except parts.PartError as error:
         raise DataError(str(error)) from None
     except Exception as error:
-        if type(error).__name__ not in ("KilledWorker", "BrokenProcessPool", "ModuleNotFoundError", "CancelledError"):
+        is_of_a_file = isinstance(error, OSError) and error.filename is not None
+        is_of_workers = type(error).__module__.split(".")[0] in ("distributed", "concurrent", "asyncio")
+        if is_of_a_file or not (is_of_workers or isinstance(error, (OSError, ImportError))):
             raise
         raise WorkerError(f"the workers failed ({type(error).__name__}: {' '.join(str(error).split())})") from None
 

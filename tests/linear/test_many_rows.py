@@ -1,6 +1,8 @@
 """More rows than memory holds: the triangle of all rows, held against least squares on all rows, and the demo's two passes."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -158,6 +160,7 @@ TROUBLES = {
     "a text": ("t.csv", "a,b\n1,2\n3,4\n" + "5,6\n" * 5000 + "\n7,x8\n", {}, "line 5005: the column 'b' holds 'x8', and in so many"),
     "a short line": ("t.csv", "a,b\n" + "5,6\n" * 5000 + "7\n", {}, "line 5002: expected 2 values, as in the header, found 1"),
     "infinity": ("t.csv", "a,b\n" + "5,6\n" * 5000 + "1e999,7\n", {}, "line 5002: the column 'a' holds an infinite number"),
+    "a text of two lines": ("t.csv", "t,a,b\n" + 'x,5,6\n' * 40_000 + '"p\nq",5,6\n' * 40_000, {"drop": ["t"]}, "a text in quotes goes on"),
     "one row": ("t.csv", "a,b\n1,2\n", {}, "at least 2 rows are needed"),
     "a constant": ("t.csv", "a,b\n7,2\n7,3\n7,5\n", {}, r"the feature 'a' is constant \(7 in every row\)"),
     "a copy": ("t.csv", "a,b,c\n7,14,2\n8,16,3\n9,18,5\n3,6,7\n", {}, "the feature 'b' is a linear combination"),
@@ -268,6 +271,17 @@ def test_no_cluster_there(tmp_path, capsys):
     (tmp_path / "t.csv").write_text("a,b\n1,2\n2,3\n3,5\n")
     assert main([str(tmp_path / "t.csv"), "--scheduler", "nonsense", "--no-pictures"]) == 2
     assert capsys.readouterr().err == "linear: error: --scheduler: no scheduler of Dask answers at nonsense (ValueError)\n"
+
+
+def kill_a_worker(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_is_killed(tmp_path, monkeypatch, capsys):
+    files = save(tmp_path, "numpy")
+    monkeypatch.setattr(many_rows, "moments_over", kill_a_worker)
+    assert main([*files, "--jobs", "1", "--no-pictures"]) == 2
+    assert capsys.readouterr().err.startswith("linear: error: the workers failed (BrokenProcessPool: ")
 
 
 def test_files_that_change_between_the_passes(tmp_path):
