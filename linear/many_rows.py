@@ -33,7 +33,7 @@ import numpy as np
 
 from minigrad import parts
 
-from .cells import DataError, counted
+from .cells import DataError, counted, printable
 from .data import Scale
 from .large_files import Part, Rows, in_shapes
 from .model import dmseloss, linear_model, mseloss
@@ -96,8 +96,9 @@ def moments_of(values: np.ndarray) -> Moments:
         low, high = values.min(axis=0), values.max(axis=0)
         mean = np.where(low == high, low, mean)  # so that what is constant leaves exactly nothing
         away = values - mean
-        triangle: Any = np.linalg.qr(away, mode="r")
-        return Moments(len(values), 0, mean, away.mean(axis=0), low, high, triangle, values[:0])
+        rest = away.mean(axis=0)
+        triangle: Any = np.linalg.qr(away - rest, mode="r")
+        return Moments(len(values), 0, mean, rest, low, high, triangle, values[:0])
 
 
 def joined(a: Moments, b: Moments) -> Moments:
@@ -194,7 +195,6 @@ def first_pass(rows: Rows, workers: Workers) -> tuple[Problem, str]:
     (x, y), scales = in_shapes(z, len(targets)), [in_shapes(row[None], len(targets)) for row in scale]
     x_scale, y_scale = (Scale(*(pair[which][0] for pair in scales)) for which in (0, 1))
     made = f"{counted(len(rows.parts), 'part')} in {counted(len(calls), 'task')}, {workers.name}: {rows.size / 1e6:,.1f} MB"
-
     return Problem(data, x, y, x_scale, y_scale, n_rows=moments.rows), f"{made} in {seconds:.2f} s"
 
 
@@ -268,7 +268,7 @@ def workers_for(jobs: int | None, scheduler: str | None) -> Iterator[Workers]:
             threads = sum(client.nthreads().values())
             if not threads:
                 raise WorkerError(f"--scheduler: {scheduler} has no workers")
-            name = f"{counted(len(client.nthreads()), 'worker')} of {scheduler}"
+            name = f"{counted(len(client.nthreads()), 'worker')} of {printable(scheduler)}"
             yield Workers(client.get_executor(pure=False), partial(_tasks, threads), name)
     elif jobs is not None:
         # The processes share the processors, so the linear algebra in each of them must not use all.

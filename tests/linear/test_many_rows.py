@@ -131,6 +131,14 @@ def test_as_exact_as_certified_answers(tmp_path):
     np.testing.assert_allclose(problem.in_data_units(problem.best), certified, rtol=1e-10)
 
 
+def test_means_that_are_far_away(tmp_path):
+    """The second pass finds the loss that the first has promised, though a mean is rounded to 4 digits of the spread."""
+    away = np.column_stack([X + [0, 1e6, 1e9, 3e12], Y])
+    found = large_files.rows_of(save(tmp_path, "numpy", away))
+    problem, _ = many_rows.first_pass(found, HERE)
+    many_rows.second_pass(problem, problem.theta(np.array([0.3, -2, 1, 0.5, 2])), found, HERE)
+
+
 @pytest.mark.parametrize("targets, features", [(["c5", "c1"], ["c2", "c4"]), (["c2"], ["c5"]), (["c1", "c3"], ["c4"])])
 def test_chosen_columns(targets, features, tmp_path):
     for kind in ("numpy", "csv", "parquet"):
