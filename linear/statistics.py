@@ -42,7 +42,7 @@ class Statistics:
     spread : float
         The standard deviation of the target, with n in the denominator.
     reach : array of shape (k + 1,)
-        The largest absolute value of each feature, and 1 for the intercept.
+        The largest absolute value of each feature (in the rows that are at hand), and 1 for the intercept.
     """
 
     features: list[str]

@@ -7,16 +7,17 @@ import subprocess
 import sys
 
 import numpy as np
+import pyarrow
 import pytest
+from pyarrow import csv, parquet
 
 from linear import DataError, large_files, many_rows, read_csv
 from linear.__main__ import main
 from linear.problem import Problem, vector
+from linear.statistics import hessian_of, statistics_of
 
 from .test_demo import LONGLEY, ROOT, environment, rows
 
-pyarrow = pytest.importorskip("pyarrow")
-from pyarrow import csv, parquet  # noqa: E402
 
 RNG = np.random.default_rng(5)
 SCALES, CENTERS = np.array([1, 20, 0.01, 3]), np.array([0, 1e4, 5, -2])
@@ -105,6 +106,21 @@ def test_the_least_squares_answer_of_all_rows(saved):
     np.testing.assert_allclose(problem.losses_in_data_units(problem.best), whole.losses_in_data_units(whole.best), rtol=1e-11)
     assert 1000 < len(problem.data.y) <= 2010  # rows for the pictures, which are rows of the files
     assert {tuple(row) for row in np.column_stack([problem.data.x, problem.data.y])} <= {tuple(row) for row in TABLE}
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_the_statistics_are_those_of_all_rows(outputs, tmp_path):
+    targets = NAMES[5 - outputs :]
+    problem, _ = many_rows.first_pass(large_files.rows_of(save(tmp_path, "csv"), target=targets), HERE)
+    whole = Problem.standardised(many_rows.Data(*large_files.in_shapes(TABLE, outputs), NAMES[: 5 - outputs], targets))
+    np.testing.assert_allclose(problem.standard_errors(), whole.standard_errors(), rtol=1e-9)
+    pairs = zip(*(statistics_of(of, of.best, hessian_of(of)) for of in (problem, whole)), strict=True)
+    for few, all_rows in pairs:
+        np.testing.assert_allclose(few.errors, all_rows.errors, rtol=1e-9)
+        np.testing.assert_allclose(few.noise, all_rows.noise, rtol=1e-11)
+        assert few.freedom == all_rows.freedom == len(TABLE) - 6 + outputs
+        assert few.r_squared == pytest.approx(all_rows.r_squared, rel=1e-11)
+        assert few.adjusted_r_squared == pytest.approx(all_rows.adjusted_r_squared, rel=1e-11)
 
 
 def test_each_row_is_read_once_and_in_order(saved):
