@@ -14,6 +14,7 @@ from .checks import (
     check_mseloss,
 )
 from .data import Scale, least_squares, restore, simulate, standardise
+from .methods import adam, lbfgs, momentum, newton
 from .model import dmseloss, initialize_linear_params, linear_model, mseloss
 from .reading import read_csv
 from .training import DivergenceError, largest_stable_rate, model_optimization_loop
@@ -23,6 +24,7 @@ __all__ = [
     "DivergenceError",
     "Scale",
     "Verdict",
+    "adam",
     "check_dmseloss",
     "check_initialize_linear_params",
     "check_linear_model",
@@ -31,10 +33,13 @@ __all__ = [
     "dmseloss",
     "initialize_linear_params",
     "largest_stable_rate",
+    "lbfgs",
     "least_squares",
     "linear_model",
     "model_optimization_loop",
+    "momentum",
     "mseloss",
+    "newton",
     "read_csv",
     "restore",
     "simulate",

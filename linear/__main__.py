@@ -21,12 +21,17 @@ from .cells import DataError, cut, printable, quoted
 from .data import simulate
 from .file_options import a_name, add_file_options
 from .files import STANDARD_INPUT
+from .large_files import are_large, in_folders, rows_of
+from .many_rows import WorkerError, add_worker_options, first_pass, second_pass, workers_for
 from .model import initialize_linear_params
 from .problem import Problem
 from .progress import microseconds_a_step, train
-from .reading import files_of, read_csv
-from .report import print_result, print_start
+from .reading import Data, files_of, read_csv
+from .report import print_divergence, print_fit, print_result, print_start
+from .saved import Model, check_new, write_predictions
 from .signals import answered_by, finish_first
+from .training import DivergenceError
+from .ways import NAMES, UsageError, choose_way
 
 TRUE_LINE = {"w": 2.0, "b": 1.0}
 NOISE = 0.5
@@ -38,13 +43,13 @@ examples:
   python -m linear --data examples/data/norris.csv
       the last column is predicted from all the others
   python -m linear --data houses.csv --target price --features area,rooms --steps 20000
+  python -m linear houses.csv --method newton --save houses.json
+      two steps of Newton's method; --predict new.csv --model houses.json predicts with the line
   python -m linear sales.xlsx --drop id --categorical region --dates day --missing drop
+  python -m linear 'part-*.parquet' --jobs 2
+      any number of rows, in two passes over the files, on two processes
   python -m linear 'part-*.csv.gz' --delimiter ';' --decimal , --encoding latin-1
 """
-
-
-class UsageError(Exception):
-    """The command cannot be carried out as it was given."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -93,7 +98,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _failed(error: Exception) -> int:
     """Say what is wrong, if it is not this program."""
-    if isinstance(error, (UsageError, DataError)):
+    if isinstance(error, (UsageError, DataError, DivergenceError, WorkerError)):
         return _fail(str(error))
     if isinstance(error, MemoryError):
         return _fail("there is not enough memory")
@@ -134,9 +139,19 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         allow_abbrev=False,
     )
     add_file_options(parser)
-    parser.add_argument("--steps", metavar="N", type=_steps, default=3000, help="steps of descent (default: 3000)")
+    add_worker_options(parser)
     parser.add_argument(
-        "--learning-rate", metavar="R", type=_rate, help="size of a step (default: 0.01, less if that is unstable)"
+        "--method", choices=NAMES, default="descent", help="the way to the minimum (default: descent); lbfgs needs SciPy"
+    )
+    parser.add_argument("--steps", metavar="N", type=_steps, help="steps of the method (default: 3000, for newton 2)")
+    parser.add_argument(
+        "--learning-rate",
+        metavar="R",
+        type=_rate,
+        help="size of a step (default: for descent 0.01, less if that is unstable; for momentum the fastest; for adam 0.1)",
+    )
+    parser.add_argument(
+        "--diverge", action="store_true", help="allow a learning rate that is too large, and draw what happens"
     )
     parser.add_argument("--seed", metavar="N", type=_seed, default=0, help="seed of all random numbers (default: 0)")
     parser.add_argument(
@@ -145,40 +160,90 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--jit", action="store_true", help="run the steps as a program (minigrad.jit), and print both times of a step"
     )
+    parser.add_argument("--save", metavar="MODEL.json", type=a_name, help="write the fitted line to a new file")
+    parser.add_argument(
+        "--predict",
+        metavar="FILE",
+        type=a_name,
+        nargs="+",
+        help="fit nothing; predict for the rows of files, and write the predictions as CSV to standard output",
+    )
+    parser.add_argument("--model", metavar="MODEL.json", type=a_name, help="the line that predicts, from --save")
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--no-pictures", action="store_true", help="draw no pictures")
     choice.add_argument("--show", action="store_true", help="show the pictures in windows as well")
     options = parser.parse_intermixed_args(argv)  # options may stand between files
     options.data = [*options.files, *(options.data or [])]
-    if not options.data and options.read:
-        parser.error(f"--{next(iter(options.read)).replace('_', '-')} needs a file")
+    if (options.predict is None) != (options.model is None):
+        parser.error("--predict NEW.csv and --model MODEL.json need each other")
+    if options.predict is not None:
+        _check_prediction(parser, options)
+        return options
+    if options.jit and options.method != "descent":
+        parser.error("--jit: only gradient descent runs as a program")
+    if options.diverge:
+        if options.method not in ("descent", "momentum"):
+            parser.error(f"--diverge: {NAMES[options.method]} has no largest stable learning rate")
+        if options.save:
+            parser.error("--save: with --diverge, there is no line to save")
+    given = [*options.read, *(name for name in ("jobs", "scheduler") if getattr(options, name) is not None)]
+    if not options.data and given:
+        parser.error(f"--{given[0].replace('_', '-')} needs a file")
     return options
 
 
+def _check_prediction(parser: Parser, options: argparse.Namespace) -> None:
+    """Refuse options that say what is fitted, and how: with --predict, nothing is."""
+    allowed = ("predict", "model", "read", "files", "data", "seed", "out", "no_pictures", "show")
+    given = [name for name, value in vars(options).items() if name not in allowed and value != parser.get_default(name)]
+    given += ["data"] if options.data else []
+    given += [name for name in options.read if name in ("target", "features", "drop", "categorical", "dates")]
+    if given:
+        parser.error(f"--{given[0].replace('_', '-')}: with --predict nothing is fitted, and --model says which columns are used")
+
+
+def _predict(options: argparse.Namespace) -> None:
+    model = Model.load(options.model)
+    predictions, notes = model.predict(options.predict, **options.read)
+    for note in notes:
+        _say(note)  # standard output is for the predictions
+    write_predictions(sys.stdout, model.targets, predictions)
+
+
 def _run(options: argparse.Namespace) -> None:
+    if options.predict is not None:
+        return _predict(options)
     np.random.seed(options.seed)
     if not options.data:
         problem = Problem.simulated(*simulate(100, TRUE_LINE["w"], TRUE_LINE["b"], NOISE), TRUE_LINE)
         source = f"100 points simulated from y = {TRUE_LINE['w']:g} x + {TRUE_LINE['b']:g} with noise of size {NOISE:g}"
-    else:
-        _say_what_takes_long(options.data)
-        data = read_csv(options.data, **options.read)
-        problem = Problem.standardised(data)
-        names = [", ".join(map(cut, columns)) for columns in (data.targets, data.features)]
-        source = f"{data.source}: {len(data.y)} rows, {' from '.join(names)}"
-    # With many features that move together, even the default may be too much. The loss is a mean over the targets,
-    # so the more of them there are, the smaller is the gradient of each.
-    rate = options.learning_rate or min(0.01 * len(problem.data.targets), problem.stable_rate / 2)
-    if rate >= problem.stable_rate:
-        raise UsageError(
-            f"the learning rate {rate:g} is too large: on these data gradient descent converges only below "
-            f"{problem.stable_rate:.6g}, 2 / (largest eigenvalue of the Hessian)"
-        )
-    if rate < 1e-15 * problem.stable_rate:
-        raise UsageError(
-            f"the learning rate {rate:g} is too small: on these data gradient descent stands still below "
-            f"{1e-15 * problem.stable_rate:.2g}"
-        )
+        _fit(options, problem, source)
+        return
+    files = in_folders(options.data)
+    if not (options.jobs or options.scheduler or are_large(files)):
+        _say_what_takes_long(files)
+        data = read_csv(files, **options.read)
+        _fit(options, Problem.standardised(data), _about(data, len(data.y)))
+        return
+    rows = rows_of(files, **options.read)
+    with workers_for(options.jobs, options.scheduler) as workers:
+        problem, passed = first_pass(rows, workers)
+        passed += f"\n          The descent runs on {len(problem.y)} rows that have the same loss as all rows"
+        _fit(options, problem, _about(problem.data, problem.rows), passed, lambda theta: second_pass(problem, theta, rows, workers))
+
+
+def _about(data: Data, rows: int) -> str:
+    names = [", ".join(map(cut, columns)) for columns in (data.targets, data.features)]
+    return f"{data.source}: {rows:,} rows, {' from '.join(names)}"
+
+
+def _fit(
+    options: argparse.Namespace, problem: Problem, source: str, passed: str = "", check: Callable[[Any], str] | None = None
+) -> None:
+    """Train, and print and draw what comes of it. What a first pass has done is said, and `check` makes the second."""
+    way = choose_way(problem, options.method, options.steps, options.learning_rate, options.diverge, options.jit)
+    if options.save:
+        check_new(options.save)
     folder = Path(options.out)
     pictures = None if options.no_pictures else _load_pictures(folder, options.show)
     start = initialize_linear_params(*(None if array.ndim == 1 else array.shape[1] for array in (problem.x, problem.y)))
@@ -186,28 +251,45 @@ def _run(options: argparse.Namespace) -> None:
     print(f"Data      {printable(source)}")
     for title, note in zip(["Reading   ", *[" " * 10] * len(problem.data.notes)], problem.data.notes):
         print(title + printable(note))
-    print(f"Training  {options.steps:,} steps of gradient descent on the mean squared error, in {problem.units},")
-    print(f"          with learning rate {rate:g} (on these data it must be below {problem.stable_rate:.4g})")
+    if passed:
+        print(f"Pass 1    {passed}")
+    for title, line in zip(("Training  ", " " * 10), way.lines(problem)):
+        print(title + line)
     print_start(problem, start)
-    training = train(problem, start, options.steps, rate, options.jit)
-    print_result(problem, training, rate)
+    training = train(problem, start, way)
+    if options.diverge and problem.loss(training.theta) > problem.loss(start):
+        print_divergence(problem, training, way)
+        if pictures is not None:
+            _save_pictures(pictures, pictures.draw_diverging(problem, training, way, options.show), folder, options.show)
+        return
+    has_converged = print_result(problem, training, way)
+    name, line = ("learned", training.theta) if has_converged else ("least-squares", problem.best)
     if options.jit:
-        of_engine, of_program = (microseconds_a_step(problem, start, rate, jit) for jit in (False, True))
+        of_engine, of_program = (microseconds_a_step(problem, start, way.rate, jit) for jit in (False, True))
         print(f"Program   a step takes {of_program:,.1f} us as a program, and {of_engine:,.1f} us without --jit")
-        if options.steps:
+        if way.n_steps:
             print(f"          making the program took {training.first_seconds:.1f} s of the time above", flush=True)
+    print_fit(problem, line, name)
+    if check is not None:
+        print(f"Pass 2    {check(training.theta)}", flush=True)
+    if options.save:
+        Model.of(problem, line, NAMES[way.method] if has_converged else "least squares").save(options.save)
+        print(f"Saved     the {name} line in {printable(options.save)}; --predict FILE --model {printable(options.save)} uses it")
     if pictures is not None:
         print("Drawing   the pictures and an animation, which takes a few seconds", flush=True)
-        drawn = pictures.draw_all(problem, training, options.show)
-        for stand_in, name in drawn.replaced.items():
-            print(f"          {stand_in} stands for {cut(name)}: no font here has its characters")
-        earlier = [name for name in drawn.files if os.path.lexists(folder / name)]
-        files = pictures.save(drawn, folder)
-        print("Pictures  " + printable(", ".join(map(str, files))), flush=True)
-        if earlier:
-            print(f"          in place of {', '.join(earlier)} of an earlier run; --out DIR keeps both", flush=True)
-        if options.show:
-            pictures.plt.show()
+        _save_pictures(pictures, pictures.draw_all(problem, training, options.show), folder, options.show)
+
+
+def _save_pictures(pictures: ModuleType, drawn: Any, folder: Path, show: bool) -> None:
+    for stand_in, name in drawn.replaced.items():
+        print(f"          {stand_in} stands for {cut(name)}: no font here has its characters")
+    earlier = [name for name in drawn.files if os.path.lexists(folder / name)]
+    files = pictures.save(drawn, folder)
+    print("Pictures  " + printable(", ".join(map(str, files))), flush=True)
+    if earlier:
+        print(f"          in place of {', '.join(earlier)} of an earlier run; --out DIR keeps both", flush=True)
+    if show:
+        pictures.plt.show()
 
 
 def _say_what_takes_long(paths: list[str]) -> None:

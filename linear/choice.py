@@ -64,6 +64,11 @@ def choose(
     >>> choice.features, choice.targets, choice.notes
     (['rooms', 'when'], ['price'], ['column 1 has no name, so it is left out'])
     """
+    if len(table.names) == 1:
+        hint = "" if table.names[0].isalnum() else "; if there are more, say with --delimiter what separates them"
+        raise DataError(
+            f"{table.source} has one column, {quoted(table.names[0])}: a target and at least one feature are needed{hint}"
+        )
     given = [[name_of(name) for name in names] for names in (targets or [], features or [], drop, categorical, dates)]
     _check_names(table, [name for names in given for name in names])
     chosen, used, dropped, categorical, dates = given

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from minigrad import grad
+
+from .frames import as_array, as_arrays
 
 Model = Callable[[Any, Any], Any]
 
@@ -20,7 +23,7 @@ def linear_model(theta: Any, x: Any) -> Any:
     theta : dict with 'w' and 'b', or two values in that order
         A tuple, list, named tuple or array of two does as well. One input: ``w`` and ``b`` are scalars.
         k inputs: ``w`` has shape (k,) and ``b`` is a scalar. k inputs and m outputs: shapes (k, m) and (m,).
-    x : array
+    x : array, Series, DataFrame or DataArray
         Shape (n,) when ``w`` is a scalar, otherwise (n, k).
 
     Returns
@@ -36,6 +39,8 @@ def linear_model(theta: Any, x: Any) -> Any:
     array([26., 48.])
     """
     w, b = (theta["w"], theta["b"]) if isinstance(theta, dict) else theta
+    if type(x) is not ndarray:
+        x = as_array(x)
     return x @ w + b if getattr(w, "ndim", 0) else w * x + b
 
 
@@ -90,10 +95,10 @@ def mseloss(theta: Any, model: Model, x: Any, y: Any) -> Any:
         The parameters of the model.
     model : callable
         Takes theta and x and returns the predictions, in the shape of ``y``.
-    x : array
-        What the model predicts from.
-    y : array
-        What was observed.
+    x : array, Series, DataFrame or DataArray
+        What the model predicts from. The model gets an array.
+    y : array, Series, DataFrame or DataArray
+        What was observed. Its rows belong to the rows of x by position.
 
     Returns
     -------
@@ -104,7 +109,8 @@ def mseloss(theta: Any, model: Model, x: Any, y: Any) -> Any:
     ------
     ValueError
         If the predictions do not have the shape of ``y``. Broadcasting, say, (n,) against (n, 1) would compare
-        every prediction with every observation, and give a wrong answer without a sign of it.
+        every prediction with every observation, and give a wrong answer without a sign of it. Also if x and y have
+        labels that differ.
 
     Examples
     --------
@@ -114,6 +120,8 @@ def mseloss(theta: Any, model: Model, x: Any, y: Any) -> Any:
     >>> print(dmseloss({'w': 2.0, 'b': 1.0}, linear_model, x, 2 * x + 4)['b'])
     -6.0
     """
+    if type(x) is not ndarray or type(y) is not ndarray:
+        x, y = as_arrays(x, y)
     prediction = model(theta, x)
     if prediction.shape != np.shape(y):
         raise ValueError(

@@ -7,7 +7,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import time
+from datetime import datetime, time
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,10 @@ class Data:
         The file or the files, as messages name them.
     notes : list of str
         What was found out about the file, and what was done to its columns, one sentence each.
+    categories : dict
+        From the name of a column of categories to its categories. The first has no column of 0 and 1.
+    first_dates : dict
+        From the name of a column of dates to the first date.
     """
 
     x: np.ndarray
@@ -46,6 +50,8 @@ class Data:
     target: str | list[str]
     source: str = ""
     notes: list[str] = field(default_factory=list)
+    categories: dict[str, list[str]] = field(default_factory=dict)
+    first_dates: dict[str, datetime] = field(default_factory=dict)
 
     @property
     def targets(self) -> list[str]:
@@ -119,20 +125,42 @@ def read_csv(
     tables = [open_table(file, Format(delimiter, decimal, encoding, sheet)) for file in files_of(path)]
     check_same_columns(tables)
     choice = choose(tables[0], targets, features, drop, categorical, dates)
-    rows = _Rows(tables, choice)
+    rows = Rows(tables, choice)
     rows.read_columns(decimal, date_format)
     rows.handle_missing(missing)
-    _check_size(rows.source, len(rows.columns[choice.targets[0]]), rows.features)
+    check_size(rows.source, len(rows.columns[choice.targets[0]]), rows.features)
     rows.expand_categories()
     x = np.column_stack([rows.columns[name] for name in rows.features])
     y = np.column_stack([rows.columns[name] for name in choice.targets])
-    _check_size(rows.source, len(y), rows.features)
-    _check_range(rows.source, [*rows.features, *choice.targets], np.hstack([x, y]))
-    _check_features(rows.source, x, rows.features)
+    check_size(rows.source, len(y), rows.features)
+    check_range(rows.source, [*rows.features, *choice.targets], np.hstack([x, y]))
+    check_features(rows.source, x, rows.features, len(x))
     if len(choice.targets) == 1:
         only = x[:, 0] if x.shape[1] == 1 else x
-        return Data(only, y[:, 0], rows.features, choice.targets[0], rows.source, rows.notes)
-    return Data(x, y, rows.features, choice.targets, rows.source, rows.notes)
+        return Data(only, y[:, 0], rows.features, choice.targets[0], rows.source, rows.notes, rows.categories, rows.first_dates)
+    return Data(x, y, rows.features, choice.targets, rows.source, rows.notes, rows.categories, rows.first_dates)
+
+
+def read_rows(
+    path: str | Path | Sequence[str | Path], choice: Choice, *, date_format: str | None = None, delimiter: str | None = None,
+    decimal: str | None = None, encoding: str | None = None, sheet: str | None = None,
+) -> Rows:
+    """Read the chosen columns as `read_csv` reads them. Missing values are still missing, and categories are text.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read, a column does not exist, or a value is not what its column holds.
+    """
+    tables = [open_table(file, Format(delimiter, decimal, encoding, sheet)) for file in files_of(path)]
+    check_same_columns(tables)
+    for table in tables:
+        lacking = [name for name in choice.columns if name not in table.names]
+        if lacking:
+            raise DataError(f"{table.source} has no column {listed(lacking, 5)}, only {listed(filter(None, table.names))}")
+    rows = Rows(tables, choice)
+    rows.read_columns(decimal, date_format)
+    return rows
 
 
 def files_of(paths: str | Path | Sequence[str | Path]) -> list[str]:
@@ -162,7 +190,7 @@ def files_of(paths: str | Path | Sequence[str | Path]) -> list[str]:
     return files
 
 
-class _Rows:
+class Rows:
     """The rows of all files, on their way from cells to numbers.
 
     Attributes
@@ -175,6 +203,8 @@ class _Rows:
         What x is made of.
     notes : list of str
         What there is to say, one sentence each.
+    categories, first_dates : dict
+        As in `Data`.
     """
 
     def __init__(self, tables: list[Table], choice: Choice) -> None:
@@ -187,6 +217,8 @@ class _Rows:
         self.columns: dict[str, np.ndarray] = {}
         self.features = list(choice.features)
         self.notes: list[str] = []
+        self.categories: dict[str, list[str]] = {}
+        self.first_dates: dict[str, datetime] = {}
 
     def read_columns(self, decimal: str | None, date_format: str | None) -> None:
         """Turn what the files hold into numbers; what was found on the way is said once for all files it is true of."""
@@ -210,6 +242,7 @@ class _Rows:
             texts = [None if is_missing(cell) else cell.strip() if isinstance(cell, str) else cell for cell in cells]
             if name in self.choice.dates:
                 self.columns[name], first = read_dates(name, texts, self.place, date_format)
+                self.first_dates[name] = first
                 since = f"{first:%Y-%m-%d}" + (f" {first:%H:%M:%S}" if first.time() > time.min else "")
                 self.notes.append(f"{quoted(name)} becomes days since {since}")
             else:
@@ -287,6 +320,7 @@ class _Rows:
                 raise DataError(
                     f"{self.source}: {quoted(name)} would become {quoted(taken)}, which is a column already"
                 )
+            self.categories[name] = [base, *others]
             self.columns |= indicators
             place = self.features.index(name)
             self.features[place : place + 1] = indicators
@@ -303,10 +337,12 @@ def _category(cell: Any) -> str | None:
 
 
 def _is_gap(column: np.ndarray) -> np.ndarray:
-    return np.equal(column, None) if column.dtype == object else np.isnan(column)
+    if column.dtype == object:
+        return np.equal(column, None)  # type: ignore[call-overload]
+    return np.isnan(column)
 
 
-def _check_size(source: str, count: int, features: Sequence[str]) -> None:
+def check_size(source: str, count: int, features: Sequence[str]) -> None:
     if count < len(features) + 1:
         raise DataError(
             f"{source}: at least {len(features) + 1} rows are needed for {len(features) + 1} parameters "
@@ -314,7 +350,7 @@ def _check_size(source: str, count: int, features: Sequence[str]) -> None:
         )
 
 
-def _check_range(source: str, names: Sequence[str], columns: np.ndarray) -> None:
+def check_range(source: str, names: Sequence[str], columns: np.ndarray) -> None:
     with np.errstate(over="ignore"):  # a width that overflows is too large as well
         widths = np.ptp(columns, axis=0)
     for name, largest, width in zip(names, np.abs(columns).max(axis=0), widths):
@@ -324,8 +360,8 @@ def _check_range(source: str, names: Sequence[str], columns: np.ndarray) -> None
             )
 
 
-def _check_features(source: str, x: np.ndarray, features: Sequence[str]) -> None:
-    """Refuse columns that leave the parameters undetermined."""
+def check_features(source: str, x: np.ndarray, features: Sequence[str], rows: int) -> None:
+    """Refuse columns that leave the parameters undetermined. Rounding errors grow with the number of rows behind x."""
     for name, column in zip(features, x.T):
         if np.ptp(column) == 0:
             raise DataError(
@@ -335,7 +371,7 @@ def _check_features(source: str, x: np.ndarray, features: Sequence[str]) -> None
     z = standardise(x)[0]
 
     def is_dependent(count: int) -> bool:
-        return bool(np.linalg.matrix_rank(z[:, :count]) < count)
+        return bool(np.linalg.matrix_rank(z[:, :count], rtol=rows * np.finfo(float).eps) < count)
 
     if is_dependent(len(features)):
         # If some features are dependent, they are with more features too: so the first is found by halving.

@@ -12,6 +12,7 @@ import numpy as np
 import minigrad
 from minigrad import grad, tree, value_and_grad, vjp
 
+from .frames import as_arrays
 from .model import Model
 
 
@@ -57,8 +58,9 @@ def model_optimization_loop(
         Takes theta and x; handed on to ``loss_fn``.
     loss_fn : callable
         Called as ``loss_fn(theta, model, x, y)``; returns a scalar.
-    x, y : array
-        The data; handed on to ``loss_fn``, arrays as read-only copies.
+    x, y : array, Series, DataFrame or DataArray
+        The data; handed on to ``loss_fn`` as read-only copies. Tables of pandas and xarray become arrays; their rows
+        belong together by position.
     n_steps : int
         The number of steps. With 0, theta comes back as it is.
     learning_rate : float
@@ -79,9 +81,9 @@ def model_optimization_loop(
     Raises
     ------
     ValueError
-        If ``n_steps`` is negative, or ``learning_rate`` not a finite positive number.
+        If ``n_steps`` is negative, or ``learning_rate`` not a finite positive number, or the labels of x and y differ.
     TypeError
-        If ``n_steps`` is not an integer.
+        If ``n_steps`` is not an integer, or a table holds other values than numbers.
     DivergenceError
         As soon as the loss is not finite.
 
@@ -101,6 +103,7 @@ def model_optimization_loop(
     if not 0 < learning_rate < math.inf:
         raise ValueError(f"learning_rate must be a finite positive number, got {learning_rate}")
 
+    x, y = as_arrays(x, y)
     start, x, y = theta, _read_only(x), _read_only(y)
     loss_and_gradient = value_and_grad(loss_fn)
     leaves, structure = tree.flatten(theta)
@@ -169,6 +172,7 @@ def largest_stable_rate(
     >>> print(f"{largest_stable_rate({'w': 0.5, 'b': 0.5}, linear_model, mseloss, x, x):.6f}")
     1.000000
     """
+    x, y = as_arrays(x, y)
     leaves, structure = tree.flatten(theta)
     ends = np.cumsum([np.size(leaf) for leaf in leaves])
 

@@ -55,4 +55,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *LATE, "parts"]
+    return [*__all__, *(name for name in globals() if name.startswith("__"))]

@@ -10,7 +10,7 @@ import numpy as np
 from . import memory, operands, tensor, tree
 from .boundary import kind_of, value_of
 from .custom import check_numbers, differentiating, in_root, is_of, lowered, reaches, recorded
-from .functions import check_callable, name_of, wraps
+from .functions import P, check_callable, name_of, transform, wraps
 from .graph import Node
 from .inplace import only_new_values
 from .memory import innermost
@@ -18,9 +18,10 @@ from .tensor import Tensor
 from .transforms import vjp
 
 
+@transform
 def checkpoint(
-    fun: Callable, *, prevent_cse: bool = True, policy: None = None, static_argnums: int | Sequence[int] = ()
-) -> Callable:
+    fun: Callable[P, Any], *, prevent_cse: bool = True, policy: None = None, static_argnums: int | Sequence[int] = ()
+) -> Callable[P, Any]:
     """Return a function that computes `fun`, and keeps nothing for the backward pass. Same as `jax.checkpoint`.
 
     The backward pass calls `fun` again to compute what it needs. This saves memory and costs time

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
-from typing import Any
+from types import MethodType
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")  # the arguments of a function: what is made of the function takes the same
+Make = TypeVar("Make", bound=Callable)
 
 
 def check_callable(fun: Any) -> None:
@@ -20,16 +25,59 @@ def check_callable(fun: Any) -> None:
 
 def name_of(fun: Any) -> str:
     """Return the name of a function. A partial has the name of the function in it."""
-    while isinstance(fun, functools.partial):
+    while isinstance(fun, functools.partial) and not isinstance(fun, Transformed):
         fun = fun.func
     return getattr(fun, "__name__", "<unnamed function>")
+
+
+class Transformed(functools.partial):
+    """What a transform such as `grad` returns: it calls a function that is defined inside of the transform.
+
+    Python cannot pickle such a function, because it has no name from outside. This object can be pickled. It is
+    remembered as the call that made it, with the user's function in it, and pickle makes that call again. A partial,
+    because it is called faster than an object whose class is written in Python.
+    """
+
+    origin: tuple = ()  # the transform, and the arguments of the call
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else MethodType(self, instance)  # as a function in a class, it is a method
+
+    def __repr__(self) -> str:
+        made_by = name_of(self.origin[0]) if self.origin else "a transform"
+        return f"<{made_by} of {self.__qualname__}>"  # type: ignore[attr-defined]
+
+    def __reduce__(self) -> Any:
+        place: Any = sys.modules.get(self.__module__)
+        for name in self.__qualname__.split("."):  # type: ignore[attr-defined]
+            place = getattr(place, name, None)
+        if place is self:  # the transform was a decorator, so this is what the module calls by the name of the function
+            return self.__qualname__  # type: ignore[attr-defined]
+        return (_make_again, self.origin) if self.origin else super().__reduce__()
+
+
+def _make_again(transform: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
+    return transform(*args, **kwargs)
+
+
+def transform(make: Make) -> Make:
+    """Decorate a transform, so that what it returns can be pickled if its arguments can be."""
+
+    @functools.wraps(make)
+    def transform(*args: Any, **kwargs: Any) -> Any:
+        made = make(*args, **kwargs)
+        made.origin = transform, args, kwargs
+        return made
+
+    return transform  # type: ignore[return-value]
 
 
 def wraps(fun: Any, doc: str) -> Callable[[Callable], Callable]:
     """Like `functools.wraps`, but put the line `doc` before the docstring. In it, ``{fun}`` becomes the function's name."""
 
-    def decorate(wrapper: Callable) -> Callable:
-        functools.update_wrapper(wrapper, fun)
+    def decorate(function: Callable) -> Callable:
+        wrapper: Any = functools.update_wrapper(Transformed(function), fun)
+        wrapper.__dict__.pop("origin", None)  # of the function, if a transform made it
         wrapper.__name__ = name_of(fun)
         wrapper.__qualname__ = getattr(fun, "__qualname__", wrapper.__name__)
         own = f"\n\n{fun.__doc__}" if getattr(fun, "__doc__", None) else ""

@@ -12,14 +12,15 @@ from typing import Any
 
 from . import boundary, graph, tensor, tree
 from .arguments import Arguments
-from .functions import check_callable, wraps
+from .functions import P, check_callable, transform, wraps
 
 
+@transform
 def grad(
-    fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False,
+    fun: Callable[P, Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False,
     allow_int: bool = False, reduce_axes: Sequence = (), *,
     argnames: str | Sequence[str] | None = None, allow_objects: bool = False,
-) -> Callable[..., Any]:
+) -> Callable[P, Any]:
     """Return the function that computes the gradient of `fun`. Same as `jax.grad`.
 
     Parameters
@@ -73,23 +74,22 @@ def grad(
     >>> grad(loss, argnames='x')({'w': 2.0, 'b': 0.0}, x=np.array([1.0, 2.0]))
     array([ 8., 16.])
     """
-    value_and_gradient = value_and_grad(
-        fun, argnums, has_aux, holomorphic, allow_int, reduce_axes, argnames=argnames, allow_objects=allow_objects
-    )
+    arguments, options = _checked(fun, argnums, holomorphic, allow_int, reduce_axes, argnames, allow_objects)
 
-    @wraps(fun, f"Compute the gradient of {{fun}} with respect to {Arguments(fun, argnums, argnames)}.")
+    @wraps(fun, f"Compute the gradient of {{fun}} with respect to {arguments}.")
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        value, gradients = value_and_gradient(*args, **kwargs)
+        value, gradients = differentiate(fun, arguments, options, has_aux, args, kwargs)
         return (gradients, value[1]) if has_aux else gradients
 
     return gradient
 
 
+@transform
 def value_and_grad(
-    fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False,
+    fun: Callable[P, Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False,
     allow_int: bool = False, reduce_axes: Sequence = (), *,
     argnames: str | Sequence[str] | None = None, allow_objects: bool = False,
-) -> Callable[..., Any]:
+) -> Callable[P, Any]:
     """Return the function that computes both `fun` and its gradient. Same as `jax.value_and_grad`.
 
     Parameters
@@ -114,16 +114,22 @@ def value_and_grad(
     >>> value_and_grad(lambda x, y: x * y ** 2, argnums=(0, 1))(2.0, 3.0)
     (18.0, (9.0, 12.0))
     """
-    check_callable(fun)
-    if reduce_axes:
-        raise NotImplementedError("reduce_axes is not supported")
-    arguments, options = Arguments(fun, argnums, argnames), boundary.Options("grad", holomorphic, allow_int, allow_objects)
+    arguments, options = _checked(fun, argnums, holomorphic, allow_int, reduce_axes, argnames, allow_objects)
 
     @wraps(fun, f"Compute the value of {{fun}}, and its gradient with respect to {arguments}.")
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         return differentiate(fun, arguments, options, has_aux, args, kwargs)
 
     return value_and_gradient
+
+
+def _checked(
+    fun: Callable, argnums: Any, holomorphic: bool, allow_int: bool, reduce_axes: Sequence, argnames: Any, allow_objects: bool
+) -> tuple[Arguments, boundary.Options]:
+    check_callable(fun)
+    if reduce_axes:
+        raise NotImplementedError("reduce_axes is not supported")
+    return Arguments(fun, argnums, argnames), boundary.Options("grad", holomorphic, allow_int, allow_objects)
 
 
 def differentiate(

@@ -21,7 +21,7 @@ from . import boundary, graph, guards, operands, tensor, tree
 from .arguments import Arguments
 from .boundary import Options, as_array, check_leaf, check_output_dtype, dtype_of, float0, kind_of, note_line
 from .boundary import one_like, show_cause, split_aux, value_of, zero_cotangent
-from .functions import check_callable, name_of, wraps
+from .functions import P, check_callable, name_of, transform, wraps
 from .grad import grad
 from .graph import NOBODY, Observer, describe
 from .tensor import top_level
@@ -262,9 +262,10 @@ def jvp(fun: Callable, primals: Sequence, tangents: Sequence, has_aux: bool = Fa
 # ---- 3. All rows, or all columns ------------------------------------------------------------------------------------
 
 
+@transform
 def jacrev(
-    fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False, allow_int: bool = False
-) -> Callable[..., Any]:
+    fun: Callable[P, Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False, allow_int: bool = False
+) -> Callable[P, Any]:
     """Return the function that computes the Jacobian of `fun`, with one backward pass for each element of the result.
 
     Same as `jax.jacrev`. `jacobian` is another name for it. It is better than `jacfwd` if the result has fewer
@@ -330,9 +331,10 @@ def jacrev(
 jacobian = jacrev
 
 
+@transform
 def jacfwd(
-    fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
-) -> Callable[..., Any]:
+    fun: Callable[P, Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[P, Any]:
     """Return the function that computes the Jacobian of `fun`, with one pass for each element of the argument.
 
     Same as `jax.jacfwd`. It is better than `jacrev` if the argument has fewer elements than the result.
@@ -437,9 +439,10 @@ def _stacked(parts: Sequence, shape: tuple, like: Any, axis: int) -> Any:
     return np.reshape(np.stack(parts, axis=axis), shape + its_shape if axis == 0 else its_shape + shape)
 
 
+@transform
 def hessian(
-    fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
-) -> Callable[..., Any]:
+    fun: Callable[P, Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[P, Any]:
     """Return the function that computes the second derivatives of `fun`. Same as `jax.hessian`.
 
     Parameters

@@ -13,7 +13,22 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy import ndarray
+
+from .graph import describe
+from .operands import refuse_foreign
+
+__all__ = [
+    "DictKey", "FlattenedIndexKey", "GetAttrKey", "SequenceKey", "Structure", "all", "flatten", "keystr", "leaves", "map",
+    "map_with_path", "match", "paths", "ravel_pytree", "reduce", "register_dataclass", "register_pytree_node",
+    "register_pytree_node_class", "structure", "unflatten",
+]
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *(name for name in globals() if name.startswith("__"))]
+
 
 # ---- Containers -----------------------------------------------------------------------------------------------------
 
@@ -434,6 +449,76 @@ def reduce(
 def all(tree: Any, *, is_leaf: Callable[[Any], bool] | None = None) -> bool:
     """Return whether all leaves are true. If there are no leaves, return True."""
     return builtins.all(leaves(tree, is_leaf))
+
+
+# ---- As one array ----------------------------------------------------------------------------------------------------
+
+
+def ravel_pytree(pytree: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """Put all leaves into one flat array, and return it with the function that makes the tree again. As in JAX.
+
+    JAX has it in `jax.flatten_util`. Solvers such as `scipy.optimize.minimize` take one flat array. Both directions can be
+    differentiated.
+
+    Parameters
+    ----------
+    pytree : pytree of numbers and arrays
+
+    Returns
+    -------
+    flat : array of shape (n,)
+        The elements of all leaves, in the order of `flatten`. Its dtype is one that holds the values of all leaves
+        (`numpy.result_type`).
+    unravel : callable
+        Takes such an array, and returns a tree. The leaves have their shapes. Python's numbers become Python's numbers. If
+        the leaves have different dtypes, each gets back its own dtype. Otherwise the leaves get the dtype of the array.
+
+    Raises
+    ------
+    TypeError
+        If a leaf is neither a number nor an array of numbers. In a call of `unravel`, if the leaves have different dtypes
+        and the array has another dtype than `flat`.
+    ValueError
+        In a call of `unravel`, if the array has another shape than `flat`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import tree
+    >>> flat, unravel = tree.ravel_pytree({'w': np.array([[1.0, 2.0]]), 'b': 3.0})
+    >>> flat
+    array([3., 1., 2.])
+    >>> unravel(10 * flat)
+    {'b': 30.0, 'w': array([[10., 20.]])}
+    """
+    given, form = flatten(pytree)
+    for leaf, path in zip(given, paths(form)):
+        refuse_foreign(leaf)
+        if np.result_type(type(leaf) if not hasattr(leaf, "dtype") else leaf.dtype).kind not in "fcbiu":
+            raise TypeError(f"tree{keystr(path)} is {leaf!r} of type {type(leaf)}, which cannot be part of an array of numbers")
+    described = [describe(leaf) for leaf in given]
+    shapes, dtypes = [shape for shape, _ in described], [np.dtype(dtype) for _, dtype in described]
+    are_python, are_mixed = [isinstance(dtype, type) for _, dtype in described], len(set(dtypes)) > 1
+    whole = np.result_type(*dtypes) if dtypes else np.dtype(float)
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes], dtype=int)
+    size = int(ends[-1]) if given else 0
+
+    def unravel(flat: Any) -> Any:
+        if np.shape(flat) != (size,):
+            raise ValueError(f"unravel takes an array of shape {(size,)}, and got one of shape {np.shape(flat)}")
+        dtype = np.dtype(describe(flat)[1])
+        if are_mixed and dtype != whole:
+            raise TypeError(f"unravel takes an array of dtype {whole}, and got one of dtype {dtype}")
+        parts = []
+        for end, shape, its_dtype, is_python in zip(ends, shapes, dtypes, are_python):
+            part = np.reshape(flat[end - int(np.prod(shape)) : end], shape)
+            if are_mixed and its_dtype != whole:
+                part = (np.real(part) if its_dtype.kind != "c" else part).astype(its_dtype)
+            parts.append(part.item() if is_python and type(part) is ndarray else part)
+        return unflatten(form, parts)
+
+    rows = [np.ravel(leaf).astype(whole) for leaf in given]
+    return (np.concatenate(rows) if rows else np.zeros(0)), unravel
 
 
 # ---- Ways to leaves -------------------------------------------------------------------------------------------------

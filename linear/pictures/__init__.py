@@ -15,9 +15,11 @@ from matplotlib.figure import Figure
 from ..problem import Problem
 from ..progress import Training
 from ..signals import finish_first
+from ..ways import Way
 from .animation import animate
 from .bowl import bowl_of, draw_bowl
 from .diagrams import draw_graph, draw_matrix, draw_network
+from .divergence import draw_divergence
 from .fit import draw_fit
 from .loss import draw_loss
 from .parameters import draw_parameters, rows_of
@@ -83,6 +85,15 @@ def draw_all(problem: Problem, training: Training, show: bool = False) -> Drawn:
         draw_graph(new("graph", 1, 1, None), problem.theta(training.path[0]), problem.x, problem.y)
         animation = animate(problem, training, bowl, names)
     return Drawn(figures, {"descent.gif": animation}, names.replaced)
+
+
+def draw_diverging(problem: Problem, training: Training, way: Way, show: bool = False) -> Drawn:
+    """Draw a training that diverged. There is no line to draw."""
+    names = Names.of(problem)
+    figure = (plt.figure if show else Figure)(figsize=(11, 4.8), dpi=100, layout="constrained")
+    with plt.rc_context({"font.family": names.fonts}):
+        draw_divergence(figure, problem, training, way, _loss_name(problem, names))
+    return Drawn({"divergence.png": figure}, {}, names.replaced)
 
 
 def _loss_name(problem: Problem, names: Names) -> str:

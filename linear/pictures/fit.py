@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ..model import linear_model
 from ..problem import Problem
-from .style import DATA, EXACT, LEARNED, TRUE, Names, equation, spaced, wrapped
+from .style import DATA, EXACT, LEARNED, TRUE, Names, equation, wrapped
 
 MANY = 5000  # points: more of them would be one blob, so their density is drawn
 MOST_PANELS = 12

@@ -19,6 +19,7 @@ import inspect
 import os.path
 import sys
 import warnings
+from functools import partial
 from types import CellType, FunctionType
 from typing import Any
 
@@ -68,11 +69,13 @@ def _line_of_operation(call: Any, place: tuple[str, int], text: str) -> str | No
 
 def _identity(fun: Any, depth: int = 4) -> Any:
     """Return what tells one function from another, without keeping it alive: its code, and that of the functions in its closure."""
+    while isinstance(fun, partial):  # such as what grad returns
+        fun = fun.func
     code = getattr(fun, "__code__", None)
     if code is None:
         return getattr(fun, "__name__", type(fun))
     inner = [cell.cell_contents for cell in fun.__closure__ or () if cell != CellType()]
-    return code, *(_identity(other, depth - 1) for other in inner if depth and isinstance(other, FunctionType))
+    return code, *(_identity(other, depth - 1) for other in inner if depth and isinstance(other, (FunctionType, partial)))
 
 
 def _line_in_second_run(call: Any, place: tuple[str, int], text: str) -> str | None:

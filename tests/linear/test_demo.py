@@ -205,7 +205,7 @@ def test_learning_rate(tmp_path):
     assert (status, output) == (2, "")
     assert errors == (
         "linear: error: the learning rate 0.5 is too large: on these data gradient descent converges only below "
-        f"{stable:.6g}, 2 / (largest eigenvalue of the Hessian)\n"
+        f"{stable:.6g}, 2 / (largest eigenvalue of the Hessian); to watch how it diverges, add --diverge\n"
     )
     assert "\nConverged" in succeed(tmp_path, "--learning-rate", 0.98 * stable, "--no-pictures")
     assert not os.listdir(tmp_path)
@@ -245,7 +245,7 @@ HINT = "  (see python -m linear --help)"
         ("--out file", "--out: file is a file, not a folder"),
         ("--out file/below", "--out: file is a file, not a folder"),
         ("--data none.csv", "none.csv: No such file or directory"),
-        ("--data .", ".: Is a directory"),
+        ("--data .", "t.csv has no column 'a', 'b', unlike gap.csv"),
         ("--data t.csv --target hight", "t.csv has no column 'hight', only 'height', 'weight'; did you mean 'height'?"),
         ("--data t.csv --target height --features height", "'height' is the target, so it cannot be a feature as well"),
         (

@@ -185,7 +185,7 @@ def test_the_wrapper_looks_like_the_function():
     loss.tag = 7
     for transform in (grad, value_and_grad):
         wrapper = transform(loss)
-        assert inspect.isfunction(wrapper)
+        assert callable(wrapper)
         for name in ("__name__", "__qualname__", "__module__", "__annotations__", "tag"):
             assert getattr(wrapper, name) == getattr(loss, name)
         assert "What it is about." in wrapper.__doc__

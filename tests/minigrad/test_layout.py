@@ -68,6 +68,8 @@ LATE_IMPORTS = {
     ("linear.files", "pyarrow.types"): "it is optional: only Parquet's files need it",
     ("minigrad.programs.jit", "minigrad.programs.numba_backend"): "it needs Numba, which is optional",
     ("linear.report", "jax"): "it is optional: the report compares gradients with it, where it is installed",
+    ("linear.methods", "scipy.optimize"): "it is optional: only L-BFGS needs it",
+    ("linear.ways", "scipy.optimize"): "it is optional: the command says so before the training",
     ("linear.__main__", "linear.pictures"): "it needs matplotlib, which --no-pictures does without",
 }
 

@@ -90,9 +90,9 @@ class Model:
     same("A14.15", lambda m: (m.grad(m.np.sin).__name__, m.grad(m.np.sin)(0.0))),
     same("A14.16", lambda m: (m.jacfwd(my_f).__name__, "acobian of my_f with respect to " in m.jacfwd(my_f).__doc__)),
     same("A14.16 jacrev", lambda m: "acobian of my_f with respect to " in m.jacrev(my_f, (0,)).__doc__),
-    same("A14.32", lambda m:
-        [type(m.grad(f)).__name__ for f in (lambda x: x, Square(), m.np.sin, functools.partial(my_f))]),
-    same("A14.32 value_and_grad", lambda m: type(m.value_and_grad(lambda x: x)).__name__),
+    differs("A14.32", lambda m:
+        [type(m.grad(f)).__name__ for f in (lambda x: x, Square(), m.np.sin, functools.partial(my_f))], ["Transformed"] * 4),
+    differs("A14.32 value_and_grad", lambda m: type(m.value_and_grad(lambda x: x)).__name__, "Transformed"),
 )
 def test_names_and_documentation(row: Any) -> None:
     check(row)
@@ -206,8 +206,8 @@ def pickled(m: Any, fun: Any) -> Any:
     differs("A14.29", lambda m: m.grad(np.sin)(1.0), math.cos(1.0)),
     same("A14.29 a function of arrays", lambda m: m.grad(np.mean)(np.ones(4))),
     differs("A14.29 of two", lambda m: m.grad(np.multiply, (0, 1))(2.0, 3.0), (3.0, 2.0)),
-    same("A14.31", lambda m: pickled(m, math.sin)),
-    same("A14.31 a function of this module", lambda m: pickled(m, my_f)),
+    differs("A14.31", lambda m: pickled(m, math.sin), "pickled"),
+    differs("A14.31 a function of this module", lambda m: pickled(m, my_f), "pickled"),
     same("A14.33", threads),
 )
 def test_functions_of_every_kind(row: Any) -> None:
@@ -232,7 +232,8 @@ def test_a14_10_attributes_are_copied_not_shared() -> None:
     g = minigrad.grad(cube)
     g.tag = 1
     assert not hasattr(cube, "tag")
-    assert minigrad.grad(cube).__dict__ == {"__wrapped__": cube}
+    assert not hasattr(minigrad.grad(cube), "tag")
+    assert minigrad.grad(cube).__wrapped__ is cube
 
 
 def test_a14_30_numpys_vectorize_would_lose_the_derivative_and_is_refused() -> None:
