@@ -27,10 +27,9 @@ for theta in start, {'w': 100.0, 'b': -100.0}:
 # prints: d2/dwdw 4.248157 d2/dwdb 1.782351 d2/dbdw 1.782351 d2/dbdb 2.000000
 
 # %% [markdown]
-# `hessian(f)` is the derivative of the derivative: for each pair of parameters, it says how the slope by the first one
-# changes with the second one. It has the structure of theta twice. Two things stand out. It is symmetric. And it
-# is the same at both places, because the loss is quadratic: its second derivatives are the constants 2 mean(x x), 2 mean(x)
-# and 2.
+# `hessian(f)` gives the derivatives of the derivatives: for each pair of parameters, how the slope by the first one changes
+# with the second one. It is a dict of dicts, because theta is a dict. The numbers are symmetric. And they are the same at
+# both places, because the loss is quadratic: its second derivatives are the constants 2 mean(x x), 2 mean(x) and 2.
 #
 # ## One step
 #
@@ -82,12 +81,12 @@ for step in range(6):
 # ## Where descent needs millions of steps
 #
 # The Longley data are 16 years of the US economy. Six columns predict a seventh, and they nearly all grow together. So
-# they can replace one another: there are changes of theta that hardly change the loss. The bowl is a long, flat
-# valley. The condition number of H says how much longer than wide it is: the steepest curvature divided by the flattest.
+# they can replace one another: there are changes of theta that hardly change the loss. The bowl is a long, flat valley.
+# The condition number of H measures this. It is the steepest curvature divided by the flattest: 1 for a round bowl.
 #
-# A part of that comes from the units only. A column near 1,950 with small changes (the year) looks nearly like the
-# constant that belongs to b. `standardise` moves and scales each column to mean 0 and standard deviation 1, and
-# `restore` translates the parameters back.
+# A part of this comes from the units only. A column with small changes around 1,950 (the year) is nearly a constant, and b
+# has a constant already. `standardise` moves and scales each column to mean 0 and standard deviation 1, and `restore`
+# translates the parameters back.
 
 # %%
 data = np.loadtxt(Path(__file__).parent / "data" / "longley.csv", delimiter=",", skiprows=1)
@@ -99,10 +98,11 @@ print(f"condition number: {before:.0e} before, {curvatures[-1] / curvatures[0]:.
 # prints: condition number: 2e+19 before, 12220 after
 
 # %% [markdown]
-# In the direction of a curvature c, a step of descent multiplies the distance by 1 - rate * c. The rate must be below
-# 2 / (largest c), or the steepest direction runs away. Then the flattest direction is left behind. How many steps of
-# descent, with half of that rate, make the distance ten billion times smaller? And what do 3,000 steps leave? For
-# comparison, one step of Newton's method. The certified answer comes from the agency that publishes the data.
+# In the direction of a curvature c, a step of descent multiplies the distance to the bottom by 1 - rate * c (chapter 1). The
+# rate must be below 2 / c for the steepest direction, or the walk runs away. For the flattest direction, such a rate is
+# far too small. With half of the largest rate, how many steps make the distance ten billion times smaller, for ten
+# correct digits? Then the table shows what 3,000 of these steps reach, and what one step of Newton's method reaches. The
+# certified answer comes from the agency that publishes the data.
 
 # %%
 rate = 1 / curvatures[-1]

@@ -580,7 +580,8 @@ def measure(cases: list[tuple[str, str, int]], rounds: int) -> Times:
 
 def conditions(engines: list[str], rounds: int) -> str:
     """Return what the numbers depend on."""
-    packages = dict.fromkeys(ENGINES[engine][1] for engine in engines if engine != "minigrad")
+    packages = dict.fromkeys(ENGINES[engine][1] for engine in engines)
+    packages.pop("minigrad", None)  # another package may be installed than the one that is measured
     versions = [f"Python {platform.python_version()}", f"minigrad {import_module('minigrad').__version__}"]
     versions += [f"{package} {version(package)}" for package in packages]
     limits = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.endswith("_NUM_THREADS")]
@@ -691,14 +692,15 @@ BLOCK = "<!-- benchmark: {} -->\n(.*?)\n<!-- end -->"
 OF_README = [engine for engine in ENGINES if engine != "jax"]  # without compilation it takes milliseconds
 
 
-def write_block(name: str, text: str) -> None:
-    """Replace a block of the README."""
-    old = README.read_text(encoding="utf-8")
-    block = f"<!-- benchmark: {name} -->\n{text}\n<!-- end -->"
-    new, count = re.subn(BLOCK.format(name), lambda _: block, old, flags=re.DOTALL)
-    if count != 1:
-        sys.exit(f"{README} has {count} blocks with the name {name}, and not one")
-    README.write_text(new, encoding="utf-8")
+def write_blocks(blocks: dict[str, str]) -> None:
+    """Replace blocks of the README, by their names."""
+    readme = README.read_text(encoding="utf-8")
+    for name, text in blocks.items():
+        block = f"<!-- benchmark: {name} -->\n{text}\n<!-- end -->"
+        readme, count = re.subn(BLOCK.format(name), lambda _: block, readme, flags=re.DOTALL)
+        if count != 1:
+            sys.exit(f"{README} has {count} blocks with the name {name}, and not one")
+    README.write_text(readme, encoding="utf-8")
 
 
 # ---- The command line -----------------------------------------------------------------------------------------------
@@ -750,16 +752,18 @@ def main() -> None:
         parser.error('--readme needs all engines: pip install ".[benchmark]"')
     print(*absent, sep="\n", end="\n" if absent else "", file=sys.stderr)
 
+    blocks = {}
+
     def report(name: str, text: str) -> None:
         print(f"{text}\n", flush=True)
-        if options.readme:
-            write_block(name, text if name in ("conditions", "steps", "summary") else f"```text\n{text}\n```")
+        blocks[name] = text if name in ("conditions", "steps", "summary") else f"```text\n{text}\n```"
 
     report("conditions", conditions(engines, options.rounds))
     if "steps" in options.parts:
         rows = steps_rows(options.sizes)
         cases = [(workload, engine, size) for workload, size in rows.values() for engine in engines]
         times = measure(cases, options.rounds)
+        print("A training step: microseconds, and in brackets the ratio to NumPy by hand\n")
         report("steps", steps_table(engines, rows, times))
         if "minigrad" in engines:
             report("summary", summary(rows, times))
@@ -774,6 +778,9 @@ def main() -> None:
         report("memory", memory_text(memory, sizes, import_times()))
     if "details" in options.parts:
         report("details", details_text(*in_process("details", "details", "minigrad", 0)))
+    if options.readme:  # all at once, so that all are of one run
+        write_blocks(blocks)
+        print(README)
 
 
 def steps_rows(sizes: list[int]) -> dict[str, tuple[str, int]]:

@@ -76,7 +76,8 @@ def test_the_conditions_name_what_is_compared():
     """The versions may be those of another day, and the machine another one."""
     shown, printed = block("conditions").splitlines(), PRINTED["conditions"]().splitlines()
     packages = [package for package, _ in re.findall(r"(\w+) (\d\S*?)[,.]?(?= |$)", shown[0])]
-    assert packages == ["Python", "minigrad", *dict.fromkeys(benchmark.ENGINES[engine][1] for engine in ENGINES if engine != "minigrad")]
+    compared = dict.fromkeys(benchmark.ENGINES[engine][1] for engine in ENGINES)
+    assert packages == ["Python", "minigrad", *(package for package in compared if package != "minigrad")]
     assert re.fullmatch(r"\S+ \S+, .+, \d+ CPUs, threads: .+\.", shown[1])
     assert form(shown[2]) == form(printed[2])
 
@@ -85,14 +86,16 @@ def test_there_is_no_other_block():
     assert re.findall(r"<!-- benchmark: (\w+) -->", EXAMPLES) == list(PRINTED)
 
 
-def test_a_block_is_replaced(tmp_path, monkeypatch):
+def test_blocks_are_replaced(tmp_path, monkeypatch):
     copy = tmp_path / "README.md"
     copy.write_text(EXAMPLES, encoding="utf-8")
     monkeypatch.setattr(benchmark, "README", copy)
-    benchmark.write_block("steps", r"new \1 text")
-    assert copy.read_text(encoding="utf-8") == EXAMPLES.replace(block("steps"), r"new \1 text")
+    benchmark.write_blocks({"steps": r"new \1 text", "summary": "short"})
+    expected = EXAMPLES.replace(block("steps"), r"new \1 text").replace(block("summary"), "short")
+    assert copy.read_text(encoding="utf-8") == expected
     with pytest.raises(SystemExit, match="has 0 blocks with the name speed"):
-        benchmark.write_block("speed", "")
+        benchmark.write_blocks({"steps": "", "speed": ""})
+    assert copy.read_text(encoding="utf-8") == expected
 
 
 def test_the_summary_says_what_the_table_shows():

@@ -251,6 +251,7 @@ def test_benchmark_helps(tmp_path):
         (["--sizes", "100", "many"], "whole number, 1 or more, and got 'many'"),
         (["--engines", "numpy", "tensorflow"], "'tensorflow'"),
         (["--fast"], "--fast"),
+        (["--readme", "--parts", "steps"], "leave out --engines, --sizes, --parts and --picture"),
     ],
 )
 def test_benchmark_refuses_bad_arguments(arguments, complaint, tmp_path):
@@ -278,3 +279,11 @@ def test_readme_leads_to_every_program():
         assert f"python examples/{program.name}" in program.read_text()
     named = re.findall(r"^\| `python examples/(\d\d_\w+\.py)` \|", readme, re.MULTILINE)
     assert named == [program.name for program in CHAPTERS]
+
+
+def test_a_command_fills_in_what_a_chapter_prints(tmp_path):
+    chapter = next(program for program in CHAPTERS if program.name.startswith("09_"))
+    copy = tmp_path / chapter.name
+    copy.write_text(re.sub(r"(^# prints:.*\n)+", "# prints: what?\n", chapter.read_text(), flags=re.MULTILINE))
+    assert succeed(tmp_path, ROOT / "tests" / "examples" / "fill.py", copy.name) == ""
+    assert copy.read_text() == chapter.read_text()
