@@ -73,8 +73,8 @@ print(f"engine:  loss {loss_of_engine:.12f}, w {gradient_of_engine['w']:.12f}, b
 # %% [markdown]
 # ## What was left out
 #
-# With `simplify=False`, the program has everything that was recorded. Otherwise, results that nothing uses are left out, what
-# is computed twice is computed once, and constants are folded. Here is a function whose value is not needed for its
+# With `simplify=False`, the program has everything that was recorded. Otherwise, results that nothing uses are left out,
+# what is computed twice is computed once, and constants are folded. Here is a function whose value is not needed for its
 # gradient. The second derivatives are a program too. They need the sine and the cosine once each, however often a rule
 # asks for them.
 
