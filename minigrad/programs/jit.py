@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from .. import boundary, operands, tree
 from ..arguments import whole_numbers
-from ..functions import check_callable, name_of, signature_of, wraps
+from ..functions import P, check_callable, name_of, signature_of, transform, wraps
 from . import numpy_backend
 from .calls import MISS, quick
 from .operations import Recording
@@ -25,10 +25,11 @@ from .tracing import OuterTensorError, is_traced, place_of, trace
 MANY = 10  # so many values of one static argument bring a warning
 
 
+@transform
 def jit(
-    fun: Callable, *, static_argnums: int | Iterable[int] = (), static_argnames: str | Iterable[str] = (),
+    fun: Callable[P, Any], *, static_argnums: int | Iterable[int] = (), static_argnames: str | Iterable[str] = (),
     backend: str | None = None,
-) -> Callable[..., Any]:
+) -> Callable[P, Any]:
     """Return a function that does what `fun` does, as a program that runs without the engine. Same as `jax.jit`.
 
     The first call records `fun` and makes a program of it. Later calls run the program. There is a program for each
