@@ -50,7 +50,7 @@ def jit(
     static_argnames : str or sequence of str, optional
         The names of such arguments.
     backend : {"numba", "numpy"}, optional
-        What runs the program. "numba" compiles loops, and needs Numba (``pip install minigrad[jit]``). It is the default
+        What runs the program. "numba" compiles loops, and needs Numba (``pip install numba``). It is the default
         where Numba is installed, and gives no warnings, such as of a division by 0. "numpy" calls NumPy, which warns.
 
     Returns
@@ -147,7 +147,7 @@ def backend_of(name: str | None) -> Callable:
             return numba_backend.compile_recording
         except ImportError as error:  # Numba is not installed, or does not work with this NumPy
             if name == "numba":
-                raise ImportError(f"backend='numba' needs Numba ({error}): pip install 'minigrad[jit]'; or write backend='numpy'") from None
+                raise ImportError(f"backend='numba' needs Numba ({error}): pip install numba; or write backend='numpy'") from None
     return numpy_backend.compile_recording
 
 
