@@ -91,7 +91,7 @@ def loss(w, b, x):
 
 rng = np.random.default_rng(0)
 w, b, x = rng.normal(size=(3, 2)), rng.normal(size=2), rng.normal(size=(5, 3))
-leaves = [Value(w), Value(b), Value(x)]
+leaves = [Value(w), Value(b), Value(x)]  # values without parents
 cotangents = backward(loss(*leaves))
 ours = [cotangents[leaf] for leaf in leaves]
 print("shapes", *(cotangent.shape for cotangent in ours))

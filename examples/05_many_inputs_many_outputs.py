@@ -37,10 +37,10 @@ print("x", x.shape, "@ w", theta['w'].shape, "+ b", theta['b'].shape, "-> y", y.
 # ## The gradient
 #
 # The gradient has the shapes of the parameters. One backward pass gives all eight slopes, with the rules of chapter
-# 3. Let r be the residuals, prediction - y. The loss is the mean of the squares of all 400 residuals, so the
-# cotangent of r is `2 * r / 400`. The matrix product hands `x.T @ (2 * r / 400)` to w. And b was stretched to 200
-# rows, so its share is summed over the rows. Without `grad`, one would derive these two formulas on paper. Here they
-# only check the result.
+# 3. Let r be the differences prediction - y. (Statistics calls them residuals too. They have nothing to do with the
+# residuals that a node keeps.) The loss is the mean of the squares of all 400 differences, so the cotangent of r is
+# `2 * r / 400`. The matrix product hands `x.T @ (2 * r / 400)` to w. And b was stretched to 200 rows, so its share is
+# summed over the rows. Without `grad`, one would derive these two formulas on paper. Here they only check the result.
 
 # %%
 grads = dmseloss(theta, linear_model, x, y)

@@ -30,7 +30,8 @@ print(f"{y_seen.sum():.0f} of {len(y_seen)} seen tumours are malignant, and {y_n
 # %% [markdown]
 # ## One more function
 #
-# The logistic function has values between 0 and 1. It is 1/2 at 0, and it comes close to 0 and 1 on the two sides.
+# Let z be the number that the linear model gives. The logistic function of z has values between 0 and 1. It is 1/2 at
+# z = 0, and it comes close to 0 and 1 on the two sides.
 
 # %%
 def probability(z):

@@ -82,7 +82,9 @@ for step in range(6):
 #
 # The Longley data are 16 years of the US economy. Six columns predict a seventh, and they nearly all grow together. So
 # they can replace one another: there are changes of theta that hardly change the loss. The bowl is a long, flat valley.
-# The condition number of H measures this. It is the steepest curvature divided by the flattest: 1 for a round bowl.
+# Every bowl of n parameters has n directions, at right angles to each other, along which it is a parabola of its own. The
+# second derivatives along these are its curvatures, the eigenvalues of H: `np.linalg.eigvalsh` sorts them from the flattest
+# to the steepest. The condition number is the steepest divided by the flattest: 1 for a round bowl, large for a valley.
 #
 # A part of this comes from the units only. A column with small changes around 1,950 (the year) is nearly a constant, and b
 # has a constant already. `standardise` moves and scales each column to mean 0 and standard deviation 1, and `restore`

@@ -51,7 +51,8 @@ print("naive:", naive(lambda x: x * inner(naive, x))(1.0), "  grad:", grad(lambd
 #
 # ## Levels
 #
-# In minigrad, each call of `grad` has a level, a number that grows. A Tensor knows its level. An operation belongs to the
+# minigrad calls your function with Tensors. A Tensor is a value together with its node in the graph. Each call of `grad`
+# has a level, a number that grows, and a Tensor knows the level that it belongs to. An operation belongs to the
 # highest level among its operands, and everything else is a constant to that level. So `x + y` is recorded in the inner
 # graph with a single parent, y. Its value is computed by the same `x + y`, now with a plain number in place of y. So it
 # is recorded once more, in the outer graph. The result is a Tensor of the inner level, with a Tensor of the outer one in it:
@@ -88,9 +89,10 @@ for order in range(5):
 # computes J t: how fast do the results change if the arguments move along t? A backward pass computes g -> J^T g. How
 # can one get J t out of backward passes alone?
 #
-# The function g -> J^T g is linear. The derivative of a linear function is its own matrix, here J^T, at every point. A
-# backward pass multiplies by the transposed matrix of derivatives. So a backward pass over g -> J^T g is
-# t -> (J^T)^T t = J t. It does not matter at which g. `jvp` does this, and so no rule has to be written twice.
+# The function g -> J^T g is linear. The derivative of a linear function is its own matrix, here J^T, at every point, as
+# the derivative of g -> 3 g is 3 everywhere. A backward pass multiplies by the transposed matrix of derivatives. So a
+# backward pass over g -> J^T g is t -> (J^T)^T t = J t. It does not matter at which g: below, it is 0. `jvp` does this,
+# and so no rule has to be written twice.
 
 # %%
 def f(x):
@@ -100,7 +102,7 @@ def f(x):
 x, t = np.array([2.0, 3.0, 0.0]), np.array([1.0, 10.0, 100.0])
 J = np.array([[3.0, 2.0, 0.0], [0.0, 0.0, 1.0]])  # by hand
 
-_, backwards = vjp(f, x)  # g -> J^T g
+_, backwards = vjp(f, x)  # g -> J^T g, in a tuple: it has a place for each argument of f
 print("J^T g:", backwards(np.array([1.0, 5.0]))[0], "by hand", J.T @ [1.0, 5.0])
 _, forwards = vjp(backwards, np.zeros(2))  # t -> J t
 print("J t:  ", forwards((t,))[0], "by hand", J @ t, "by jvp", jvp(f, (x,), (t,))[1])

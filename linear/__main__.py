@@ -21,10 +21,12 @@ from .cells import DataError, cut, printable, quoted
 from .data import simulate
 from .file_options import a_name, add_file_options
 from .files import STANDARD_INPUT
+from .large_files import are_large, in_folders, rows_of
+from .many_rows import WorkerError, add_worker_options, first_pass, second_pass, workers_for
 from .model import initialize_linear_params
 from .problem import Problem
 from .progress import microseconds_a_step, train
-from .reading import files_of, read_csv
+from .reading import Data, files_of, read_csv
 from .report import print_divergence, print_fit, print_result, print_start
 from .saved import Model, check_new, write_predictions
 from .signals import answered_by, finish_first
@@ -44,6 +46,8 @@ examples:
   python -m linear houses.csv --method newton --save houses.json
       two steps of Newton's method; --predict new.csv --model houses.json predicts with the line
   python -m linear sales.xlsx --drop id --categorical region --dates day --missing drop
+  python -m linear 'part-*.parquet' --jobs 2
+      any number of rows, in two passes over the files, on two processes
   python -m linear 'part-*.csv.gz' --delimiter ';' --decimal , --encoding latin-1
 """
 
@@ -94,7 +98,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _failed(error: Exception) -> int:
     """Say what is wrong, if it is not this program."""
-    if isinstance(error, (UsageError, DataError, DivergenceError)):
+    if isinstance(error, (UsageError, DataError, DivergenceError, WorkerError)):
         return _fail(str(error))
     if isinstance(error, MemoryError):
         return _fail("there is not enough memory")
@@ -135,6 +139,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         allow_abbrev=False,
     )
     add_file_options(parser)
+    add_worker_options(parser)
     parser.add_argument(
         "--method", choices=NAMES, default="descent", help="the way to the minimum (default: descent); lbfgs needs SciPy"
     )
@@ -181,8 +186,9 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
             parser.error(f"--diverge: {NAMES[options.method]} has no largest stable learning rate")
         if options.save:
             parser.error("--save: with --diverge, there is no line to save")
-    if not options.data and options.read:
-        parser.error(f"--{next(iter(options.read)).replace('_', '-')} needs a file")
+    given = [*options.read, *(name for name in ("jobs", "scheduler") if getattr(options, name) is not None)]
+    if not options.data and given:
+        parser.error(f"--{given[0].replace('_', '-')} needs a file")
     return options
 
 
@@ -211,12 +217,30 @@ def _run(options: argparse.Namespace) -> None:
     if not options.data:
         problem = Problem.simulated(*simulate(100, TRUE_LINE["w"], TRUE_LINE["b"], NOISE), TRUE_LINE)
         source = f"100 points simulated from y = {TRUE_LINE['w']:g} x + {TRUE_LINE['b']:g} with noise of size {NOISE:g}"
-    else:
-        _say_what_takes_long(options.data)
-        data = read_csv(options.data, **options.read)
-        problem = Problem.standardised(data)
-        names = [", ".join(map(cut, columns)) for columns in (data.targets, data.features)]
-        source = f"{data.source}: {len(data.y)} rows, {' from '.join(names)}"
+        _fit(options, problem, source)
+        return
+    files = in_folders(options.data)
+    if not (options.jobs or options.scheduler or are_large(files)):
+        _say_what_takes_long(files)
+        data = read_csv(files, **options.read)
+        _fit(options, Problem.standardised(data), _about(data, len(data.y)))
+        return
+    rows = rows_of(files, **options.read)
+    with workers_for(options.jobs, options.scheduler) as workers:
+        problem, passed = first_pass(rows, workers)
+        passed += f"\n          The descent runs on {len(problem.y)} rows that have the same loss as all rows"
+        _fit(options, problem, _about(problem.data, problem.rows), passed, lambda theta: second_pass(problem, theta, rows, workers))
+
+
+def _about(data: Data, rows: int) -> str:
+    names = [", ".join(map(cut, columns)) for columns in (data.targets, data.features)]
+    return f"{data.source}: {rows:,} rows, {' from '.join(names)}"
+
+
+def _fit(
+    options: argparse.Namespace, problem: Problem, source: str, passed: str = "", check: Callable[[Any], str] | None = None
+) -> None:
+    """Train, and print and draw what comes of it. What a first pass has done is said, and `check` makes the second."""
     way = choose_way(problem, options.method, options.steps, options.learning_rate, options.diverge, options.jit)
     if options.save:
         check_new(options.save)
@@ -227,6 +251,8 @@ def _run(options: argparse.Namespace) -> None:
     print(f"Data      {printable(source)}")
     for title, note in zip(["Reading   ", *[" " * 10] * len(problem.data.notes)], problem.data.notes):
         print(title + printable(note))
+    if passed:
+        print(f"Pass 1    {passed}")
     for title, line in zip(("Training  ", " " * 10), way.lines(problem)):
         print(title + line)
     print_start(problem, start)
@@ -244,6 +270,8 @@ def _run(options: argparse.Namespace) -> None:
         if way.n_steps:
             print(f"          making the program took {training.first_seconds:.1f} s of the time above", flush=True)
     print_fit(problem, line, name)
+    if check is not None:
+        print(f"Pass 2    {check(training.theta)}", flush=True)
     if options.save:
         Model.of(problem, line, NAMES[way.method] if has_converged else "least squares").save(options.save)
         print(f"Saved     the {name} line in {printable(options.save)}; --predict FILE --model {printable(options.save)} uses it")

@@ -29,6 +29,14 @@ KINDS: dict[type, Callable[[Any, Any], Any]] = {
 }
 
 
+# Errors whose words do not help a beginner: the key of a text that does, and what is found in the error.
+KNOWN_ERRORS = (
+    ("caret", "bitwise_xor"), ("caret", "for ^"), ("shapes_of_product", "matmul: "),
+    ("grad_of_value", "Expected a callable value"), ("attribute_of_dict", "'dict' object has no attribute"),
+    ("whole_dict", "and 'dict'"), ("whole_dict", "'dict' and"),
+)
+
+
 class Fault(Exception):
     """What is wrong: the key of a text, and what its places are filled with.
 
@@ -47,7 +55,7 @@ class Answer:
     function: Callable
     exercise: str  # the name that the function has in the program
     arguments: tuple[str, ...]
-    kind: type
+    kind: type[Any]
     order: tuple[int, ...] | None = None  # in which the function gets the arguments
     quiet: bool = False
     changed: str | None = None  # the first argument that a call has changed
@@ -63,8 +71,8 @@ class Answer:
             fault.line = line_of(fault)
             raise
         except Exception as error:
-            caret = "bitwise_xor" in str(error) or "for ^" in str(error)
-            raise raised("caret" if caret else "raises", error) from None
+            known = (key for key, part in KNOWN_ERRORS if part in str(error))
+            raise raised(next(known, "raises"), error) from None
         finally:
             if not self.quiet:
                 sys.stdout.write(printed.getvalue())
@@ -94,8 +102,10 @@ class Answer:
         if self.kind is dict:
             return (value["w"], value["b"]) if isinstance(value, dict) and value.keys() == {"w", "b"} else None
         if self.kind is np.ndarray:
-            return tuple(value) if hasattr(value, "dtype") and np.shape(value) == (2,) else None
-        return tuple(value) if isinstance(value, self.kind) and len(value) == 2 else None
+            is_pair = hasattr(value, "dtype") and np.shape(value) == (2,)
+        else:
+            is_pair = isinstance(value, self.kind) and len(value) == 2
+        return (value[0], value[1]) if is_pair else None
 
     def leaf(self, i: int, of: str) -> str:
         """How the user writes w (0) or b (1) of theta, or of the gradient."""

@@ -20,6 +20,10 @@ TEXTS = {
         "{f} is {got}, not a function. Hand over the function itself, without calling it: {check}({f}).",
         "{f} 是 {got}，不是函数。请直接传入函数本身，不要先调用它：{check}({f})。",
     ),
+    "dots": (
+        "the dots still stand there. Write your code in their place.",
+        "这里还是省略号。请把它换成你的代码。",
+    ),
     "arguments": (
         "{f} has to take the arguments {args}, but it takes {takes}.",
         "{f} 的参数应当是 {args}，但现在的参数是 {takes}。",
@@ -44,6 +48,25 @@ TEXTS = {
     "caret": (
         "{f} raises an error: the power is written with two stars, e ** 2. In Python, ^ is something else.",
         "{f} 运行时出错：乘方要写成两个星号，即 e ** 2。^ 在 Python 里是另一种运算。",
+    ),
+    "shapes_of_product": (
+        "{f} raises an error: the shapes on the two sides of @ do not fit together. Two numbers, or a number and an array, "
+        "are multiplied by *. With several inputs, x comes first: x @ w.",
+        "{f} 运行时出错：@ 两边的形状不匹配。数与数、数与数组相乘要用 *。有多个输入时，x 在前：x @ w。",
+    ),
+    "grad_of_value": (
+        "{f} raises an error: grad takes a function, not a value. Write grad(loss), without the arguments of the loss. "
+        "What it returns is a function, and takes these arguments.",
+        "{f} 运行时出错：grad 的参数是函数，不是数值。请写成 grad(loss)，不带损失函数的参数。它返回一个函数，再把这些参数交给这个函数。",
+    ),
+    "attribute_of_dict": (
+        "{f} raises an error: the parts of a dict are taken out by their names in brackets, such as theta['w'], not with a dot.",
+        "{f} 运行时出错：取出字典里的值要用方括号和键，例如 theta['w']，不能用点号。",
+    ),
+    "whole_dict": (
+        "{f} raises an error: there is no arithmetic with a whole dict. Compute with each of its parts, "
+        "such as theta['w'] and grads['w'].",
+        "{f} 运行时出错：不能对整个字典做算术运算。请分别用其中的每个值来计算，例如 theta['w'] 和 grads['w']。",
     ),
     "wrong_kind": (
         "theta has the type {kind} here, but {f} works only with the type {other}. {advice}",
@@ -207,6 +230,14 @@ TEXTS = {
     "squares_apart": (
         "predictions and observations are squared first and subtracted then. Subtract first, then square.",
         "先分别平方、再相减了。请先相减，再平方。",
+    ),
+    "square_of_y": (
+        "only y is squared, because ** binds more tightly than the minus sign. Put the difference in brackets.",
+        "只有 y 被平方了，因为 ** 的优先级高于减号。请给差加上括号。",
+    ),
+    "not_called": (
+        "{f} returns a function, not a number. Call it, with brackets: .mean() in place of .mean.",
+        "{f} 返回的是函数，不是数。请加上括号来调用它：写 .mean()，不要写 .mean。",
     ),
     "first_point": (
         "only the first point counts. Does `return` stand inside of the loop?",
@@ -379,6 +410,10 @@ TEXTS = {
     "leaf_rate": (
         "{leaf}: it moves with the learning rate {rate:.4g}, but that has to be 0.01.",
         "{leaf}：更新时的学习率是 {rate:.4g}，但题目要求 0.01。",
+    ),
+    "loss_as_gradient": (
+        "theta moves by the loss itself, not by the gradient. The gradient is grad(loss_fn)(theta, model, x, y).",
+        "更新 theta 时用的是损失本身，而不是梯度。梯度是 grad(loss_fn)(theta, model, x, y)。",
     ),
     "one_after_other": (
         "w is changed first, and the gradient for b is computed with the new w. Compute both derivatives at the same "

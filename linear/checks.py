@@ -19,6 +19,7 @@ from .answers import KINDS, Answer, Fault, describe, examine_changes
 from .check_texts import LANGUAGES, TEXTS
 from .mistakes import examine_gradient, examine_loop, examine_loss, examine_model, examine_start
 
+
 @dataclass(frozen=True)
 class Verdict:
     """What a check says. ``print`` shows it, a notebook shows it by itself, and it is true if the answer is right.
@@ -167,7 +168,7 @@ def check_model_optimization_loop(function: Callable, language: str = "en", *, k
 
 # Before a check says only this much, it tries whether the function is right if it is called in another way.
 CALLS = {"model_called", "loss_called"}  # if the parameters have the right names, it is the call inside that is wrong
-VAGUE = {"raises", "value", "leaf_value", "update_wrong", "losses_wrong"} | CALLS
+VAGUE = {"raises", "attribute_of_dict", "whole_dict", "value", "leaf_value", "update_wrong", "losses_wrong"} | CALLS
 
 
 def _verdict(answer: Answer, language: str, examine: Callable[[Answer], None]) -> Verdict:
@@ -228,6 +229,8 @@ def _fault_of(answer: Answer, examine: Callable[[Answer], None]) -> Fault | None
 
 def _examine_call(answer: Answer) -> None:
     """Can the answer be called with the arguments of the exercise?"""
+    if answer.function is ...:
+        raise Fault("dots")
     if not callable(answer.function):
         called = answer.exercise == "dmseloss" and answer.parts(answer.function) is not None
         check = f"check_{answer.exercise}"

@@ -58,7 +58,7 @@ def read_dates(
     >>> print(days, first)
     [0. 2.] 2023-12-31 00:00:00
     """
-    rows = {}  # the first row of each text
+    rows: dict[str, int] = {}  # the first row of each text
     for row, value in enumerate(values):
         if value is not None and not isinstance(value, date):
             rows.setdefault(str(value).strip(), row)
@@ -82,12 +82,12 @@ def read_dates(
         raise DataError(f"{place(rows[text])}: column {quoted(name)} holds {quoted(text)}, which is not {wanted}{hint}")
     for other, differently in fitting[1:]:
         first_form, read = fitting[0]
-        text = next((text for text in rows if read[text] != differently[text]), None)
-        if text is not None:
-            raise DataError(
-                f"{place(rows[text])}: column {quoted(name)} holds {quoted(text)}, which is {read[text]:%Y-%m-%d} "
-                f"(--date-format {first_form}) or {differently[text]:%Y-%m-%d} (--date-format {other})"
-            )
+        for text, row in rows.items():
+            if read[text] != differently[text]:
+                raise DataError(
+                    f"{place(row)}: column {quoted(name)} holds {quoted(text)}, which is {read[text]:%Y-%m-%d} "
+                    f"(--date-format {first_form}) or {differently[text]:%Y-%m-%d} (--date-format {other})"
+                )
     read = fitting[0][1]
     moments = [
         None if value is None else _moment(value) if isinstance(value, date) else read[str(value).strip()]

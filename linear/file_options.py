@@ -20,8 +20,8 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         type=a_name,
         nargs="*",
-        help=f"CSV, Excel (.xlsx) or Parquet files of at most {LARGEST_FILE // 10**6} MB; patterns such as 'part-*.csv'; "
-        "or - for standard input",
+        help="CSV, Excel (.xlsx), Parquet or .npy files; patterns such as 'part-*.csv'; folders; or - for standard input. "
+        f"What has more than {LARGEST_FILE // 10**6} MB is read in parts",
     )
     group.add_argument("--data", metavar="FILE", type=a_name, nargs="+", action="extend", help="the same as FILE alone")
 

@@ -123,9 +123,9 @@ def open_table(path: str | Path, how: Format = Format()) -> Table:
     elif data.startswith(b"PAR1"):
         table = _parquet(source, data)
     else:
-        table = _text(source, data, how)
+        table = text_table(source, data, how)
     table.found[:0] = found
-    _check_header(table)
+    check_header(table)
     return table
 
 
@@ -159,7 +159,7 @@ def _of_bearable_size(source: str, data: bytes) -> bytes:
     return data
 
 
-def _check_header(table: Table) -> None:
+def check_header(table: Table) -> None:
     """Refuse names that cannot tell the columns apart."""
     names = table.names
     if not names:
@@ -185,6 +185,7 @@ class _Text(Table):
     """A text file with a header line."""
 
     rows: Iterator[tuple[int, list[str]]] = iter(())
+    delimiter: str = ","
 
     def read(self, chosen: Iterable[str]) -> Cells:
         place_of = {name: place for place, name in enumerate(self.names)}
@@ -202,7 +203,7 @@ class _Text(Table):
         return Cells(self.source, lines, columns)
 
 
-def _text(source: str, data: bytes, how: Format) -> _Text:
+def text_table(source: str, data: bytes, how: Format) -> _Text:
     encoding, in_words = _encoding(source, data, how.encoding)
 
     def lines() -> Iterator[str]:
@@ -216,7 +217,7 @@ def _text(source: str, data: bytes, how: Format) -> _Text:
         next(rows)
     _, header = next(rows, (0, []))
     found = [SEPARATORS.get(delimiter, f"columns separated by {delimiter!r}")] if delimiter != "," else []
-    return _Text(source, list(map(name_of, header)), found, in_words, delimiter == ",", rows)
+    return _Text(source, list(map(name_of, header)), found, in_words, delimiter == ",", rows, delimiter)
 
 
 def _encoding(source: str, data: bytes, encoding: str | None) -> tuple[str, str]:
@@ -320,7 +321,7 @@ def _delimiter(start: list[str]) -> str:
 
 
 @contextmanager
-def _read_by(library: str, source: str, kind: str) -> Iterator[None]:
+def read_by(library: str, source: str, kind: str) -> Iterator[None]:
     """Say in one line that a library is missing, or what it finds wrong with a file."""
     try:
         with warnings.catch_warnings():
@@ -357,7 +358,7 @@ def _sheet(source: str, data: bytes, sheet: str | None) -> _Sheet:
         raise DataError(f"{source} is a ZIP archive, but not an .xlsx file; unpack it, or save it as .xlsx or as CSV")
     if size > 10 * LARGEST_FILE:
         raise DataError(f"{source} would be unpacked larger than {LARGEST_FILE // 10**5} MB, the most that is read")
-    with _read_by("openpyxl", source, "an Excel file"):
+    with read_by("openpyxl", source, "an Excel file"):
         import openpyxl
 
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
@@ -384,7 +385,7 @@ class _Parquet(Table):
         chosen, count = list(chosen), self.file.metadata.num_rows
         if count * len(chosen) > LARGEST_FILE // 2:
             raise DataError(f"{self.source} holds more than {LARGEST_FILE // 2:,} values, the most that is read")
-        with _read_by("pyarrow", self.source, "a Parquet file"):
+        with read_by("pyarrow", self.source, "a Parquet file"):
             stored_as = dict(zip(self.names, self.file.schema_arrow.names))
             stored = [stored_as[name] for name in chosen]
             table = self.file.read(columns=stored)
@@ -402,12 +403,16 @@ def _values(column: Any) -> Sequence[Any]:
 
 
 def _parquet(source: str, data: bytes) -> _Parquet:
-    with _read_by("pyarrow", source, "a Parquet file"):
+    with read_by("pyarrow", source, "a Parquet file"):
         import pyarrow.parquet
 
         file = pyarrow.parquet.ParquetFile(io.BytesIO(data))
-        # pandas stores an index without a name under this one.
-        names = [
-            "" if re.fullmatch(r"__index_level_\d+__", name) else name_of(name) for name in file.schema_arrow.names
-        ]
+        names = parquet_names(file)
     return _Parquet(source, names, file=file)
+
+
+def parquet_names(file: Any) -> list[str]:
+    """The names of the columns of an open Parquet file."""
+    names = file.schema_arrow.names
+    # pandas stores an index without a name under this one.
+    return ["" if re.fullmatch(r"__index_level_\d+__", name) else name_of(name) for name in names]

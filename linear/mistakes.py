@@ -11,7 +11,7 @@ import functools
 import inspect
 import io
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -30,7 +30,7 @@ OTHER_X = np.array([4.0, -0.5, 1.0])
 def examine_model(answer: Answer, n_inputs: int | None, n_outputs: int | None) -> None:
     """Does ``linear_model(theta, x)`` return ``w * x + b``, or the matrix form of it?"""
     x, other_x = X, OTHER_X
-    parameters = [(3.0, -2.0), (-1.0, 4.0)]
+    parameters: list[tuple[Any, Any]] = [(3.0, -2.0), (-1.0, 4.0)]
     if n_inputs is not None:
         random = np.random.default_rng(0)
         x, other_x = (random.integers(-3, 4, size=(n, n_inputs)) + 0.5 for n in (4, 3))
@@ -201,7 +201,10 @@ def examine_loss(answer: Answer) -> None:
     """Does ``mseloss(theta, model, x, y)`` return the mean squared error?"""
     w, b = START
     theta = answer.theta(w, b)
-    result = numbers(answer(theta, _line, X, Y))
+    result = answer(theta, _line, X, Y)
+    if callable(result):
+        raise Fault("not_called")
+    result = numbers(result)
     difference = w * X + b - Y
     right = np.mean(difference**2)
     evidence = (inputs(theta=theta, x=X, y=Y), show(right), show(result))
@@ -244,6 +247,7 @@ def _wrong_losses(prediction: np.ndarray, y: np.ndarray) -> list[tuple[str, Any]
         ("absolute", np.abs(difference).mean()), ("root", np.sqrt(squares.mean())), ("square_late", difference.mean() ** 2),
         ("half", squares.mean() / 2), ("minus_loss", -squares.mean()),
         ("squares_apart", (prediction**2 - y**2).mean()), ("squares_apart", (y**2 - prediction**2).mean()),
+        ("square_of_y", (prediction - y**2).mean()),
         ("crossed", ((prediction[:, None] - y) ** 2).mean()), ("first_point", squares[0]), ("last_point", squares[-1]),
     ]
 
@@ -260,10 +264,10 @@ def examine_gradient(answer: Answer) -> None:
         difference = w * x + b - y
         right = (np.mean(2 * difference * x), np.mean(2 * difference))
         evidence = (inputs(theta=theta, x=x, y=y), show(answer.theta(*right)), show(result))
-        parts = answer.parts(result)
-        if parts is None:
+        given = answer.parts(result)
+        if given is None:
             _examine_structure(answer, result, right, w, difference, evidence)
-        parts = tuple(map(numbers, parts))
+        parts = tuple(map(numbers, given))
         if all(map(same, parts, right)):
             continue
         if x is OTHER_X:
@@ -273,7 +277,7 @@ def examine_gradient(answer: Answer) -> None:
 
 def _examine_structure(
     answer: Answer, result: Any, right: tuple, w: float, difference: np.ndarray, evidence: Sequence[str]
-) -> None:
+) -> NoReturn:
     """The gradient is not like theta. What is it then?"""
     loss = np.mean(difference**2)
     n = len(difference)
@@ -281,10 +285,7 @@ def _examine_structure(
         raise Fault("gradient_function")
     if isinstance(result, tuple) and len(result) == 2 and same(result[0], loss) and answer.parts(result[1]):
         raise Fault("gradient_and_loss")
-    leaves = [as_array(leaf) for leaf in tree.leaves(result)]
-    if any(leaf is None for leaf in leaves):
-        raise Fault("not_numbers", got=describe(result))
-    flat = np.concatenate([[], *map(np.ravel, leaves)])
+    flat = np.concatenate([[], *(numbers(leaf).ravel() for leaf in tree.leaves(result))])
     for key, wrong in (
         ("gradient_is_loss", [loss]), ("gradient_of_x", 2 * difference * w / n), ("gradient_of_y", -2 * difference / n),
         ("gradient_kind", right), ("gradient_kind", right[::-1]),
@@ -381,8 +382,8 @@ def examine_loop(answer: Answer) -> None:
     if isinstance(default, int) and default != 3000:
         raise Fault("default_steps", got=default)
     if answer.changed == "theta":
-        copied = {dict: "dict(theta)", list: "list(theta)"}.get(answer.kind, "theta.copy()")
-        raise Fault("start_altered", copy=copied)
+        copies: dict[type, str] = {dict: "dict(theta)", list: "list(theta)"}
+        raise Fault("start_altered", copy=copies.get(answer.kind, "theta.copy()"))
 
 
 def _run(answer: Answer, model: Callable, loss_fn: Callable, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -454,6 +455,8 @@ def _examine_one_step(
         raise Fault("rate", evidence, rate=RATE * ratios[0])
     if same(end, way):
         raise Fault("old_theta_lost", evidence)
+    if same(end, start - RATE * _squares(answer.theta(*start), _line, X, Y)):
+        raise Fault("loss_as_gradient", evidence)
     _, slope = answer.parts(grad(_squares)(answer.theta(right[0], start[1]), _line, X, Y)) or (0, 0)
     if same(end, [right[0], start[1] - RATE * slope]):
         raise Fault("one_after_other", evidence)

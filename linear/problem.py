@@ -21,7 +21,11 @@ TOLERANCE = 1e-8
 
 @dataclass(frozen=True)
 class Problem:
-    """A line to fit to data; ``x`` and ``y`` are in the units of the training, ``data`` in its own."""
+    """A line to fit to data; ``x`` and ``y`` are in the units of the training, ``data`` in its own.
+
+    If there are more rows than memory holds, ``x`` and ``y`` are a few rows with the same loss, ``data`` are some of the
+    rows, for pictures, and ``n_rows`` says how many there are (see `linear.many_rows`).
+    """
 
     data: Data
     x: np.ndarray
@@ -29,6 +33,12 @@ class Problem:
     x_scale: Scale = Scale(0.0, 1.0)
     y_scale: Scale = Scale(0.0, 1.0)
     true: dict[str, Any] | None = None
+    n_rows: int | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows are fitted."""
+        return len(self.y) if self.n_rows is None else self.n_rows
 
     @classmethod
     def simulated(cls, x: np.ndarray, y: np.ndarray, true: dict[str, Any]) -> Problem:
@@ -40,6 +50,14 @@ class Problem:
         """A problem on any scale, trained on after standardising."""
         (x, x_scale), (y, y_scale) = standardise(data.x), standardise(data.y)
         return cls(data, x, y, x_scale, y_scale)
+
+    @property
+    def shown(self) -> tuple[np.ndarray, np.ndarray]:
+        """The rows in ``data``, in the units of the training."""
+        if self.n_rows is None:
+            return self.x, self.y
+        (x, y), scales = (self.data.x, self.data.y), (self.x_scale, self.y_scale)
+        return (x - scales[0].center) / scales[0].spread, (y - scales[1].center) / scales[1].spread
 
     @property
     def names(self) -> list[str]:
@@ -121,15 +139,17 @@ class Problem:
         eigenvalues, directions = self.modes
         k = len(eigenvalues)
         residuals = linear_model(self.best, self.x) - self.y
-        freedom = len(self.y) - k
-        noise = np.sqrt(np.sum(residuals**2, axis=0) / freedom) if freedom else np.full(residuals.shape[1:], math.nan)
+        freedom = self.rows - k
+        squares = np.mean(residuals**2, axis=0)
+        noise = np.sqrt(squares * (self.rows / freedom)) if freedom else np.full(residuals.shape[1:], math.nan)
         units = np.eye(k)
         if in_data_units:  # as in `restore`: the slopes are rescaled, and the intercept is moved by all of them
             spreads = self.x_scale.spread * np.ones(k - 1)
             units[range(k - 1), range(k - 1)] = 1 / spreads
             units[-1, :-1] = -self.x_scale.center / spreads
             noise = noise * self.y_scale.spread
-        factors = units @ directions.T / np.sqrt(eigenvalues * self.y.size / 2)
+        n = self.rows * (self.y.size // len(self.y))  # all observed values
+        factors = units @ directions.T / np.sqrt(eigenvalues * n / 2)
         return np.outer(np.linalg.norm(factors, axis=1), noise).ravel()
 
     def from_best(self, theta: dict[str, Any]) -> np.ndarray:

@@ -43,7 +43,7 @@ def train(problem: Problem, start: dict[str, Any], way: Way) -> Training:
             raise
         losses, theta = watcher.losses[:-1], watcher.theta
     finally:
-        watcher.clear_bar()
+        watcher.bar.clear()
     seconds = time.perf_counter() - watcher.began
     watcher.print_line(len(losses), theta, problem.loss(theta))
     path, steps = np.array([*watcher.path, vector(theta)]), [*watcher.steps, len(losses)]
@@ -78,9 +78,7 @@ class _Watcher:
         if way.takes_few_steps:
             self.printed |= {*range(10)}
         self.began = time.perf_counter()
-        # The bar appears, on a terminal, when the training has lasted for a second.
-        self.next_bar = self.began + 1 if sys.stderr.isatty() else math.inf
-        self.bar_is_drawn = False
+        self.bar = Bar(way.n_steps, "steps")
         self.first_seconds = 0.0
 
     def __call__(self, step: int, theta: dict[str, Any], loss: float) -> None:
@@ -94,26 +92,37 @@ class _Watcher:
             self.path.append(vector(theta))
             self.steps.append(step)
         if step in self.printed:
-            self.clear_bar()
+            self.bar.clear()
             self.print_line(step, theta, loss)
-        if step % 100 == 0 and time.perf_counter() > self.next_bar:
-            self.draw_bar(step)
+        if step % 100 == 0:
+            self.bar.draw(step)
 
     def print_line(self, step: int, theta: dict[str, Any], loss: float) -> None:
         distance = np.linalg.norm(self.problem.from_best(theta))
         print(f"  {step:>9,}  {loss * self.problem.loss_unit:>18.10g}  {distance:>19.1e}", flush=True)
 
-    def draw_bar(self, step: int) -> None:
-        now = time.perf_counter()
-        left = (now - self.began) * (self.n_steps - step) / step
-        bar = ("#" * (30 * step // self.n_steps)).ljust(30, ".")
-        line = f"\r  [{bar}] {step:,} of {self.n_steps:,} steps, {left:.0f} s left "
-        self.bar_is_drawn = True  # first, because an interrupt may come in between
-        print(line, end="", file=sys.stderr, flush=True)
-        self.next_bar = now + 0.1
 
-    def clear_bar(self) -> None:
+class Bar:
+    """How much of something is done. It appears, on a terminal, when that has lasted for a second."""
+
+    def __init__(self, total: int, unit: str) -> None:
+        self.total, self.unit = total, unit
+        self.began = time.perf_counter()
+        self.next = self.began + 1 if sys.stderr.isatty() else math.inf
+        self.is_drawn = False
+
+    def draw(self, done: int) -> None:
+        now = time.perf_counter()
+        if now <= self.next:
+            return
+        left = f", {(now - self.began) * (self.total - done) / done:.0f} s left" if done else ""
+        bar = ("#" * (30 * done // self.total)).ljust(30, ".")
+        self.is_drawn = True  # first, because an interrupt may come in between
+        print(f"\r  [{bar}] {done:,} of {self.total:,} {self.unit}{left} ", end="", file=sys.stderr, flush=True)
+        self.next = now + 0.1
+
+    def clear(self) -> None:
         """Wipe the bar, so that the next line is not written behind it."""
-        if self.bar_is_drawn:
+        if self.is_drawn:
             print("\r" + " " * 79 + "\r", end="", file=sys.stderr, flush=True)
-            self.bar_is_drawn = False
+            self.is_drawn = False

@@ -128,13 +128,13 @@ def read_csv(
     rows = Rows(tables, choice)
     rows.read_columns(decimal, date_format)
     rows.handle_missing(missing)
-    _check_size(rows.source, len(rows.columns[choice.targets[0]]), rows.features)
+    check_size(rows.source, len(rows.columns[choice.targets[0]]), rows.features)
     rows.expand_categories()
     x = np.column_stack([rows.columns[name] for name in rows.features])
     y = np.column_stack([rows.columns[name] for name in choice.targets])
-    _check_size(rows.source, len(y), rows.features)
-    _check_range(rows.source, [*rows.features, *choice.targets], np.hstack([x, y]))
-    _check_features(rows.source, x, rows.features)
+    check_size(rows.source, len(y), rows.features)
+    check_range(rows.source, [*rows.features, *choice.targets], np.hstack([x, y]))
+    check_features(rows.source, x, rows.features, len(x))
     if len(choice.targets) == 1:
         only = x[:, 0] if x.shape[1] == 1 else x
         return Data(only, y[:, 0], rows.features, choice.targets[0], rows.source, rows.notes, rows.categories, rows.first_dates)
@@ -337,10 +337,12 @@ def _category(cell: Any) -> str | None:
 
 
 def _is_gap(column: np.ndarray) -> np.ndarray:
-    return np.equal(column, None) if column.dtype == object else np.isnan(column)
+    if column.dtype == object:
+        return np.equal(column, None)  # type: ignore[call-overload]
+    return np.isnan(column)
 
 
-def _check_size(source: str, count: int, features: Sequence[str]) -> None:
+def check_size(source: str, count: int, features: Sequence[str]) -> None:
     if count < len(features) + 1:
         raise DataError(
             f"{source}: at least {len(features) + 1} rows are needed for {len(features) + 1} parameters "
@@ -348,7 +350,7 @@ def _check_size(source: str, count: int, features: Sequence[str]) -> None:
         )
 
 
-def _check_range(source: str, names: Sequence[str], columns: np.ndarray) -> None:
+def check_range(source: str, names: Sequence[str], columns: np.ndarray) -> None:
     with np.errstate(over="ignore"):  # a width that overflows is too large as well
         widths = np.ptp(columns, axis=0)
     for name, largest, width in zip(names, np.abs(columns).max(axis=0), widths):
@@ -358,8 +360,8 @@ def _check_range(source: str, names: Sequence[str], columns: np.ndarray) -> None
             )
 
 
-def _check_features(source: str, x: np.ndarray, features: Sequence[str]) -> None:
-    """Refuse columns that leave the parameters undetermined."""
+def check_features(source: str, x: np.ndarray, features: Sequence[str], rows: int) -> None:
+    """Refuse columns that leave the parameters undetermined. Rounding errors grow with the number of rows behind x."""
     for name, column in zip(features, x.T):
         if np.ptp(column) == 0:
             raise DataError(
@@ -369,7 +371,7 @@ def _check_features(source: str, x: np.ndarray, features: Sequence[str]) -> None
     z = standardise(x)[0]
 
     def is_dependent(count: int) -> bool:
-        return bool(np.linalg.matrix_rank(z[:, :count]) < count)
+        return bool(np.linalg.matrix_rank(z[:, :count], rtol=rows * np.finfo(float).eps) < count)
 
     if is_dependent(len(features)):
         # If some features are dependent, they are with more features too: so the first is found by halving.

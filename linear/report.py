@@ -113,7 +113,8 @@ def print_fit(problem: Problem, theta: dict[str, Any], name: str) -> None:
         if found.is_exact:
             print("  The line goes through all points, up to rounding. So nothing says how uncertain its parameters are.")
             continue
-        print(f"  residuals: least {low:.4g}, quartiles {', '.join(f'{q:.4g}' for q in quartiles)}, largest {high:.4g}")
+        if len(found.residuals) == found.rows:
+            print(f"  residuals: least {low:.4g}, quartiles {', '.join(f'{q:.4g}' for q in quartiles)}, largest {high:.4g}")
         if not found.freedom:
             print("  There are as many rows as parameters, so nothing says how uncertain the parameters are.")
             continue

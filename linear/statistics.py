@@ -35,11 +35,14 @@ class Statistics:
     errors : array of shape (k + 1,)
         The standard error of each parameter of the least-squares line. NaN if there are no more rows than parameters.
     residuals : array of shape (n,)
-        What was observed, minus what the line predicts.
+        What was observed, minus what the line predicts. If a few rows stand for all, it is that of these few: the mean of
+        the squares is the same.
+    rows : int
+        How many rows were fitted.
     spread : float
         The standard deviation of the target, with n in the denominator.
     reach : array of shape (k + 1,)
-        The largest absolute value of each feature, and 1 for the intercept.
+        The largest absolute value of each feature (in the rows that are at hand), and 1 for the intercept.
     """
 
     features: list[str]
@@ -47,18 +50,21 @@ class Statistics:
     parameters: np.ndarray
     errors: np.ndarray
     residuals: np.ndarray
+    rows: int
     spread: float
     reach: np.ndarray
 
     @property
     def freedom(self) -> int:
         """The degrees of freedom: the number of rows minus the number of parameters."""
-        return len(self.residuals) - len(self.parameters)
+        return self.rows - len(self.parameters)
 
     @cached_property
     def noise(self) -> float:
         """The residual standard deviation, with the degrees of freedom in the denominator. NaN if there are none."""
-        return float(_norm(self.residuals)) / math.sqrt(self.freedom) if self.freedom else math.nan
+        if not self.freedom:
+            return math.nan
+        return float(_norm(self.residuals)) / math.sqrt(len(self.residuals)) * math.sqrt(self.rows / self.freedom)
 
     @property
     def is_constant(self) -> bool:
@@ -80,7 +86,7 @@ class Statistics:
     @property
     def adjusted_r_squared(self) -> float:
         """R squared with both variances divided by their degrees of freedom (H. Theil, Economic Forecasts and Policy, 1961)."""
-        return 1 - (1 - self.r_squared) * (len(self.residuals) - 1) / self.freedom if self.freedom else math.nan
+        return 1 - (1 - self.r_squared) * (self.rows - 1) / self.freedom if self.freedom else math.nan
 
     @property
     def t_values(self) -> np.ndarray:
@@ -119,13 +125,13 @@ def statistics_of(problem: Problem, theta: dict[str, Any], hessian: np.ndarray) 
     variance times the inverse of X^T X, where X is the design matrix. The Hessian of the mean squared error is 2/n X^T X.
     (J. Wooldridge, Introductory Econometrics, chapter 3.) A Jacobian turns it into the units of the data.
     """
-    n, k = len(problem.y), problem.x.size // len(problem.y)
-    observed, data = problem.y.reshape(n, -1), problem.data
-    predicted, best = (linear_model(line, problem.x).reshape(n, -1) for line in (theta, problem.best))
+    n, k, kept = problem.rows, problem.x.size // len(problem.y), len(problem.y)
+    observed, data = problem.y.reshape(kept, -1), problem.data
+    predicted, best = (linear_model(line, problem.x).reshape(kept, -1) for line in (theta, problem.best))
     parameters = problem.in_data_units(theta).reshape(k + 1, -1)
     centers, spreads = (np.atleast_1d(part) for part in problem.y_scale)
     roots = root_of_inverse(hessian)
-    reach = np.append(np.abs(data.x).reshape(n, -1).max(axis=0), 1.0)
+    reach = np.append(np.abs(data.x).reshape(len(data.x), -1).max(axis=0), 1.0)
     found = []
     for i, target in enumerate(data.targets):
         unit = Scale(centers[i], spreads[i])
@@ -134,11 +140,13 @@ def statistics_of(problem: Problem, theta: dict[str, Any], hessian: np.ndarray) 
             return vector(restore(_theta(problem, v), problem.x_scale, unit))
 
         to_units = jacobian(in_data_units)(np.zeros(k + 1))
-        noise = float(np.linalg.norm(observed[:, i] - best[:, i])) / math.sqrt(n - k - 1) if n > k + 1 else math.nan
+        noise = math.nan
+        if n > k + 1:
+            noise = float(np.linalg.norm(observed[:, i] - best[:, i])) / math.sqrt(kept) * math.sqrt(n / (n - k - 1))
         errors = noise * math.sqrt(2 / n) * _norm(roots @ to_units.T)
         residuals = (observed[:, i] - predicted[:, i]) * spreads[i]
         spread = float(observed[:, i].std() * spreads[i]) if np.ptp(observed[:, i]) else 0.0
-        found.append(Statistics(data.features, target, parameters[:, i], errors, residuals, spread, reach))
+        found.append(Statistics(data.features, target, parameters[:, i], errors, residuals, n, spread, reach))
     return found
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -64,8 +65,8 @@ def value_and_grad(loss: Callable, executor: Any = None, tasks: int | None = Non
         How many calls are submitted in a step. The parts are dealt to them evenly. The default is the number of the
         executor's workers if it tells, otherwise 8. Theta is sent with each call, once.
     timeout : float, optional
-        How many seconds a step may take with an executor. Without it, a step waits as long as the executor does. A worker
-        that its cluster has paused never ends.
+        How many seconds a step may take with an executor. Without it, a step waits as long as the executor does. Dask
+        pauses a worker whose memory is nearly full, and what was given to it may wait for ever.
 
     Returns
     -------
@@ -231,7 +232,9 @@ def part_error(part: Any, number: int, problem: Any) -> PartError:
 
 
 def described(part: Callable) -> str:
-    """Return a call as one would write it, such as ``read('part-3.npy')``."""
+    """Return a call as one would write it, such as ``read('part-3.npy')``. An object that can be called has a repr."""
+    if not hasattr(part, "func") and not hasattr(part, "__name__"):
+        return repr(part)
     args, keywords = getattr(part, "args", ()), getattr(part, "keywords", {})
     given = [*map(repr, args), *(f"{name}={value!r}" for name, value in keywords.items())]
     text = f"{name_of(getattr(part, 'func', part))}({', '.join(given)})"
@@ -272,9 +275,10 @@ def check_is_mean(loss: Callable, theta: Any, first: Any, last: Any, number_of_l
 
 def run(executor: Any, timeout: float | None, calls: list[tuple]) -> list:
     """Submit the calls, and return their results. If one fails, or if time is up, the others are cancelled."""
+    end = None if timeout is None else time.monotonic() + timeout
     futures = [executor.submit(*call) for call in calls]
     try:
-        return [future.result() if timeout is None else future.result(timeout) for future in futures]
+        return [future.result(*[] if end is None else [max(end - time.monotonic(), 0.0)]) for future in futures]
     except TimeoutError:
         raise TimeoutError(
             f"a step over parts took longer than {timeout} seconds: a worker may be paused, or its memory too small for a part"

@@ -25,7 +25,7 @@ SET_UP = re.compile(r'python3 -m venv \.venv && \.venv/bin/pip install -q (\S+) 
 
 
 @pytest.mark.parametrize("file, programs", [
-    ("README.md", 5), ("minigrad/README.md", 1), ("minigrad/inside/README.md", 7), ("minigrad/programs/README.md", 5),
+    ("README.md", 5), ("minigrad/README.md", 2), ("minigrad/inside/README.md", 7), ("minigrad/programs/README.md", 5),
 ])
 def test_python_blocks_print_what_stands_below_them(file, programs, monkeypatch):
     namespace = {}

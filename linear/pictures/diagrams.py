@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -20,7 +20,7 @@ WHITE = {"facecolor": "white", "edgecolor": "none", "boxstyle": "square,pad=0.15
 # ---- The matrices ---------------------------------------------------------------------------------------------------
 
 
-def draw_matrix(figure: Figure, x: np.ndarray, theta: dict[str, Any]) -> None:
+def draw_matrix(figure: Figure, x: np.ndarray, theta: dict[str, Any], n_rows: int | None = None) -> None:
     """Draw ``x @ w + b`` as boxes with their shapes and numbers; many rows or columns are folded.
 
     Parameters
@@ -28,26 +28,28 @@ def draw_matrix(figure: Figure, x: np.ndarray, theta: dict[str, Any]) -> None:
     x : array of shape (n,) or (n, k)
     theta : dict
         'w' and 'b': two numbers; shapes (k,) and (); or (k, m) and (m,).
+    n_rows : int, optional
+        How many rows there are, if `x` has only some of them.
     """
     w, b = np.asarray(theta["w"]), np.asarray(theta["b"])
     n, k, m = len(x), x.shape[1] if x.ndim > 1 else 1, np.size(b)
     y = linear_model(theta, x)
-    rows, inputs, outputs = count(n, "row"), count(k, "input"), count(m, "output")
+    n_rows = n_rows or n
+    rows, inputs, outputs = count(n_rows, "row"), count(k, "input"), count(m, "output")
     boxes = [
-        ("x", x, x.reshape(n, k), NEUTRAL, f"{rows},\n{inputs}"),
-        ("w", w, w.reshape(k, m), WEIGHT, f"{inputs},\n{outputs}"),
-        ("b", b, b.reshape(1, m), BIAS, f"{outputs},\nadded to every row"),
-        ("prediction of y", y, y.reshape(n, m), DATA, f"{rows},\n{outputs}"),
+        ("x", (n_rows, *x.shape[1:]), x.reshape(n, k), NEUTRAL, f"{rows},\n{inputs}"),
+        ("w", w.shape, w.reshape(k, m), WEIGHT, f"{inputs},\n{outputs}"),
+        ("b", b.shape, b.reshape(1, m), BIAS, f"{outputs},\nadded to every row"),
+        ("prediction of y", (n_rows, *y.shape[1:]), y.reshape(n, m), DATA, f"{rows},\n{outputs}"),
     ]
     signs = ["@" if w.ndim else "*", "+", "="]
     axes = figure.add_axes((0, 0, 1, 1))
     left, tops = 0.0, []
-    for (name, value, cells, colour, words), sign in zip(boxes, [*signs, ""]):
+    for (name, shape, cells, colour, words), sign in zip(boxes, [*signs, ""]):
         width, height = _draw_cells(axes, left, cells, colour)
         middle = left + width / 2
         axes.text(middle, height / 2 + 0.85, name, color=colour, ha="center", va="center", fontsize=16, weight="bold")
-        shape = f"shape {value.shape}" if value.ndim else "a number"
-        axes.text(middle, height / 2 + 0.4, shape, color=colour, ha="center", va="center", fontsize=11)
+        axes.text(middle, height / 2 + 0.4, f"shape {shape}" if shape else "a number", color=colour, ha="center", va="center", fontsize=11)
         axes.text(middle, -height / 2 - 0.2, words, color=colour, ha="center", va="top", fontsize=10)
         tops.append(height / 2)
         left += max(width, 1.0)
@@ -105,11 +107,13 @@ def draw_network(figure: Figure, theta: dict[str, Any], names: Names, units: str
     shown = [i for i in inputs if i is not None]
     largest = np.abs(w[shown]).max() or 1.0
     b = np.where(np.abs(b) < 1e-9 * largest, 0, b)  # what is left of rounding errors
-    with_numbers = len(shown) * m <= 12
+    with_numbers = len(shown) * m <= (12 if m == 1 else 6)
     axes = figure.add_axes((0, 0, 1, 1))
     high = max(len(inputs), 2 * len(outputs))
     at = _spread(len(inputs) + 1, high + 1)  # the last place is that of the bias
     sums = _spread(len(outputs), high + 1 if len(outputs) > 1 else 1)
+    starts = [height for height, feature in zip(at, [*inputs, "bias"]) if feature is not None]
+    edges = _Edges([(start, end) for start in starts for end in sums], [])
     for j, output in enumerate(outputs):
         y = sums[j]
         if output is None:
@@ -119,9 +123,9 @@ def draw_network(figure: Figure, theta: dict[str, Any], names: Names, units: str
         for i, feature in enumerate(inputs):
             if feature is not None:
                 label = number(w[feature, output], 4) if with_numbers else ""
-                _draw_weight(axes, at[i], y, w[feature, output], abs(w[feature, output]) / largest, WEIGHT, label, j, m)
+                _draw_weight(axes, at[i], y, w[feature, output], abs(w[feature, output]) / largest, WEIGHT, label, edges)
         label = number(b[output], 4) if with_numbers else ""
-        _draw_weight(axes, at[-1], y, b[output], min(abs(b[output]) / largest, 1), BIAS, label, j, m)
+        _draw_weight(axes, at[-1], y, b[output], min(abs(b[output]) / largest, 1), BIAS, label, edges)
         _draw_node(axes, 6, y, "+", NEUTRAL)
         _draw_arrow(axes, (6.38, y), (7.62, y), IDENTITY, linestyle="--")
         _draw_node(axes, 8, y, "z ↦ z", IDENTITY, linestyle="--")
@@ -146,7 +150,7 @@ def draw_network(figure: Figure, theta: dict[str, Any], names: Names, units: str
     ]
     bottom, top = at[-1] - 0.7, max(at[0], sums[0] + 0.6) + 0.5
     axes.legend(handles=handles, loc="lower center", ncols=4, frameon=False, bbox_to_anchor=(0.5, 0), fontsize=9)
-    words = f"The linear model as a network\nThicker: larger. {units}"
+    words = f"The linear model as a network\nThe thicker a line, the larger is its weight. {units}"
     words += "" if with_numbers else "; parameters.png has the numbers"
     axes.text(4.5, top + 0.25, words, ha="center", va="bottom", fontsize=12)
     _frame(figure, axes, (-5.2, 14.2), (bottom - 0.7, top + 1.6), 0.5)
@@ -158,16 +162,41 @@ def _spread(n: int, height: float) -> np.ndarray:
 
 
 def _draw_weight(
-    axes: Any, start: float, end: float, value: float, size: float, colour: str, label: str, output: int, m: int
+    axes: Any, start: float, end: float, value: float, size: float, colour: str, label: str, edges: _Edges
 ) -> None:
     negative = value < 0
     style: Any = (0, (2, 1)) if negative else "-"
     pale = 0.55 if negative else 1.0
     axes.plot([0.38, 5.62], [start, end], color=colour, linewidth=0.5 + 6 * size, linestyle=style, alpha=pale, zorder=1)
     if label:
-        place = 0.3 + 0.25 * output / max(m - 1, 1)  # the edges of an input part, those of an output meet
-        x, y = 0.38 + 5.24 * place, start + (end - start) * place
+        x, y = edges.place_of_number(start, end)
         axes.text(x, y, label, color=colour, ha="center", va="center", fontsize=9, bbox=WHITE, zorder=3)
+
+
+class _Edges(NamedTuple):
+    """The weights' edges, by their heights at the two ends, and the places of the numbers that are drawn already."""
+
+    ends: list[tuple[float, float]]
+    numbers: list[tuple[float, float]]
+
+    def place_of_number(self, start: float, end: float) -> tuple[float, float]:
+        """The place on an edge that is furthest from the other edges, among those that no number covers."""
+
+        def at(part: float) -> tuple[float, float]:
+            return 0.38 + 5.24 * part, start + (end - start) * part
+
+        def is_free(part: float) -> bool:  # a number is at most 1.1 wide and 0.4 high
+            x, y = at(part)
+            return not any(abs(x - other[0]) < 1.1 and abs(y - other[1]) < 0.4 for other in self.numbers)
+
+        def gap(part: float) -> float:
+            others = [low + (high - low) * part for low, high in self.ends if (low, high) != (start, end)]
+            return min(abs(at(part)[1] - other) for other in others)
+
+        parts = np.linspace(0.25, 0.75, 21)
+        place = at(max(filter(is_free, parts), key=gap, default=parts[0]))
+        self.numbers.append(place)
+        return place
 
 
 def _draw_node(axes: Any, x: float, y: float, text: str, colour: str, linestyle: str = "-") -> None:

@@ -11,6 +11,7 @@ from ..problem import Problem, vector
 from .style import BIAS, EXACT, LEARNED, TRUE, WEIGHT, Names, with_error, wrapped
 
 MOST = 70  # rows
+ROUNDING = 1e-12  # what is smaller than this, in the units of the training, are rounding errors
 
 
 def draw_parameters(figure: Figure, problem: Problem, theta: dict[str, Any], names: Names) -> None:
@@ -42,6 +43,8 @@ def draw_parameters(figure: Figure, problem: Problem, theta: dict[str, Any], nam
     left.set_xlabel("value" if problem.true else "value, in standardised units")
     left.set_ylim(-0.7, len(shown) - 0.3)
     left.locator_params(axis="x", nbins=7)
+    if max(np.abs(exact).max(), np.abs(learned).max()) < ROUNDING:  # the target is constant
+        left.set_xlim(-1, 1)
 
     if certain:
         right.axvline(0, color=EXACT, linewidth=0.8)
@@ -71,7 +74,7 @@ def draw_parameters(figure: Figure, problem: Problem, theta: dict[str, Any], nam
 def _draw_away(axes: Any, away: np.ndarray, errors: np.ndarray, height: np.ndarray, mark: str, colour: str, size: int) -> None:
     """Draw how many standard errors a value is away. What lies outside of the picture becomes an arrow at its edge."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        count = np.where(away == 0, 0.0, away / errors)  # a perfect fit has no errors at all
+        count = np.where(np.abs(away) < ROUNDING, 0.0, away / errors)  # a perfect fit has hardly any errors
     inside = np.abs(count) < 4.8
     axes.plot(count[inside], height[inside], mark, color=colour, markersize=size, markeredgewidth=2 if mark == "x" else None)
     for side, arrow in ((-1, "<"), (1, ">")):

@@ -7,7 +7,6 @@ import inspect
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,8 +50,8 @@ def jit(
     static_argnames : str or sequence of str, optional
         The names of such arguments.
     backend : {"numba", "numpy"}, optional
-        What runs the program. "numba" compiles loops, and needs Numba (``pip install minigrad[jit]``). It is the default
-        where Numba is installed. "numpy" calls NumPy, and nothing else.
+        What runs the program. "numba" compiles loops, and needs Numba (``pip install numba``). It is the default
+        where Numba is installed, and gives no warnings, such as of a division by 0. "numpy" calls NumPy, which warns.
 
     Returns
     -------
@@ -66,8 +65,15 @@ def jit(
         Here, if `fun` is not callable. In the call, if a static value is not hashable.
     ValueError
         If `fun` has no argument that `static_argnums` or `static_argnames` select, or if there is no such backend.
+    ImportError
+        If the backend is "numba", and Numba is not installed or does not work.
     ConcretizationTypeError
         In the call, if what `fun` does depends on a value of its inputs, such as by an ``if``.
+
+    Warns
+    -----
+    UserWarning
+        If a static argument has its tenth value: each of them took a new program.
 
     Examples
     --------
@@ -134,14 +140,15 @@ def backend_of(name: str | None) -> Callable:
     """Return what compiles a recording."""
     if name not in (None, "numpy", "numba"):
         raise ValueError(f"backend must be 'numba' or 'numpy', and is {name!r}")
-    has_numba = find_spec("numba") is not None
-    if name == "numba" and not has_numba:
-        raise ModuleNotFoundError("backend='numba' needs Numba: pip install 'minigrad[jit]'; or write backend='numpy'", name="numba")
-    if name == "numpy" or not has_numba:
-        return numpy_backend.compile_recording
-    from . import numba_backend
+    if name != "numpy":
+        try:
+            from . import numba_backend
 
-    return numba_backend.compile_recording
+            return numba_backend.compile_recording
+        except ImportError as error:  # Numba is not installed, or does not work with this NumPy
+            if name == "numba":
+                raise ImportError(f"backend='numba' needs Numba ({error}): pip install numba; or write backend='numpy'") from None
+    return numpy_backend.compile_recording
 
 
 # ---- Arguments ------------------------------------------------------------------------------------------------------

@@ -79,8 +79,8 @@ class Writer:
         loops = in_loops(steps, wanted)
         steps = [step for _, members in loops for step in members]
         home = {step.result: i for i, (_, members) in enumerate(loops) for step in members}
-        used_elsewhere = {v for i, (_, members) in enumerate(loops) for step in members for v in step.variables if home.get(v, i) != i}
-        self.stored = {step.result for step in steps if step.is_array and (step.reduction or step.result in wanted | used_elsewhere)}
+        used = {v for i, (_, members) in enumerate(loops) for step in members for v in step.variables if home.get(v, i) != i}
+        self.stored = {step.result for step in steps if step.is_array and (step.reduction or step.result in wanted | used)}
         given = dict.fromkeys(v for step in steps for v in step.variables if v not in home)
         numbers, arrays = ([v for v in given if bool(without_ones(v.shape)) == is_array] for is_array in (False, True))
         made = [step.result for step in steps if step.result in self.stored & wanted]
@@ -126,7 +126,8 @@ class Loop:
     Attributes
     ----------
     has : dict of access to list of bool
-        Which of the loops go through an array. An access is the number of an operand and its step, or the step itself, whose result is stored.
+        Which of the loops go through an array. An access is the number of an operand and its step; or a step, whose result is
+        stored.
     places : dict of access to str
         The expression for the element, such as ``a0[j0, j1]``.
     accumulators : dict of Step to (int, str)
@@ -163,7 +164,7 @@ class Loop:
                 if isinstance(x, Variable) and x not in elements and without_ones(x.shape):
                     axes[i, step] = tuple(n != 1 for n, m in zip(shape, step.space) if m != 1)
             if step.reduction:
-                axes[step] = tuple(is_kept for is_kept, m in zip(step.kept, step.space) if m != 1)
+                axes[step] = tuple(is_kept for is_kept, m in zip(step.kept or (), step.space) if m != 1)
             elif step.result in self.writer.stored:
                 axes[step] = (True,) * len(space)
         return axes
@@ -173,7 +174,7 @@ class Loop:
         return access.result if isinstance(access, Step) else access[1].operands[access[0]]
 
     def place(self, access: Any) -> str:
-        """The expression for an element of an array. Write a line in front that gives the array the axes of the loops, if it has others."""
+        """The expression for an element of an array. If the array has other axes than the loops, write a line that changes them."""
         v = self.array(access)
         name = self.writer.arrays[v]
         through = [i for i in range(self.depth) if self.has[access][i]]
@@ -276,7 +277,8 @@ def in_loops(steps: list[Step], wanted: set[Variable]) -> list[tuple[tuple, list
 def expression(step: Step, names: list[str | None]) -> str:
     """The expression for what a step computes from its operands, in the dtype of its result. Numbers have no name."""
     texts = [
-        converted(name, dtype_of(x), dtype) if name else literal(x, dtype) for x, name, dtype in zip(step.operands, names, step.dtypes)
+        converted(name, dtype_of(x), dtype) if name else literal(x, dtype)
+        for x, name, dtype in zip(step.operands, names, step.dtypes)
     ]
     if step.text == "{}":
         return converted(texts[0], step.dtypes[0], dtype_of(step.result))
@@ -363,7 +365,8 @@ def remainder(a: Any, b: Any) -> Any:
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 NAMESPACE: dict[str, Any] = {dtype.str[1:]: dtype.type for dtype in SUPPORTED}
 NAMESPACE |= {"np": np, "uintp": np.uintp, "reordered": numba.njit(fastmath={"reassoc"}, **OPTIONS)(reordered)}
-NAMESPACE |= {function.__name__: numba.njit(**OPTIONS)(function) for function in (carried, total, maximum, minimum, sign, remainder)}
+HELPERS = (carried, total, maximum, minimum, sign, remainder)
+NAMESPACE |= {function.__name__: numba.njit(**OPTIONS)(function) for function in HELPERS}
 
 
 FUNCTIONS: dict[str, Callable] = {}  # of the sources so far

@@ -1,7 +1,12 @@
 """A recording as one Python function that calls kernels, which Numba compiles, and NumPy for everything else.
 
 What belongs into one kernel follows from stages. Kernels run in even stages, calls of NumPy in odd ones. An operation comes into
-the first stage in which its operands are there. All operations of an even stage are one kernel, with a loop for each shape.
+the first stage in which its operands are there. Then it moves to the stage that needs its result, if its operands are still there
+by then: what is made of an input in a line is made where it is used, and is not kept. All operations of an even stage are one kernel,
+with a loop for each shape.
+
+Products of matrices are calls of NumPy, also small ones. So the steps of a recurrence are in stages of their own, with equal kernels.
+Where a kernel would save nothing, its operations are calls.
 """
 
 from __future__ import annotations
@@ -78,16 +83,15 @@ class KernelSource(Source):
         names = [f"k{i}_{j}" for j in range(len(kernel.results))]
         self.namespace["empty"] = np.empty
         self.lines.append(f"{', '.join(names)} = {call}" if names else call)
-        for v, name in zip(kernel.results, names):
-            if v.is_weak or v.shape == () and v.dtype == FLOAT:
-                self.numbers[v] = name
+        for v, name in zip(kernel.results, names):  # they come as Python's numbers
             if v.is_weak:
-                self.values[v] = name
-            elif v not in self.numbers:
+                self.values[v] = self.numbers[v] = name
+            elif v.shape == () and v.dtype == FLOAT:
+                self.numbers[v] = name
+            else:
+                number = f"{self.constant(np.dtype(v.dtype).type)}({name})"
                 self.values[v] = f"v{len(self.values)}"
-                kind = self.constant(np.dtype(v.dtype).type)
-                boxed = f"{kind}({name})"
-                self.lines.append(f"{self.values[v]} = {boxed}" if v.shape == () else f"{self.values[v]} = {self.constant(np.full)}({v.shape}, {boxed})")
+                self.lines.append(f"{self.values[v]} = " + (f"{self.constant(np.full)}({v.shape}, {number})" if v.shape else number))
         self.delete(self.ending.get(i, []))
 
     def plain_number(self, v: Variable) -> str:
@@ -153,7 +157,8 @@ class Plan:
             self.reads[operation] = [v for step in steps for v in step.variables if v not in made] or operation.operands
         read = self.outputs.union(*self.reads.values())
         self.operations = [operation for operation in operations if not read.isdisjoint(operation.results)]
-        self.dropped = {operation.result: operation for operation in operations if operation.result in aliases and operation.result not in read}
+        hidden = aliases.keys() - read
+        self.dropped = {operation.result: operation for operation in operations if operation.result in hidden}
         self.maker = {v: operation for operation in self.operations for v in operation.results}
         self.users: dict[Variable, list[Operation]] = {v: [] for v in read}
         for operation in self.operations:
@@ -177,7 +182,7 @@ class Plan:
         return min([self.stage[user] - (is_call != (not self.steps[user])) for user in users], default=self.stage[operation])
 
     def is_there(self, v: Variable, stage: int, operation: Operation) -> bool:
-        """Whether a value is kept until a stage anyway, or it is better kept than all that this and other operations make of it."""
+        """Whether a value is kept until a stage anyway, or takes less memory than all that operations make of it before."""
         if v not in self.maker or v.shape == ():
             return True
         if any(self.stage[user] >= stage and user is not operation for user in reversed(self.users[v])):
@@ -207,7 +212,8 @@ class Plan:
         """
         steps = [step for operation in members for step in self.steps[operation]]
         inside = set(members)
-        wanted = {operation.result for operation in members if operation.result in self.outputs or not inside.issuperset(self.users[operation.result])}
+        results = [operation.result for operation in members]
+        wanted = {v for v in results if v in self.outputs or not inside.issuperset(self.users[v])}
         loops = sum(bool(step.loop) for step in steps)
         given = {v for operation in members for v in self.reads[operation] if self.maker.get(v) not in inside}
         if loops < 2 and len(steps) < max(8, 2 * len(given | wanted)):

@@ -18,7 +18,8 @@ from .numpy_backend import UFUNCS as OF_PYTHON
 from .numpy_backend import summed_axes
 from .operations import Method, Operation, Variable
 
-# What computes one element: the kinds of dtypes (bool, int, unsigned, float, complex) for which the text does what NumPy does.
+# What computes one element, and the kinds of dtypes (bool, int, unsigned, float, complex) for which it does what NumPy does.
+# Division of complex numbers, and their functions, are NumPy's: at infinities, Numba has other results.
 TEXTS: dict[Any, tuple[str, str]] = {
     np.add: ("iufc", "{} + {}"), np.subtract: ("iufc", "{} - {}"), np.multiply: ("iufc", "{} * {}"), np.divide: ("f", "{} / {}"),
     np.negative: ("iufc", "-{}"), np.positive: ("iufc", "{}"), np.square: ("iufc", "{0} * {0}"), np.absolute: ("if", "abs({})"),
@@ -117,9 +118,7 @@ def steps_of(operation: Operation) -> list[Step]:
     """Return the steps that do what an operation does. The list is empty if kernels cannot do it."""
     function, args, kwargs = operation.function, operation.args, operation.kwargs
     result = operation.result
-    if isinstance(result, tuple) or dtype_of(result) not in SUPPORTED or any(v.dtype not in SUPPORTED for v in operation.operands if not v.is_weak):
-        return []
-    if any(0 in v.shape for v in (result, *operation.operands)):
+    if isinstance(result, tuple) or any(dtype_of(v) not in SUPPORTED or 0 in v.shape for v in (result, *operation.operands)):
         return []
     axes = summed_axes(operation) if function in REDUCTIONS else None
     if axes is not None:
@@ -150,7 +149,8 @@ def alias(operation: Operation) -> tuple[Variable, list[bool]] | None:
     Returns
     -------
     pair or None
-        The operand, and for each axis of the result that is longer than 1, whether the operand has it. None for other operations.
+        The operand, and for each axis of the result that is longer than 1, whether the operand has it. None for other
+        operations.
     """
     function, args, result = operation.function, operation.args, operation.result
     if function not in SAME_ELEMENTS or operation.operands != [args[0]] or operation.kwargs.keys() - {"axis", "shape"}:
@@ -180,7 +180,8 @@ def map_steps(operation: Operation, ufunc: np.ufunc) -> list[Step]:
     """Return the step of a ufunc. NumPy says to which dtypes it converts the operands."""
     args, result = operation.args, operation.result
     kinds, text = TEXTS.get(ufunc, ("", ""))
-    if not kinds or len(args) != ufunc.nin or any(value is not None for value in operation.kwargs.values()) or not all(map(is_operand, args)):
+    has_options = any(value is not None for value in operation.kwargs.values())
+    if not kinds or has_options or len(args) != ufunc.nin or not all(map(is_operand, args)):
         return []
     if ufunc in VECTORIZED and math.prod(result.shape) > FEW:
         return []

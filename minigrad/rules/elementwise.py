@@ -8,6 +8,8 @@ import inspect
 
 import numpy as np
 
+from ..graph import describe
+from ..memory import undifferentiated
 from ..methods import widened
 from ..operands import Guarded, some
 from ..table import defcomposition, defconstant, defvjp, primitive
@@ -74,8 +76,10 @@ defcomposition(np.sign, lambda x: direction(x) if np.iscomplexobj(x) else consta
 
 def _precise(constant, like):
     """Return a constant in the dtype of the result. In its own dtype, b - 1 may overflow, and log a lose digits."""
-    plain = isinstance(constant, (np.ndarray, np.generic))
-    return constant.astype(np.result_type(constant, like), copy=False) if plain else constant
+    is_weak = type(constant) in (int, float) or isinstance(describe(constant)[1], type)
+    if is_weak or undifferentiated(constant) is not constant:
+        return constant
+    return constant.astype(np.result_type(constant, like), copy=False)
 
 
 def _power_base(g, a, b):

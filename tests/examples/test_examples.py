@@ -296,3 +296,22 @@ def test_a_command_fills_in_what_a_chapter_prints(tmp_path):
     copy.write_text(re.sub(r"(^# prints:.*\n)+", "# prints: what?\n", chapter.read_text(), flags=re.MULTILINE))
     assert succeed(tmp_path, ROOT / "tests" / "examples" / "fill.py", copy.name) == ""
     assert copy.read_text() == chapter.read_text()
+
+
+PARTS_BENCHMARK = EXAMPLES / "parts_benchmark.py"
+
+
+def test_the_benchmark_of_parts_helps_and_refuses(tmp_path):
+    assert "example:  python examples/parts_benchmark.py" in succeed(tmp_path, PARTS_BENCHMARK, "--help")
+    for arguments, complaint in ((["--rows", "5"], "10000 or more, and got '5'"), (["--readme", "--rows", "10000"], "leave out --rows")):
+        status, output, errors = run(tmp_path, PARTS_BENCHMARK, *arguments)
+        assert (status, output) == (2, "")
+        assert errors.count("\n") == 1 and complaint in errors
+
+
+def test_the_table_of_parts_has_the_lines_that_are_measured(tmp_path):
+    """With few rows, the times mean nothing."""
+    measured = succeed(tmp_path, PARTS_BENCHMARK, "--rows", "10000", "--measure", "processor").splitlines()
+    table = (ROOT / "linear" / "README.md").read_text(encoding="utf-8").split("<!-- parts -->\n")[1].split("\n<!-- end -->")[0]
+    shown = [line.split(" | ")[0] for line in table.splitlines()]
+    assert len(measured) == 5 and {line.split(" | ")[0] for line in measured} <= set(shown)

@@ -222,6 +222,8 @@ WRONG_MODELS = [
     (model_that_prints, "prints something and returns None. Write `return`"),
     (model_without_a_body, "returns None. Its result has to stand after `return`"),
     (model_with_a_typo, "NameError: name 'X' is not defined"),
+    (lambda theta, x: theta["w"] @ x + theta["b"], "the shapes on the two sides of @ do not fit together"),
+    (lambda theta, x: theta.w * x + theta.b, "taken out by their names in brackets, such as theta['w']"),
     (model_that_changes_x, "changes x, which belongs to the caller"),
     (weight_that_was_there_before, "the result is the same for another theta"),
     (lambda theta, x: theta["w"] * POINTS + theta["b"], "the result is the same for another x"),
@@ -346,6 +348,8 @@ WRONG_LOSSES = [
      "the values are right, but the derivative of mseloss is not"),
     (lambda theta, model, x, y: np.mean((model(theta, x) - y) ^ 2), "the power is written with two stars"),
     (lambda theta, model, x, y: np.mean((model(x) - y) ** 2), "does not call the model with its arguments in their order"),
+    (lambda theta, model, x, y: np.mean(model(theta, x) - y**2), "only y is squared"),
+    (lambda theta, model, x, y: (errors(theta, model, x, y) ** 2).mean, "Call it, with brackets: .mean()"),
     (loss_that_drops_an_error, "'numpy.ndarray' object has no attribute 'squares'"),
 ]
 
@@ -369,6 +373,7 @@ def gradient_of(loss):
 
 
 WRONG_GRADIENTS = [
+    (..., "Write your code in their place"),
     (grad(linear.mseloss, argnums=2), "the gradient with respect to x, not theta"),
     (grad(linear.mseloss, argnums=3), "the gradient with respect to y, not theta"),
     (linear.mseloss, "the loss itself, not its gradient"),
@@ -529,6 +534,12 @@ WRONG_LOOPS = [
     (loop(lambda value, slope: value + 0.01 * slope, steps=lambda n: range(n - 1)), "the losses rise"),
     (recorded(lambda start, theta, data, loss_fn: theta - 0.01 * grad(loss_fn)(theta, *data)),
      "but model_optimization_loop works only with the type ndarray. There is no arithmetic with a whole dict"),
+    (recorded(lambda start, theta, data, loss_fn: dict(theta) - 0.01 * dict(grad(loss_fn)(theta, *data))),
+     "no arithmetic with a whole dict. Compute with each of its parts"),
+    (recorded(lambda start, theta, data, loss_fn: moved(theta, grad(loss_fn(theta, *data)))),
+     "grad takes a function, not a value"),
+    (recorded(lambda start, theta, data, loss_fn: {name: theta[name] - 0.01 * loss_fn(theta, *data) for name in theta}),
+     "theta moves by the loss itself"),
     (with_rates(0.01, 0.0), "theta['b']: it is never changed"),
     (with_rates(0.01, -0.01), "theta['b']: it moves in the wrong direction"),
     (with_rates(1.0, 0.01), "theta['w']: it moves with the learning rate 1,"),
@@ -713,7 +724,7 @@ def test_matrix_form():
     assert "b is missing" in MODEL(lambda theta, x: x @ theta["w"], n_inputs=3).text
     assert "b has the wrong sign" in MODEL(lambda theta, x: x @ theta["w"] - theta["b"], n_inputs=2, n_outputs=4).text
     verdict = MODEL(lambda theta, x: theta["w"] @ x + theta["b"], n_inputs=3)
-    assert verdict.text.startswith("Not yet: linear_model raises an error, ValueError: matmul")
+    assert "With several inputs, x comes first: x @ w." in verdict.text
     assert "TypeError" in MODEL(lambda theta, x: x @ float(theta["w"]) + theta["b"], n_inputs=3).text
 
 

@@ -245,7 +245,7 @@ HINT = "  (see python -m linear --help)"
         ("--out file", "--out: file is a file, not a folder"),
         ("--out file/below", "--out: file is a file, not a folder"),
         ("--data none.csv", "none.csv: No such file or directory"),
-        ("--data .", ".: Is a directory"),
+        ("--data .", "t.csv has no column 'a', 'b', unlike gap.csv"),
         ("--data t.csv --target hight", "t.csv has no column 'hight', only 'height', 'weight'; did you mean 'height'?"),
         ("--data t.csv --target height --features height", "'height' is the target, so it cannot be a feature as well"),
         (

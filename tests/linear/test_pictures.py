@@ -296,6 +296,19 @@ def test_as_many_rows_as_parameters_have_no_standard_errors():
     assert parameters.in_numbers(problem, problem.best) == ["2", "1"]
 
 
+@pytest.mark.parametrize("slope", [0.0, 2.0])
+def test_rounding_errors_of_a_perfect_fit_are_no_distance(slope):
+    x = np.arange(9.0)
+    problem = Problem.standardised(Data(x, slope * x + 7, ["x"], "y"))
+    learned = {name: value + 1e-15 for name, value in problem.best.items()}
+    figure = Figure()
+    parameters.draw_parameters(figure, problem, learned, style.Names.of(problem))
+    left, right, *_ = figure.axes
+    drawn = [line for line in right.lines if line.get_marker() in ("o", "<", ">") and len(line.get_xdata())]
+    assert [(line.get_marker(), *line.get_xdata()) for line in drawn] == [("o", 0.0, 0.0)]
+    assert left.get_xlim()[1] >= 1.0
+
+
 def test_the_parameters_and_the_equation():
     problem, training = trained("norris", 3000)
     names = style.Names.of(problem)
@@ -359,6 +372,18 @@ def test_the_network(name):
     assert {*names.targets, *(names.features[i] for i in inputs), "the identity function"} <= {*texts}
     assert ("48 more inputs" in texts or "49 more inputs" in texts) == (k == 60)
     assert (style.number(weights[0, 0], 4) in texts) == (m == 1)
+
+
+@pytest.mark.parametrize("k, m", [(1, 1), (12, 1), (1, 6), (2, 3), (3, 2)])
+def test_the_numbers_of_the_network_do_not_cover_each_other(k, m):
+    names = style.Names([f"x{i}" for i in range(k)], [f"y{i}" for i in range(m)], ["DejaVu Sans"], {})
+    figure = Figure()
+    diagrams.draw_network(figure, {"w": np.linspace(-0.51234, -0.21234, k * m).reshape(k, m), "b": np.full(m, -0.11234)}, names, "")
+    figure.canvas.draw()
+    numbers = [text for text in figure.axes[0].texts if re.fullmatch(r"\W0\.\d+", text.get_text())]
+    assert len(numbers) == (k + 1) * m
+    boxes = [text.get_window_extent() for text in numbers]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
 def test_the_compute_graph():

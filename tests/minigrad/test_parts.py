@@ -247,6 +247,13 @@ def test_time_is_up():
     assert time.monotonic() - start < 3.5  # what had not begun was cancelled
 
 
+def test_the_time_is_that_of_the_step_and_not_of_a_task():
+    with ThreadPoolExecutor(1) as executor:
+        f = parts.value_and_grad(linear, executor, tasks=4, timeout=1.5)
+        with pytest.raises(TimeoutError, match="longer than 1.5 seconds"):
+            f(LINE, [GOOD, *[slow] * 2, GOOD])  # each of them takes a second
+
+
 def test_lists_and_tuples_in_the_place_of_arrays():
     equal(parts.value_and_grad(linear)(LINE, [[X[:9].tolist(), Y[:9].tolist()]]), value_and_grad(linear)(LINE, X[:9], Y[:9]))
 

@@ -8,7 +8,9 @@ import time
 from functools import partial
 
 import cloudpickle
+import dask
 import numpy as np
+import psutil
 import pytest
 from distributed import Client, LocalCluster
 
@@ -17,6 +19,7 @@ from minigrad import parts
 from .test_parts import Counting, equal, linear, value_and_grad
 
 pytestmark = pytest.mark.filterwarnings("default")  # distributed warns of workers that are gone
+LIMIT = 500_000_000  # bytes of memory for a worker
 THETA = {"w": np.array([0.3, 0.1, -0.2]), "b": 0.1}
 
 
@@ -35,8 +38,10 @@ def too_large():
 def cluster():
     for name in (__name__, linear.__module__):  # the workers do not know the tests
         cloudpickle.register_pickle_by_value(sys.modules[name])
-    with LocalCluster(n_workers=2, threads_per_worker=1, memory_limit="500MB", dashboard_address=None) as cluster:
-        yield cluster
+    # A result may be in a worker that is killed. The scheduler then tries for 30 seconds to reach it, unless this is set.
+    with dask.config.set({"distributed.comm.timeouts.connect": "3s"}):
+        with LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=LIMIT, dashboard_address=":0") as cluster:
+            yield cluster
 
 
 @pytest.fixture
@@ -71,7 +76,42 @@ def test_a_part_that_is_too_large_is_an_error(client):
     with pytest.raises(Exception, match="worker|memory|Killed") as caught:
         f(THETA, [partial(make, 0), too_large, partial(make, 1)])
     assert not isinstance(caught.value, TimeoutError)
-    print(f"the error came after {time.monotonic() - start:.1f} s: {caught.value}")
+    assert time.monotonic() - start < 30
+
+
+def fill_memory(dask_worker):
+    """Leave so little memory that the worker pauses (80 per cent), and not so little that it is killed (95)."""
+    dask_worker.held = np.ones(int(0.87 * LIMIT - psutil.Process().memory_info().rss), np.uint8)
+
+
+def free_memory(dask_worker):
+    del dask_worker.held
+
+
+def statuses(client):
+    return {worker["status"] for worker in client.scheduler_info()["workers"].values()}
+
+
+def wait_until(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_workers_that_are_paused_end_in_an_error(client):
+    some = [partial(make, seed) for seed in range(4)]
+    f = parts.value_and_grad(linear, client.get_executor(pure=False), tasks=2, timeout=3)
+    expected, _ = f(THETA, some)
+    client.run(fill_memory)
+    wait_until(lambda: statuses(client) == {"paused"})
+    try:
+        with pytest.raises(TimeoutError, match="longer than 3 seconds: a worker may be paused"):
+            f(THETA, some)
+    finally:
+        client.run(free_memory)
+    wait_until(lambda: statuses(client) == {"running"})
+    assert f(THETA, some)[0] == expected
 
 
 def kill(client, n):

@@ -3,12 +3,16 @@
 import gc
 import inspect
 import math
+import os
+import subprocess
+import sys
 import threading
 import tracemalloc
 from collections import OrderedDict, defaultdict, namedtuple
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +21,8 @@ import minigrad
 from minigrad import grad, hessian, tree, value_and_grad
 from minigrad.programs.tracing import ConcretizationTypeError
 
-BACKENDS = ["numpy", *(["numba"] if find_spec("numba") and find_spec("minigrad.programs.numba_backend") else [])]
+ROOT = Path(minigrad.__file__).parents[1]
+BACKENDS = ["numpy", *(["numba"] if find_spec("numba") else [])]
 X, Y = np.array([0.5, -1.0, 2.0]), np.array([1.0, 0.0, 3.0])
 
 
@@ -259,6 +264,19 @@ def test_options_that_select_nothing(options, message):
 
     with pytest.raises(ValueError, match=message):
         minigrad.jit(f, **options)
+
+
+def test_without_numba():
+    code = """
+import sys
+sys.modules["numba"] = None
+import minigrad
+print(minigrad.jit(lambda x: x * 2)(3.0))
+minigrad.jit(lambda x: x, backend="numba")
+"""
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert done.stdout == "6.0\n"
+    assert done.stderr.splitlines()[-1].startswith("ImportError: backend='numba' needs Numba (") and "pip install numba" in done.stderr
 
 
 def test_arrays_of_other_libraries_are_refused(jit):
