@@ -308,16 +308,7 @@ def measure_in_workers(
 
 def measure_processor(folder: Path, rows: int) -> Iterator[Result]:
     """What Dask's environment costs, and one process with parts against whole arrays."""
-
-    def other(what: str, **variables: str) -> Any:
-        environment = {name: value for name, value in os.environ.items() if name != "MALLOC_TRIM_THRESHOLD_"}
-        command = [sys.executable, __file__, "--worker", what, "--rows", str(rows)]
-        environment |= {"OMP_NUM_THREADS": "1"} | variables
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        if done.returncode:
-            sys.exit(done.stderr)
-        return json.loads(done.stdout)
-
+    other = partial(in_process, rows)
     usual, in_dask = other("parts"), other("parts", MALLOC_TRIM_THRESHOLD_="65536")
     without = other("parts", MALLOC_TRIM_THRESHOLD_="65536", MINIGRAD_PRIME_ALLOCATOR="0")
     text = f"{in_dask / usual:.2f} (without the setting {without / usual:.1f})"
@@ -328,8 +319,25 @@ def measure_processor(folder: Path, rows: int) -> Iterator[Result]:
         yield Result(f"one process, {name}: parts against the step by hand on whole arrays", text, by_parts / by_hand, limit)
 
 
+def in_process(rows: int, what: str, **variables: str) -> Any:
+    """Measure in a process of its own, with one thread."""
+    environment = {name: value for name, value in os.environ.items() if name != "MALLOC_TRIM_THRESHOLD_"}
+    environment |= {"OMP_NUM_THREADS": "1"} | variables
+    command = [sys.executable, __file__, "--worker", what, "--rows", str(rows)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return json.loads(done.stdout)
+
+
 def work(what: str, rows: int) -> Any:
-    """Measure in a process of its own."""
+    """Do the work of that process. What is measured in a folder is the memory of a step over its files."""
+    if os.path.isdir(what):
+        files = [partial(read, str(path)) for path in sorted(Path(what).iterdir())]
+        parts.value_and_grad(linear)(THETA, files)
+        over_parts = most_memory()
+        value_and_grad(linear)(THETA, *whole([str(part.args[0]) for part in files]))
+        return over_parts, most_memory()
     if what == "parts":
         table = make(min(rows, 2_000_000))
         f, part = parts.value_and_grad(linear), [(table[:, :4], table[:, 4])]
@@ -444,7 +452,7 @@ MEASURES: dict[str, Callable[[Path, int], Iterator[Result]]] = {
 
 
 def draw(folder: Path, rows: int, file: Path) -> None:
-    """Draw the time of a step against the rows: whole arrays, parts in one process, and parts on two workers."""
+    """Draw time and memory of a step against the rows: whole arrays, parts in one process, and parts on two workers."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -457,6 +465,7 @@ def draw(folder: Path, rows: int, file: Path) -> None:
         "parts from files, one process": [],
         "parts from files, two workers": [],
     }
+    memory = []
     with cluster() as client:
         for size in sizes:
             paths = write(folder / f"rows-{size}", size, max(2, size * FILES // rows))
@@ -471,14 +480,20 @@ def draw(folder: Path, rows: int, file: Path) -> None:
             ]
             for taken, call in zip(times.values(), calls):
                 taken.append(seconds(call, repeat))
+            memory.append(in_process(size, str(folder / f"rows-{size}")))
             print(f"{size:>12,} rows: " + ", ".join(f"{taken[-1]:.4f} s" for taken in times.values()), flush=True)
-    figure, axis = plt.subplots(figsize=(8, 5), layout="constrained")
+    figure, (axis, right) = plt.subplots(1, 2, figsize=(11, 4.8), layout="constrained")
     for (title, taken), style in zip(times.items(), ("k--", "-", "-", "-")):
         axis.loglog(sizes, taken, style, marker="o", markersize=4, label=title)
-    axis.set(xlabel="rows of 4 features and a target (float64)", ylabel="seconds for value and gradient")
-    axis.set_title("A step of the linear model")
-    axis.grid(alpha=0.3)
-    axis.legend()
+    over_parts, over_all = zip(*memory)
+    right.loglog(sizes, over_all, color="C0", marker="o", markersize=4, label="whole arrays, minigrad")
+    right.loglog(sizes, over_parts, color="C1", marker="o", markersize=4, label="parts from files")
+    axis.set(title="A step of the linear model", ylabel="seconds for value and gradient")
+    right.set(title="The most memory that the process has", ylabel="MB")
+    for each in (axis, right):
+        each.set_xlabel("rows of 4 features and a target (float64)")
+        each.grid(alpha=0.3)
+        each.legend()
     figure.savefig(file, dpi=110)
     print(file)
 

@@ -52,6 +52,14 @@ class Problem:
         return cls(data, x, y, x_scale, y_scale)
 
     @property
+    def shown(self) -> tuple[np.ndarray, np.ndarray]:
+        """The rows in ``data``, in the units of the training."""
+        if self.n_rows is None:
+            return self.x, self.y
+        (x, y), scales = (self.data.x, self.data.y), (self.x_scale, self.y_scale)
+        return (x - scales[0].center) / scales[0].spread, (y - scales[1].center) / scales[1].spread
+
+    @property
     def names(self) -> list[str]:
         """What the parameters are called, in the order of `vector`, as they may be printed."""
         parameters = [*(f"slope of {printable(cut(name))}" for name in self.data.features), "intercept"]

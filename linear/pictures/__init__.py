@@ -77,7 +77,7 @@ def draw_all(problem: Problem, training: Training, show: bool = False) -> Drawn:
         draw_fit(new("fit", 8, 6), problem, theta, names)
         draw_bowl(new("bowl", 12, 6.2, None), bowl, loss_name)
         draw_parameters(new("parameters", 11, 2.8 + 0.28 * len(rows_of(problem, theta))), problem, theta, names)
-        draw_matrix(new("matrix", 1, 1, None), problem.data.x, problem.theta(in_units))
+        draw_matrix(new("matrix", 1, 1, None), problem.data.x, problem.theta(in_units), problem.rows)
         comparable = problem.x.ndim > 1 and not problem.true
         weights = theta if comparable else problem.theta(in_units)
         units = "standardised units" if comparable else "the units of the data"

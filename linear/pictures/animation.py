@@ -70,7 +70,7 @@ def _draw_line(axes: Any, problem: Problem, names: Names) -> tuple[Any, Callable
     """Draw the data and the line; return it, and what turns it."""
     data = problem.data
     shown = spaced(len(data.y), POINTS)
-    sample = _sample(len(shown), len(data.y))
+    sample = _sample(len(shown), problem.rows)
     axes.scatter(data.x[shown], data.y[shown], s=14, color=DATA, alpha=0.6, linewidths=0, label=sample)
     axes.set_xlabel(wrapped(names.features[0], 40, 2))
     axes.set_ylabel(wrapped(names.targets[0], 30, 2))
@@ -92,8 +92,8 @@ def _draw_line(axes: Any, problem: Problem, names: Names) -> tuple[Any, Callable
 
 def _draw_predictions(axes: Any, problem: Problem, names: Names) -> tuple[Any, Callable[[dict[str, Any]], None]]:
     """Draw where predictions equal observations, and the predictions; return them, and what moves them."""
-    shown = spaced(len(problem.y), POINTS)
-    x, y = problem.x[shown], problem.y[shown]
+    shown = spaced(len(problem.data.y), POINTS)
+    x, y = (array[shown] for array in problem.shown)
     one = y.ndim == 1
     center, spread = problem.y_scale if one else (0.0, 1.0)
     ends = np.array([y.min(), y.max()]) * spread + center
@@ -102,7 +102,7 @@ def _draw_predictions(axes: Any, problem: Problem, names: Names) -> tuple[Any, C
     axes.set(xlim=(ends[0] - room / 10, ends[1] + room / 10), ylim=(ends[0] - room / 2, ends[1] + room / 2))
     name = wrapped(names.targets[0], 24, 2) if one else "all outputs, standardised"
     axes.set(xlabel=f"{name}, observed", ylabel=f"{name}, predicted")
-    sample = _sample(len(shown), len(problem.y))
+    sample = _sample(len(shown), problem.rows)
     (points,) = axes.plot([], [], "o", color=LEARNED, markersize=4, alpha=0.7, label=sample)
     axes.legend(loc="upper left")
 

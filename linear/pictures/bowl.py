@@ -87,7 +87,7 @@ def _bowl_of_line(problem: Problem, path: np.ndarray, names: Names) -> Bowl:
     0, the narrower is the valley: a steeper slope can make up for a smaller intercept. If it were too narrow to be seen,
     the height of the line at another x takes the place of the intercept, which is its height at 0.
     """
-    middle, spread = standardise(problem.data.x)[1]
+    middle, spread = standardise(problem.data.x)[1] if problem.n_rows is None else problem.x_scale
     at = 0.0
     if abs(middle) > 3 * spread:
         unit = 10.0 ** math.floor(math.log10(spread))

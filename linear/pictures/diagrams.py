@@ -20,7 +20,7 @@ WHITE = {"facecolor": "white", "edgecolor": "none", "boxstyle": "square,pad=0.15
 # ---- The matrices ---------------------------------------------------------------------------------------------------
 
 
-def draw_matrix(figure: Figure, x: np.ndarray, theta: dict[str, Any]) -> None:
+def draw_matrix(figure: Figure, x: np.ndarray, theta: dict[str, Any], n_rows: int | None = None) -> None:
     """Draw ``x @ w + b`` as boxes with their shapes and numbers; many rows or columns are folded.
 
     Parameters
@@ -28,26 +28,28 @@ def draw_matrix(figure: Figure, x: np.ndarray, theta: dict[str, Any]) -> None:
     x : array of shape (n,) or (n, k)
     theta : dict
         'w' and 'b': two numbers; shapes (k,) and (); or (k, m) and (m,).
+    n_rows : int, optional
+        How many rows there are, if `x` has only some of them.
     """
     w, b = np.asarray(theta["w"]), np.asarray(theta["b"])
     n, k, m = len(x), x.shape[1] if x.ndim > 1 else 1, np.size(b)
     y = linear_model(theta, x)
-    rows, inputs, outputs = count(n, "row"), count(k, "input"), count(m, "output")
+    n_rows = n_rows or n
+    rows, inputs, outputs = count(n_rows, "row"), count(k, "input"), count(m, "output")
     boxes = [
-        ("x", x, x.reshape(n, k), NEUTRAL, f"{rows},\n{inputs}"),
-        ("w", w, w.reshape(k, m), WEIGHT, f"{inputs},\n{outputs}"),
-        ("b", b, b.reshape(1, m), BIAS, f"{outputs},\nadded to every row"),
-        ("prediction of y", y, y.reshape(n, m), DATA, f"{rows},\n{outputs}"),
+        ("x", (n_rows, *x.shape[1:]), x.reshape(n, k), NEUTRAL, f"{rows},\n{inputs}"),
+        ("w", w.shape, w.reshape(k, m), WEIGHT, f"{inputs},\n{outputs}"),
+        ("b", b.shape, b.reshape(1, m), BIAS, f"{outputs},\nadded to every row"),
+        ("prediction of y", (n_rows, *y.shape[1:]), y.reshape(n, m), DATA, f"{rows},\n{outputs}"),
     ]
     signs = ["@" if w.ndim else "*", "+", "="]
     axes = figure.add_axes((0, 0, 1, 1))
     left, tops = 0.0, []
-    for (name, value, cells, colour, words), sign in zip(boxes, [*signs, ""]):
+    for (name, shape, cells, colour, words), sign in zip(boxes, [*signs, ""]):
         width, height = _draw_cells(axes, left, cells, colour)
         middle = left + width / 2
         axes.text(middle, height / 2 + 0.85, name, color=colour, ha="center", va="center", fontsize=16, weight="bold")
-        shape = f"shape {value.shape}" if value.ndim else "a number"
-        axes.text(middle, height / 2 + 0.4, shape, color=colour, ha="center", va="center", fontsize=11)
+        axes.text(middle, height / 2 + 0.4, f"shape {shape}" if shape else "a number", color=colour, ha="center", va="center", fontsize=11)
         axes.text(middle, -height / 2 - 0.2, words, color=colour, ha="center", va="top", fontsize=10)
         tops.append(height / 2)
         left += max(width, 1.0)

@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from .. import boundary, operands, tree
 from ..arguments import whole_numbers
-from ..functions import check_callable, name_of, signature_of, wraps
+from ..functions import P, check_callable, name_of, signature_of, transform, wraps
 from . import numpy_backend
 from .calls import MISS, quick
 from .operations import Recording
@@ -25,10 +25,11 @@ from .tracing import OuterTensorError, is_traced, place_of, trace
 MANY = 10  # so many values of one static argument bring a warning
 
 
+@transform
 def jit(
-    fun: Callable, *, static_argnums: int | Iterable[int] = (), static_argnames: str | Iterable[str] = (),
+    fun: Callable[P, Any], *, static_argnums: int | Iterable[int] = (), static_argnames: str | Iterable[str] = (),
     backend: str | None = None,
-) -> Callable[..., Any]:
+) -> Callable[P, Any]:
     """Return a function that does what `fun` does, as a program that runs without the engine. Same as `jax.jit`.
 
     The first call records `fun` and makes a program of it. Later calls run the program. There is a program for each
@@ -49,7 +50,7 @@ def jit(
     static_argnames : str or sequence of str, optional
         The names of such arguments.
     backend : {"numba", "numpy"}, optional
-        What runs the program. "numba" compiles loops, and needs Numba (``pip install minigrad[jit]``). It is the default
+        What runs the program. "numba" compiles loops, and needs Numba (``pip install numba``). It is the default
         where Numba is installed, and gives no warnings, such as of a division by 0. "numpy" calls NumPy, which warns.
 
     Returns
@@ -146,7 +147,7 @@ def backend_of(name: str | None) -> Callable:
             return numba_backend.compile_recording
         except ImportError as error:  # Numba is not installed, or does not work with this NumPy
             if name == "numba":
-                raise ImportError(f"backend='numba' needs Numba ({error}): pip install 'minigrad[jit]'; or write backend='numpy'") from None
+                raise ImportError(f"backend='numba' needs Numba ({error}): pip install numba; or write backend='numpy'") from None
     return numpy_backend.compile_recording
 
 

@@ -158,6 +158,12 @@ def test_what_diverges_is_drawn(tmp_path, arguments):
     assert imread(tmp_path / "pictures" / "divergence.png").std() > 0.05
 
 
+def test_descent_as_a_program_and_what_diverges_in_it(tmp_path):
+    output = fit(tmp_path, NORRIS, "--jit", "--no-pictures")
+    assert "\nConverged" in output and re.search(r"\nProgram   a step takes \S+ us as a program", output)
+    assert "\nDiverged: " in fit(tmp_path, "--jit", "--learning-rate", "1", "--diverge", "--no-pictures")
+
+
 def test_diverge_with_a_stable_rate_converges(tmp_path):
     assert "\nConverged" in fit(tmp_path, "--learning-rate", "0.1", "--diverge", "--no-pictures")
 
@@ -166,6 +172,7 @@ def test_diverge_with_a_stable_rate_converges(tmp_path):
     ("--method magic", "argument --method: invalid choice: 'magic'"),
     ("--method newton --learning-rate 1", "--learning-rate: Newton's method has no learning rate"),
     ("--method lbfgs --learning-rate 1", "--learning-rate: L-BFGS has no learning rate"),
+    ("--method newton --jit", "--jit: only gradient descent runs as a program"),
     ("--method newton --diverge", "--diverge: Newton's method has no largest stable learning rate"),
     ("--method momentum --learning-rate 1", "the learning rate 1 is too large: on these data gradient descent with momentum "
      "converges only below 0.764"),

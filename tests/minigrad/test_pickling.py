@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from linear import dmseloss, linear_model, mseloss
-from minigrad import checkpoint, grad, hessian, jacfwd, jacrev, value_and_grad, vjp
+from minigrad import checkpoint, grad, hessian, jacfwd, jacrev, jit, value_and_grad, vjp
 
 
 def cubes(x, scale=1.0):
@@ -49,6 +49,8 @@ TRANSFORMS = {
     "jacfwd": jacfwd(cubes),
     "hessian": hessian(cubes),
     "checkpoint": checkpoint(cubes),
+    "jit": jit(cubes),
+    "jit of grad": jit(grad(cubes)),
     "nested": jacrev(grad(cubes)),
 }
 

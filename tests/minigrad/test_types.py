@@ -7,7 +7,7 @@ import mypy.api
 PROGRAM = """
 import numpy as np
 from linear import dmseloss, linear_model
-from minigrad import checkpoint, grad, hessian, jacfwd, jacobian, value_and_grad
+from minigrad import checkpoint, grad, hessian, jacfwd, jacobian, jit, value_and_grad
 
 def f(w: float, x: float, *, scale: float = 1.0) -> float:
     return w * x * scale
@@ -30,6 +30,7 @@ value_and_grad(f)(1.0)  # Too few arguments
 jacobian(f)(1.0)  # Too few arguments
 jacfwd(f)(1.0)  # Too few arguments
 hessian(grad(f))(1.0)  # Too few arguments
+jit(f)(1.0)  # Too few arguments
 checkpoint(f)()  # Too few arguments
 dmseloss({"w": 1.0, "b": 0.0}, linear_model, 1.0)  # Too few arguments
 """

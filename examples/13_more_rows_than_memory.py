@@ -1,7 +1,7 @@
 # %% [markdown]
-# # 12. More rows than memory
+# # 13. More rows than memory
 #
-#     python examples/12_more_rows_than_memory.py
+#     python examples/13_more_rows_than_memory.py
 #
 # The loss of a model is a mean over rows. A mean over all rows is a weighted mean of the means over parts of the rows:
 #
