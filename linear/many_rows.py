@@ -85,8 +85,8 @@ def moments_of(values: np.ndarray) -> Moments:
     Examples
     --------
     >>> moments = moments_of(np.array([[1.0, 2.0], [3.0, 6.0]]))
-    >>> print(moments.mean, np.abs(moments.triangle[0]).round(12))
-    [2. 4.] [1.414213562373 2.828427124746]
+    >>> print(moments.mean, np.abs(moments.triangle[0]))
+    [2. 4.] [1.41421356 2.82842712]
     """
     if not len(values):
         nothing = np.zeros(values.shape[1])
