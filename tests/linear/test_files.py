@@ -367,6 +367,7 @@ def test_files_that_are_refused(tmp_path, name):
         (archive("xl/workbook.xml", bytes(10_001)), " would be unpacked larger than 0 MB, the most that is read"),
         (parquet(a=[1.0] * 251, b=[2.0] * 251), " holds more than 500 values, the most that is read"),
     ],
+    ids=["text", "gzip", "Excel", "Parquet"],  # the bytes of a compressed file hold the time
 )
 def test_files_that_are_too_large(tmp_path, monkeypatch, content, message):
     (tmp_path / "file").write_bytes(content)
