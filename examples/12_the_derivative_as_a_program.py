@@ -41,15 +41,15 @@ print(derivative)
 # prints:     v1 = v0 + b               # float64[100]
 # prints:     residual = v1 - y         # float64[100]
 # prints:     v2 = np.square(residual)  # float64[100]
-# prints:     v3 = np.mean(v2)          # float64
+# prints:     value = np.mean(v2)       # float64
 # prints:     # Backward: the derivatives, from the last operation to the first
-# prints:     v4 = 0.02 * residual      # float64[100]
-# prints:     v5 = np.sum(v4)           # float64
-# prints:     v6 = v4 * x               # float64[100]
-# prints:     v7 = np.sum(v6)           # float64
-# prints:     d_b = float(v5)           # float
-# prints:     d_w = float(v7)           # float
-# prints:     return v3, {'b': d_b, 'w': d_w}
+# prints:     v3 = 0.02 * residual      # float64[100]
+# prints:     v4 = np.sum(v3)           # float64
+# prints:     v5 = v3 * x               # float64[100]
+# prints:     v6 = np.sum(v5)           # float64
+# prints:     d_b = float(v4)           # float
+# prints:     d_w = float(v6)           # float
+# prints:     return value, {'b': d_b, 'w': d_w}
 # prints:
 
 # %% [markdown]
@@ -126,7 +126,7 @@ try:
 except TypeError as error:
     print(str(error).partition(", in ")[0])
 print(program(lambda w: np.where(w > 0, w * w, 0.0))(2.0)(-3.0))
-# prints: An if, while, assert, and, or, or not needs the value of an array that is being traced
+# prints: A condition (of if, while, assert, and, or, not) needs the value of an array
 # prints: 0.0
 
 # %% [markdown]
