@@ -815,6 +815,7 @@ def test_the_commands_of_the_readme_and_of_the_help(tmp_path, monkeypatch, capsy
     for part in range(2):
         piece = text(delimiter, names, columns[4 * part : 4 * part + 4], **marks)
         (tmp_path / f"part-{part}.csv.gz").write_bytes(gzip.compress(piece.encode()))
+        (tmp_path / f"part-{part}.parquet").write_bytes(parquet(**dict(zip(names, columns[4 * part : 4 * part + 4].T))))
     output = fit(monkeypatch, capsys, *arguments)
     assert re.match(r"Data      .*(norris.csv: 36|houses.csv: 8|sales.xlsx: 7|2 files .*: 8) rows, ", output)
 

@@ -7,6 +7,7 @@ import pytest
 
 from minigrad import Tensor, grad, stop_gradient, table
 from minigrad.guards import check_rule
+from minigrad.methods import checked
 from minigrad.rules.composition import looked_up
 from minigrad.rules.elementwise import constant_sign
 from minigrad.rules.shaping import in_memory
@@ -79,7 +80,7 @@ CASES = [
     *test_rules_sorting.IN_NUMPY,
 ]
 # Where the derivative is None because NumPy takes only whole numbers, or truth values; or no values at all.
-NOT_FLOATING = {(np.ldexp, "b"), (np.where, "condition")}
+NOT_FLOATING = {(np.ldexp, "b"), (np.where, "condition"), (checked, "is_wrong"), (checked, "message")}
 # The slopes of other functions. Their rules give second derivatives: these are in the tables of the other functions, and in
 # test_precision, over the whole range of each dtype.
 SLOPES = (

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigrad import grad, value_and_grad
-from minigrad.methods import as_python_number, astype
+from minigrad.methods import as_python_number, astype, checked
 from minigrad.operands import TensorConversionError
 from minigrad.rules.shaping import in_memory
 
@@ -258,6 +258,7 @@ IN_NUMPY = [
     case(np.lib.stride_tricks.sliding_window_view, TABLE, 2, axis=1),
     case(np.lib.stride_tricks.sliding_window_view, TABLE, (2, 2)),
     case(as_python_number, np.array(1.5)),
+    case(checked, TABLE, False, "not raised"),
     case(np.logspace, 0.5, 1.5, 4, base=2.5, dtype=np.float64),
     case(np.logspace, 0.5, 1.5, 4, base=np.array([2.5, 1.5, 0.5])),
     case(np.logspace, ROW / 4, 1.5, 4, base=np.array([[2.5], [1.5]]), axis=-1),

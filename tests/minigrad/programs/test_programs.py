@@ -530,4 +530,4 @@ def test_a_traced_value_shows_its_form_only():
 def test_it_is_loaded_when_it_is_used():
     script = "import sys, minigrad; assert not any(name.startswith('minigrad.programs') for name in sys.modules); minigrad.program"
     subprocess.run([sys.executable, "-W", "error", "-c", script], check=True)
-    assert {"program"} <= set(minigrad.__all__) and {"program", "Program"} <= set(dir(minigrad))
+    assert {"program"} <= set(minigrad.__all__) and {"program", "jit"} <= set(dir(minigrad)) and minigrad.Program.__name__ == "Program"
