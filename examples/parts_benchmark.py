@@ -331,8 +331,8 @@ def in_process(rows: int, what: str, **variables: str) -> Any:
 
 
 def work(what: str, rows: int) -> Any:
-    """Do the work of that process. What is measured in a folder is the memory of a step over its files."""
-    if os.path.isdir(what):
+    """Do the work of that process. If it is the path of a folder, measure the memory of a step over its files."""
+    if os.path.isabs(what):
         files = [partial(read, str(path)) for path in sorted(Path(what).iterdir())]
         parts.value_and_grad(linear)(THETA, files)
         over_parts = most_memory()
@@ -480,7 +480,7 @@ def draw(folder: Path, rows: int, file: Path) -> None:
             ]
             for taken, call in zip(times.values(), calls):
                 taken.append(seconds(call, repeat))
-            memory.append(in_process(size, str(folder / f"rows-{size}")))
+            memory.append(in_process(size, str((folder / f"rows-{size}").resolve())))
             print(f"{size:>12,} rows: " + ", ".join(f"{taken[-1]:.4f} s" for taken in times.values()), flush=True)
     figure, (axis, right) = plt.subplots(1, 2, figsize=(11, 4.8), layout="constrained")
     for (title, taken), style in zip(times.items(), ("k--", "-", "-", "-")):
