@@ -52,13 +52,7 @@ def newton(
     >>> print(f"{theta['w']:.6f} {theta['b']:.6f}")
     3.000000 1.000000
     """
-    x, y = as_arrays(x, y)
-    flat, unravel = tree.ravel_pytree(theta)
-
-    def loss(flat: Any) -> Any:
-        return loss_fn(unravel(flat), model, x, y)
-
-    def moves() -> Iterator:
+    def moves(loss: Callable, flat: Any) -> Iterator:
         flat, gradient = yield
         while True:
             try:
@@ -67,7 +61,7 @@ def newton(
                 raise DivergenceError("the Hessian is singular, so Newton's method has no next step") from None
             flat, gradient = yield move
 
-    return _walk(loss, flat, unravel, moves(), n_steps, callback)
+    return _walk(moves, theta, model, loss_fn, x, y, n_steps, callback)
 
 
 def momentum(
@@ -96,17 +90,14 @@ def momentum(
     DivergenceError
         If the loss is not finite.
     """
-    x, y = as_arrays(x, y)
-    flat, unravel = tree.ravel_pytree(theta)
-
-    def moves() -> Iterator:
+    def moves(loss: Callable, flat: Any) -> Iterator:
         _, gradient = yield
         move = np.zeros_like(flat)
         while True:
             move = friction * move - learning_rate * gradient
             _, gradient = yield move
 
-    return _walk(lambda flat: loss_fn(unravel(flat), model, x, y), flat, unravel, moves(), n_steps, callback)
+    return _walk(moves, theta, model, loss_fn, x, y, n_steps, callback)
 
 
 def best_momentum(largest: float, smallest: float, learning_rate: float | None = None) -> tuple[float, float]:
@@ -159,10 +150,7 @@ def adam(
     DivergenceError
         If the loss is not finite.
     """
-    x, y = as_arrays(x, y)
-    flat, unravel = tree.ravel_pytree(theta)
-
-    def moves() -> Iterator:
+    def moves(loss: Callable, flat: Any) -> Iterator:
         _, gradient = yield
         mean, square = np.zeros_like(flat), np.zeros_like(flat)
         for step in range(1, n_steps + 1):
@@ -171,16 +159,27 @@ def adam(
             rate = learning_rate * (1 + math.cos(math.pi * (step - 1) / n_steps)) / 2
             _, gradient = yield -rate * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
 
-    return _walk(lambda flat: loss_fn(unravel(flat), model, x, y), flat, unravel, moves(), n_steps, callback)
+    return _walk(moves, theta, model, loss_fn, x, y, n_steps, callback)
 
 
 def _walk(
-    loss: Callable, flat: Any, unravel: Callable, moves: Any, n_steps: int, callback: Callback | None
+    moves: Callable[[Callable, Any], Any], theta: Any, model: Model, loss_fn: Callable, x: Any, y: Any, n_steps: int,
+    callback: Callback | None,
 ) -> tuple[list[float], Any]:
-    """Move n_steps times. `moves` takes the place and the gradient there, and yields the next move."""
-    loss_and_gradient = value_and_grad(loss)
+    """Move n_steps times.
+
+    `moves` takes the loss of a flat theta, and the flat theta at the start. It is a generator: it is sent a place and the
+    gradient there, and yields the next move.
+    """
+    x, y = as_arrays(x, y)
+    flat, unravel = tree.ravel_pytree(theta)
+
+    def loss(flat: Any) -> Any:
+        return loss_fn(unravel(flat), model, x, y)
+
+    loss_and_gradient, next_moves = value_and_grad(loss), moves(loss, flat)
     losses: list[float] = []
-    next(moves)  # it waits for the first gradient
+    next(next_moves)  # it waits for the first gradient
     with np.errstate(over="ignore", invalid="ignore"):
         for step in range(n_steps):
             value, gradient = loss_and_gradient(flat)
@@ -189,7 +188,7 @@ def _walk(
             losses.append(float(value))
             if callback is not None:
                 callback(step, unravel(flat), losses[-1])
-            flat = flat + moves.send((flat, gradient))
+            flat = flat + next_moves.send((flat, gradient))
         if not np.isfinite(flat).all():
             raise DivergenceError(f"theta is not finite after step {n_steps}", n_steps)
     return losses, unravel(flat)
