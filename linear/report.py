@@ -109,11 +109,11 @@ def print_fit(problem: Problem, theta: dict[str, Any], name: str) -> None:
         print_table(names, columns, digits=6, indent=4)
         print(f"\n  R squared {found.r_squared:.6g}", end="")
         print(f" (adjusted {found.adjusted_r_squared:.6g})" if found.freedom else "")
-        low, *quartiles, high = np.quantile(found.residuals, [0, 0.25, 0.5, 0.75, 1])
         if found.is_exact:
             print("  The line goes through all points, up to rounding. So nothing says how uncertain its parameters are.")
             continue
-        if len(found.residuals) == found.rows:
+        if len(found.residuals) == found.rows:  # and no few rows stand for all
+            low, *quartiles, high = np.quantile(found.residuals, [0, 0.25, 0.5, 0.75, 1])
             print(f"  residuals: least {low:.4g}, quartiles {', '.join(f'{q:.4g}' for q in quartiles)}, largest {high:.4g}")
         if not found.freedom:
             print("  There are as many rows as parameters, so nothing says how uncertain the parameters are.")
