@@ -36,20 +36,20 @@ if os.environ.get("MINIGRAD_PLAIN", "0") in ("", "0"):
 
     fast.install()
 
-# The tools that look inside a computation, and programs. They are loaded when they are first used.
+# The tools that look inside a computation, programs, and parts. They are loaded when they are first used.
 LATE = {
     "check_grads": "inside.checks", "crosscheck": "inside.crosscheck", "explain": "inside.explanation", "find_nan": "inside.nans",
-    "graph": "inside.drawing", "jit": "programs.jit", "profile": "inside.profile", "program": "programs.program", "Program": "programs.program",
+    "graph": "inside.drawing", "jit": "programs.jit", "parts": "parts", "profile": "inside.profile",
+    "program": "programs.program", "Program": "programs.program",
 }
 warned.install()
 globals().pop("graph", None)  # the module minigrad.graph gives way to the function
 
 
 def __getattr__(name: str) -> Any:
-    if name == "parts":
-        return import_module(f"{__name__}.parts")
     if name in LATE:
-        tool = globals()[name] = getattr(import_module(f"{__name__}.{LATE[name]}"), name)
+        module = import_module(f"{__name__}.{LATE[name]}")
+        tool = globals()[name] = getattr(module, name, module)  # `parts` is the module itself
         return tool
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

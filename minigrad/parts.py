@@ -118,16 +118,11 @@ def value_and_grad(loss: Callable, executor: Any = None, tasks: int | None = Non
         parts = list(parts)
         if not parts:
             raise ValueError("there are no parts")
-        numbers = range(len(parts))
-        dealt = [(parts[i::tasks], numbers[i::tasks]) for i in range(min(tasks, len(parts)))]
-        if executor is None:
-            if not is_checked:
-                check_is_mean(loss, theta, parts[0], parts[-1], len(parts) - 1)
-            results = [sum_over(loss, theta, parts, numbers)]
-        else:
-            if not is_checked:
-                run(executor, timeout, [(check_is_mean, loss, theta, parts[0], parts[-1], len(parts) - 1)])
-            results = run(executor, timeout, [(sum_over, loss, theta, *some) for some in dealt])
+        numbers, count = range(len(parts)), 1 if executor is None else min(tasks, len(parts))
+        if not is_checked:
+            run(executor, timeout, [(check_is_mean, loss, theta, parts[0], parts[-1], len(parts) - 1)])
+        dealt = [(sum_over, loss, theta, parts[i::count], numbers[i::count]) for i in range(count)]
+        results = run(executor, timeout, dealt)
         is_checked = True
         return mean(add_up(results), theta)
 
@@ -274,7 +269,12 @@ def check_is_mean(loss: Callable, theta: Any, first: Any, last: Any, number_of_l
 
 
 def run(executor: Any, timeout: float | None, calls: list[tuple]) -> list:
-    """Submit the calls, and return their results. If one fails, or if time is up, the others are cancelled."""
+    """Submit the calls, and return their results. If one fails, or if time is up, the others are cancelled.
+
+    Without an executor, make the calls here.
+    """
+    if executor is None:
+        return [function(*args) for function, *args in calls]
     end = None if timeout is None else time.monotonic() + timeout
     futures = [executor.submit(*call) for call in calls]
     try:
