@@ -118,8 +118,12 @@ def fit(share: Any, parent: Any) -> Any:
         return share
     if type(share) is Scaled:
         share = share.factor * add_reduce(share.array, None) if shape == () else share.total()
-    if shape == () and type(share) is ndarray and share.dtype is FLOAT64:
-        share = add_reduce(share, None)
+    if type(share) is ndarray and share.dtype is FLOAT64:
+        added = share.ndim - len(shape)
+        if shape == ():
+            share = add_reduce(share, None)
+        elif added > 0 and dtype is FLOAT64 and share.shape[added:] == shape:  # such as the cotangent of a bias
+            return add_reduce(share, tuple(range(added)))
     return float(share) if dtype is float and type(share) is float64 else graph.fit(share, parent)
 
 
@@ -289,9 +293,15 @@ plain_spread, plain_mean_a = reductions._spread, reductions._mean_a
 
 
 def spread(g: Any, shape: tuple, axis: Any, where: Any = True) -> Any:
-    """Do the same as `reductions._spread`. Most losses end in one number, and for it broadcast_to takes longer."""
+    """Do the same as `reductions._spread`, for a number, or for one axis, without the checks of `numpy.broadcast_to`."""
     if type(g) is float64 and where is True:
         return ndarray(shape, float64, g, 0, (0,) * len(shape))
+    if type(axis) is int and where is True and type(g) is ndarray and g.ndim == len(shape) - 1 and g.flags.c_contiguous:
+        steps = list(g.strides)
+        steps.insert(axis % len(shape), 0)
+        view = ndarray(shape, g.dtype, g, 0, steps)
+        view.flags.writeable = False
+        return view
     return plain_spread(g, shape, axis, where)
 
 

@@ -51,6 +51,11 @@ SAME = {
     "slices": (lambda x: np.sum(x[1:] / x[:-1]) + np.sum(x[[0, 0, 2]] ** 2), V),
     "statistics": (lambda x: np.mean(x, axis=0).sum() + x.std() + np.max(x) + np.prod(x, axis=1).mean(), X),
     "a mean of squares": (lambda x: np.mean((x - Y[:7]) ** 2), V),
+    "sums along axes": (lambda x: sum(np.sum(np.sin(fun(a * a, axis=axis, keepdims=keepdims)) ** 2)
+                                      for fun in (np.sum, np.mean, np.max, np.prod) for a in (x, x.T, x.reshape(3, 1, 3))
+                                      for axis in (0, 1, -1, (0,), (0, -1), None) for keepdims in (False, True)), X[:3]),
+    "biases": (lambda x: np.sum(np.cos(X[:4, None] + x[0]) * x[1]) + np.sum(np.sin(x[2:]) * X[:3, None, :]), X[:3]),
+    "no elements": (lambda x: np.sum(np.sum(x[:0], axis=0) * x[0] + np.sum(x[:, :0], axis=1)), X[:3]),
     "shapes": (lambda x: np.sum(x.reshape(3, -1).T[1:] ** 2) + np.concatenate([x[0], x[1]]).sum(), X),
     "conditions": (lambda x: np.sum(np.where(x > 1.0, x, 0.1 * x) * (x <= 1.2) + np.clip(x, 0.8, 1.1)), V),
     "float32": (lambda x: np.sum(x * x[::-1] + x / 3), V.astype(np.float32)),
