@@ -128,30 +128,6 @@ class Problem:
         """The parameters of the line in the data's own units."""
         return vector(restore(theta, self.x_scale, self.y_scale))
 
-    def standard_errors(self, in_data_units: bool = True) -> np.ndarray:
-        """How uncertain each parameter of the least-squares answer is, in the order of `vector`.
-
-        This takes the residuals as independent draws of equal variance s², which is estimated with n minus the number of
-        parameters. Then s² times the inverse of (design matrix transposed, times itself) is the covariance of the
-        parameters, and that product is the Hessian without its factor 2/n (J. Wooldridge, Introductory Econometrics,
-        chapter 3). NaN, if there are only as many rows as parameters.
-        """
-        eigenvalues, directions = self.modes
-        k = len(eigenvalues)
-        residuals = linear_model(self.best, self.x) - self.y
-        freedom = self.rows - k
-        squares = np.mean(residuals**2, axis=0)
-        noise = np.sqrt(squares * (self.rows / freedom)) if freedom else np.full(residuals.shape[1:], math.nan)
-        units = np.eye(k)
-        if in_data_units:  # as in `restore`: the slopes are rescaled, and the intercept is moved by all of them
-            spreads = self.x_scale.spread * np.ones(k - 1)
-            units[range(k - 1), range(k - 1)] = 1 / spreads
-            units[-1, :-1] = -self.x_scale.center / spreads
-            noise = noise * self.y_scale.spread
-        n = self.rows * (self.y.size // len(self.y))  # all observed values
-        factors = units @ directions.T / np.sqrt(eigenvalues * n / 2)
-        return np.outer(np.linalg.norm(factors, axis=1), noise).ravel()
-
     def from_best(self, theta: dict[str, Any]) -> np.ndarray:
         """The way from the least-squares answer to theta."""
         return vector(theta) - vector(self.best)

@@ -118,36 +118,43 @@ class Statistics:
 
 
 def statistics_of(problem: Problem, theta: dict[str, Any], hessian: np.ndarray) -> list[Statistics]:
-    """Return the statistics of a line, for each target. `hessian` is that of `hessian_of`.
-
-    The standard errors come from the Hessian that minigrad computes. The residuals are taken as independent draws with the
-    same variance, which is estimated from them. Then the covariance of the parameters of the least-squares line is this
-    variance times the inverse of X^T X, where X is the design matrix. The Hessian of the mean squared error is 2/n X^T X.
-    (J. Wooldridge, Introductory Econometrics, chapter 3.) A Jacobian turns it into the units of the data.
-    """
-    n, k, kept = problem.rows, problem.x.size // len(problem.y), len(problem.y)
-    observed, data = problem.y.reshape(kept, -1), problem.data
-    predicted, best = (linear_model(line, problem.x).reshape(kept, -1) for line in (theta, problem.best))
-    parameters = problem.in_data_units(theta).reshape(k + 1, -1)
-    centers, spreads = (np.atleast_1d(part) for part in problem.y_scale)
-    roots = root_of_inverse(hessian)
+    """Return the statistics of a line, for each target. `hessian` is that of `hessian_of`."""
+    kept, data = len(problem.y), problem.data
+    observed, predicted = (y.reshape(kept, -1) for y in (problem.y, linear_model(theta, problem.x)))
+    spreads = np.atleast_1d(problem.y_scale.spread)
+    parameters = problem.in_data_units(theta).reshape(-1, len(spreads))
+    errors = standard_errors(problem, hessian)
     reach = np.append(np.abs(data.x).reshape(len(data.x), -1).max(axis=0), 1.0)
     found = []
     for i, target in enumerate(data.targets):
-        unit = Scale(centers[i], spreads[i])
-
-        def in_data_units(v: Any) -> Any:
-            return vector(restore(_theta(problem, v), problem.x_scale, unit))
-
-        to_units = jacobian(in_data_units)(np.zeros(k + 1))
-        noise = math.nan
-        if n > k + 1:
-            noise = float(np.linalg.norm(observed[:, i] - best[:, i])) / math.sqrt(kept) * math.sqrt(n / (n - k - 1))
-        errors = noise * math.sqrt(2 / n) * _norm(roots @ to_units.T)
         residuals = (observed[:, i] - predicted[:, i]) * spreads[i]
         spread = float(observed[:, i].std() * spreads[i]) if np.ptp(observed[:, i]) else 0.0
-        found.append(Statistics(data.features, target, parameters[:, i], errors, residuals, n, spread, reach))
+        found.append(Statistics(data.features, target, parameters[:, i], errors[:, i], residuals, problem.rows, spread, reach))
     return found
+
+
+def standard_errors(problem: Problem, hessian: np.ndarray, in_data_units: bool = True) -> np.ndarray:
+    """How uncertain each parameter of the least-squares line is: an array of shape (k + 1, m), for k features and m targets.
+
+    The residuals are taken as independent draws with the same variance, which is estimated from them. Then the covariance of
+    the parameters is this variance times the inverse of X^T X, where X is the design matrix. The Hessian of the mean squared
+    error is 2/n X^T X, and minigrad computes it. (J. Wooldridge, Introductory Econometrics, chapter 3.) A Jacobian turns the
+    parameters into the units of the data. NaN if there are no more rows than parameters.
+    """
+    n, kept, parameters = problem.rows, len(problem.y), len(hessian)
+    residuals = (problem.y - linear_model(problem.best, problem.x)).reshape(kept, -1)
+    if n <= parameters:
+        return np.full((parameters, residuals.shape[1]), math.nan)
+    noise = np.linalg.norm(residuals, axis=0) / math.sqrt(kept) * math.sqrt(n / (n - parameters)) * math.sqrt(2 / n)
+    roots = root_of_inverse(hessian)
+    if not in_data_units:
+        return np.outer(_norm(roots), noise)
+    centers, spreads = map(np.atleast_1d, problem.y_scale)
+    in_units = [
+        jacobian(lambda v: vector(restore(_theta(problem, v), problem.x_scale, Scale(center, spread))))(np.zeros(parameters))
+        for center, spread in zip(centers, spreads)
+    ]
+    return np.column_stack([_norm(roots @ to_units.T) for to_units in in_units]) * noise
 
 
 def _norm(columns: np.ndarray) -> Any:

@@ -113,7 +113,6 @@ def test_the_statistics_are_those_of_all_rows(outputs, tmp_path):
     targets = NAMES[5 - outputs :]
     problem, _ = many_rows.first_pass(large_files.rows_of(save(tmp_path, "csv"), target=targets), HERE)
     whole = Problem.standardised(many_rows.Data(*large_files.in_shapes(TABLE, outputs), NAMES[: 5 - outputs], targets))
-    np.testing.assert_allclose(problem.standard_errors(), whole.standard_errors(), rtol=1e-9)
     pairs = zip(*(statistics_of(of, of.best, hessian_of(of)) for of in (problem, whole)), strict=True)
     for few, all_rows in pairs:
         np.testing.assert_allclose(few.errors, all_rows.errors, rtol=1e-9)

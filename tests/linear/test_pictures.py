@@ -17,13 +17,12 @@ from matplotlib.text import Text
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from PIL import Image
 
-from linear import initialize_linear_params, linear_model, mseloss, pictures, read_csv, simulate
+from linear import initialize_linear_params, linear_model, pictures, read_csv, simulate
 from linear.pictures import animation, bowl, diagrams, fit, loss, parameters, style
 from linear.problem import Problem, vector
 from linear.progress import train
 from linear.reading import Data
 from linear.ways import Way
-from minigrad import hessian
 
 ROOT = Path(__file__).parents[2]
 LONG = "the number of people who were counted in the census of the year before, in thousands, without those who live abroad"
@@ -253,46 +252,8 @@ def test_the_loss_ends_where_rounding_begins():
     assert loss.rounding_begins(np.array([0.0])) == 0
 
 
-@pytest.mark.parametrize(
-    "name, certified",
-    [
-        ("norris", [0.429796848199937e-03, 0.232818234301152]),
-        (
-            "longley",
-            [84.9149257747669, 0.334910077722432e-01, 0.488399681651699, 0.214274163161675]
-            + [0.226073200069370, 455.478499142212, 890420.383607373],
-        ),
-    ],
-)
-def test_standard_errors_are_those_that_are_certified(name, certified):
-    np.testing.assert_allclose(problem_of(name).standard_errors(), certified, rtol=1e-9)
-
-
-@pytest.mark.parametrize("name", ["simulated", "three outputs"])
-def test_standard_errors_come_from_the_hessian(name):
-    problem = problem_of(name)
-    best = vector(problem.best)
-
-    def loss_of(p):
-        return mseloss({"w": p[:-1], "b": p[-1]} if problem.x.ndim > 1 else p, linear_model, problem.x, problem.y)
-
-    curvature = hessian(loss_of)(best.reshape(-1, *problem.y.shape[1:])).reshape(len(best), len(best))
-    residuals = linear_model(problem.best, problem.x) - problem.y
-    freedom = len(problem.y) - len(problem.modes[0])
-    noise = np.sum(residuals**2, axis=0) / freedom * np.ones(problem.y.size // len(problem.y))
-    covariance = np.linalg.inv(curvature) * 2 / problem.y.size
-    expected = np.sqrt(np.diag(covariance) * np.tile(noise, len(best) // len(noise)))
-    np.testing.assert_allclose(problem.standard_errors(in_data_units=False), expected, rtol=1e-9)
-    if name == "three outputs":  # each output is a problem of its own
-        data = problem.data
-        for i, target in enumerate(data.target):
-            alone = Problem.standardised(Data(data.x, data.y[:, i], data.features, target)).standard_errors()
-            np.testing.assert_allclose(problem.standard_errors()[i::3], alone, rtol=1e-9)
-
-
 def test_as_many_rows_as_parameters_have_no_standard_errors():
     problem = Problem.standardised(Data(np.array([0.0, 1.0]), np.array([1.0, 3.0]), ["x"], "y"))
-    assert np.isnan(problem.standard_errors()).all()
     assert parameters.in_numbers(problem, problem.best) == ["2", "1"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from linear import read_csv
 from linear.problem import Problem
 from linear.reading import Data
-from linear.statistics import hessian_of, moving_together, statistics_of
+from linear.statistics import hessian_of, moving_together, standard_errors, statistics_of
 
 
 def statistics(x, y, features=None, theta=None):
@@ -36,13 +36,30 @@ def test_certified_standard_errors(name):
     [found] = statistics_of(problem, problem.best, hessian_of(problem))
     errors, r_squared, noise = CERTIFIED[name]
     np.testing.assert_allclose(found.errors, errors, rtol=1e-10)
-    np.testing.assert_allclose(found.errors, problem.standard_errors(), rtol=1e-10)  # those of the pictures
     np.testing.assert_allclose(found.t_values, found.parameters / errors, rtol=1e-10)
     assert found.r_squared == pytest.approx(r_squared, rel=1e-13)
     assert found.noise == pytest.approx(noise, rel=1e-12)
     n, k = len(problem.y), len(errors)
     assert found.freedom == n - k
     assert found.adjusted_r_squared == pytest.approx(1 - (1 - r_squared) * (n - 1) / (n - k), rel=1e-12)
+
+
+def test_standard_errors_of_several_targets_in_both_units():
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(40, 2)) * [3, 0.1] + [5, -1], rng.normal(size=(40, 3)) * [1, 20, 0.5]
+    problem = Problem.standardised(Data(x, y, ["a", "b"], ["u", "v", "w"]))
+    for in_data_units, columns, targets in ((True, x, y), (False, problem.x, problem.y)):
+        design = np.column_stack([columns, np.ones(40)])
+        noise = np.linalg.norm(targets - design @ np.linalg.lstsq(design, targets)[0], axis=0) / np.sqrt(37)
+        expected = np.outer(np.sqrt(np.diag(np.linalg.inv(design.T @ design))), noise)
+        found = standard_errors(problem, hessian_of(problem), in_data_units)
+        np.testing.assert_allclose(found, expected, rtol=1e-10)
+    np.testing.assert_array_equal(standard_errors(problem, hessian_of(problem))[:, 1], statistics_of(problem, problem.best, hessian_of(problem))[1].errors)
+
+
+def test_as_many_rows_as_parameters_have_no_standard_errors():
+    problem = Problem.standardised(Data(np.array([0.0, 1.0]), np.array([1.0, 3.0]), ["x"], "y"))
+    assert np.isnan(standard_errors(problem, hessian_of(problem))).all()
 
 
 @pytest.mark.parametrize("name", ["norris", "longley"])
