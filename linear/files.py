@@ -1,4 +1,7 @@
-"""Open one file of columns, whatever its format, and find out how it is written: CSV and its relatives, Excel, Parquet."""
+"""Open one file of columns, whatever its format, and find out how it is written.
+
+Text (CSV and what is like it) needs NumPy and the csv module alone. All other formats are read by pandas.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,14 @@ import zipfile
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from .cells import Cells, DataError, listed, quoted
 from .numerals import decimal_marks
@@ -26,14 +31,19 @@ LARGEST_FILE = 100_000_000  # bytes: some ten million numbers. To fit more takes
 STANDARD_INPUT = "-"
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "spaces"}
 SAMPLE = 50  # lines that are enough to see what separates the columns
-# How the content of a file begins that is neither text nor Excel nor Parquet, and what to do about it.
+_PICKLE = "is a pickle of Python, which is not opened, because it may run programs; save the table as Parquet or as CSV"
+_PAGE = "is a page of HTML or XML, whatever its name says; open it in a spreadsheet program, and save it as .xlsx or as CSV"
+# How the content of a file begins that cannot be read, in small letters, and what to do about it.
 FOREIGN = {
-    b"\xd0\xcf\x11\xe0": "is from an Excel before 2007, or has a password; save it as a plain .xlsx file or as CSV",
-    b"%PDF": "is a PDF document; save the table in it as CSV",
-    b"BZh": "is compressed with bzip2; unpack it first",
-    b"\xfd7zXZ": "is compressed with xz; unpack it first",
+    b"%pdf": "is a PDF document; save the table in it as CSV",
+    b"bzh": "is compressed with bzip2; unpack it first",
+    b"\xfd7zxz": "is compressed with xz; unpack it first",
     b"\x28\xb5\x2f\xfd": "is compressed with zstd; unpack it first",
     b"7z\xbc\xaf": "is an archive of 7-Zip; unpack it first",
+    b"\x89hdf": "is an HDF5 file; save the table in it as Parquet or as CSV",
+    b"$fl": "is a file of SPSS; save it as a Stata file (.dta) or as CSV",
+    **dict.fromkeys([b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"], _PICKLE),
+    **dict.fromkeys([b"<!doctype", b"<html", b"<table", b"<?xml"], _PAGE),
 }
 
 
@@ -50,7 +60,7 @@ class Format:
     encoding : str, optional
         The encoding of a text file, by the name that Python has for it.
     sheet : str, optional
-        The name of a sheet of an Excel file.
+        The name of a sheet of a spreadsheet.
     """
 
     delimiter: str | None = None
@@ -75,6 +85,8 @@ class Table:
         The encoding of a text that is not in UTF-8.
     has_decimal_points : bool
         Whether the format leaves no doubt that a point in a number is a decimal point.
+    has_header_row : bool
+        Whether the names stand where the first row of numbers might stand.
     """
 
     source: str
@@ -82,6 +94,11 @@ class Table:
     found: list[str] = field(default_factory=list)
     encoding: str = ""
     has_decimal_points: bool = False
+    has_header_row: bool = True
+
+    def plain_numbers(self, chosen: Iterable[str]) -> Cells | None:
+        """Read the chosen columns in a fast way, which is right for plain numbers only. None if there is anything else."""
+        return None
 
     def read(self, chosen: Iterable[str]) -> Cells:
         """Read all rows of the chosen columns. This can be done once."""
@@ -89,7 +106,7 @@ class Table:
 
 
 def open_table(path: str | Path, how: Format = Format()) -> Table:
-    """Open a file: text (CSV and what is like it), Excel or Parquet, plain or compressed with gzip.
+    """Open a file: text (CSV and what is like it), or one of the other `KINDS`, plain or compressed with gzip.
 
     Parameters
     ----------
@@ -117,13 +134,8 @@ def open_table(path: str | Path, how: Format = Format()) -> Table:
     data, found = _content(path, source), []
     if data.startswith(b"\x1f\x8b"):
         data, found = _unpacked(source, data), ["gzip"]
-    table: Table
-    if data.startswith(b"PK\x03\x04"):
-        table = _sheet(source, data, how.sheet)
-    elif data.startswith(b"PAR1"):
-        table = _parquet(source, data)
-    else:
-        table = text_table(source, data, how)
+    kind = kind_of(data)
+    table: Table = _frame_table(source, data, kind, how.sheet) if kind else text_table(source, data, how)
     table.found[:0] = found
     check_header(table)
     return table
@@ -164,7 +176,7 @@ def check_header(table: Table) -> None:
     names = table.names
     if not names:
         raise DataError(f"{table.source} is empty: expected a header line with the names of the columns")
-    if not isinstance(table, _Parquet) and all(map(decimal_marks, names)):
+    if table.has_header_row and all(map(decimal_marks, names)):
         raise DataError(f"{table.source}: the first line must hold the names of the columns, but it holds numbers")
     name, count = Counter(filter(None, names)).most_common(1)[0] if any(names) else ("", 0)
     if count > 1:
@@ -182,10 +194,44 @@ def name_of(header: Any) -> str:
 
 @dataclass
 class _Text(Table):
-    """A text file with a header line."""
+    """A text file with a header line.
+
+    Attributes
+    ----------
+    rows : iterator
+        The number and the values of each line below the header that is not blank.
+    lines : callable
+        Returns an iterator over all lines.
+    header : int
+        The number of the line in which the header ends.
+    delimiter : str
+    decimal : str, optional
+        The decimal mark, where it is given.
+    """
 
     rows: Iterator[tuple[int, list[str]]] = iter(())
+    lines: Callable[[], Iterator[str]] = lambda: iter(())
+    header: int = 0
     delimiter: str = ","
+    decimal: str | None = None
+
+    def plain_numbers(self, chosen: Iterable[str]) -> Cells | None:
+        if not (self.decimal == "." or self.has_decimal_points and self.decimal is None):
+            return None  # a number may have two readings
+        lines = list(islice(self.lines(), self.header, None))
+        count = len(self.names) - 1
+        # The csv module would divide such lines in the same way.
+        if not lines or any(line.count(self.delimiter) != count or '"' in line for line in lines):
+            return None
+        chosen = list(chosen)
+        places = [self.names.index(name) for name in chosen]
+        try:
+            values = np.loadtxt(lines, delimiter=self.delimiter, comments=None, usecols=places, ndmin=2)
+        except ValueError:
+            return None
+        if not np.isfinite(values).all():
+            return None
+        return Cells(self.source, range(self.header + 1, self.header + 1 + len(lines)), dict(zip(chosen, values.T)))
 
     def read(self, chosen: Iterable[str]) -> Cells:
         place_of = {name: place for place, name in enumerate(self.names)}
@@ -215,9 +261,10 @@ def text_table(source: str, data: bytes, how: Format) -> _Text:
     rows = _rows(source, lines(), delimiter)
     if named:
         next(rows)
-    _, header = next(rows, (0, []))
+    line, header = next(rows, (0, []))
     found = [SEPARATORS.get(delimiter, f"columns separated by {delimiter!r}")] if delimiter != "," else []
-    return _Text(source, list(map(name_of, header)), found, in_words, delimiter == ",", rows, delimiter)
+    names = list(map(name_of, header))
+    return _Text(source, names, found, in_words, delimiter == ",", True, rows, lines, line, delimiter, how.decimal)
 
 
 def _encoding(source: str, data: bytes, encoding: str | None) -> tuple[str, str]:
@@ -234,7 +281,8 @@ def _encoding(source: str, data: bytes, encoding: str | None) -> tuple[str, str]
             in_words = "Windows-1252" if encoding == "cp1252" else encoding
     elif encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
         encoding = "UTF-8-sig"
-    foreign = next((remedy for magic, remedy in FOREIGN.items() if data.startswith(magic)), None)
+    start = data[:100].lstrip().lower()
+    foreign = next((remedy for magic, remedy in FOREIGN.items() if start.startswith(magic)), None)
     if foreign:
         raise DataError(f"{source} {foreign}")
     try:
@@ -317,102 +365,198 @@ def _delimiter(start: list[str]) -> str:
     return best
 
 
-# ---- Excel and Parquet ----------------------------------------------------------------------------------------------
+# ---- What pandas reads ----------------------------------------------------------------------------------------------
+
+
+class Kind(NamedTuple):
+    """A format that pandas reads.
+
+    Attributes
+    ----------
+    in_words : str
+        What messages call a file of this kind.
+    start : bytes
+        A regular expression for how such a file begins.
+    libraries : str
+        What has to be installed.
+    reader : str
+        The function of pandas.
+    """
+
+    in_words: str
+    start: bytes
+    libraries: str
+    reader: str
+
+
+KINDS = [
+    # A ZIP archive (.xlsx, .xlsb, .ods), or what Microsoft put its files into before 2007 (.xls).
+    Kind("a spreadsheet", rb"PK\x03\x04|\xd0\xcf\x11\xe0", "pandas python-calamine", "ExcelFile"),
+    Kind("a Parquet file", rb"PAR1", "pandas pyarrow", "read_parquet"),
+    Kind("a Feather file", rb"ARROW1\0\0", "pandas pyarrow", "read_feather"),
+    Kind("an ORC file", rb"(?s:ORC.*ORC.\Z)", "pandas pyarrow", "read_orc"),
+    Kind("a Stata file", rb"<stata_dta>|[ilnoqrs][\x01\x02]\x01", "pandas", "read_stata"),
+    Kind("a JSON file", rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*\{|\{\s*\")", "pandas", "read_json"),
+]
+
+
+def kind_of(data: bytes) -> Kind | None:
+    """The kind of a file, from its content; None if it is none that pandas reads here, so that it should be text.
+
+    Examples
+    --------
+    >>> kind_of(b'PAR1...').in_words, kind_of(b'[{"area": 81}]').in_words, kind_of(b'area,price')
+    ('a Parquet file', 'a JSON file', None)
+    """
+    return next((kind for kind in KINDS if re.match(kind.start, data)), None)
 
 
 @contextmanager
-def read_by(library: str, source: str, kind: str) -> Iterator[None]:
-    """Say in one line that a library is missing, or what it finds wrong with a file."""
+def read_by(libraries: str, source: str, kind: str) -> Iterator[None]:
+    """Say in one line that libraries are missing, or what they find wrong with a file."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of styles and settings of a sheet, which do not matter here
+            warnings.simplefilter("ignore")  # of settings in a file and of plans of a library, which do not matter here
             yield
-    except (DataError, MemoryError):
+    except (DataError, MemoryError, KeyboardInterrupt, SystemExit):
         raise
     except ImportError:
-        raise DataError(f"{source} is {kind}: to read it, install {library} (pip install {library})") from None
-    except Exception as error:  # these libraries have errors of many kinds
+        named = libraries.replace(" ", " and ")
+        raise DataError(f"{source} is {kind}: to read it, install {named} (pip install -U {libraries})") from None
+    except BaseException as error:  # of many kinds: those of libraries in Rust are no Exception
         raise DataError(f"{source} cannot be read as {kind}: {' '.join(str(error).split())}") from None
 
 
 @dataclass
-class _Sheet(Table):
-    """A sheet of an Excel file, whose first row holds the names."""
+class _Frame(Table):
+    """A file that pandas reads.
 
-    rows: list[tuple[int, tuple]] = field(default_factory=list)
+    Attributes
+    ----------
+    kind : Kind
+    rows : int
+        How many rows it has.
+    load : callable
+        Returns a DataFrame with these columns, whose index has the numbers of the rows.
+    """
 
-    def read(self, chosen: Iterable[str]) -> Cells:
-        place_of = {name: place for place, name in enumerate(self.names)}
-        columns = {name: [row[place_of[name]] for _, row in self.rows] for name in chosen}
-        return Cells(self.source, [line for line, _ in self.rows], columns, "row")
-
-
-def _sheet(source: str, data: bytes, sheet: str | None) -> _Sheet:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-            is_excel = any(name.startswith("xl/workbook") for name in archive.namelist())
-    except zipfile.BadZipFile as error:
-        raise DataError(f"{source} is a ZIP archive, and cannot be unpacked: {error}") from None
-    if not is_excel:
-        raise DataError(f"{source} is a ZIP archive, but not an .xlsx file; unpack it, or save it as .xlsx or as CSV")
-    if size > 10 * LARGEST_FILE:
-        raise DataError(f"{source} would be unpacked larger than {LARGEST_FILE // 10**5} MB, the most that is read")
-    with read_by("openpyxl", source, "an Excel file"):
-        import openpyxl
-
-        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-        sheets = book.sheetnames
-        if sheet is not None and sheet not in sheets:
-            raise DataError(f"{source} has no sheet {quoted(sheet)}, only {listed(sheets)}")
-        rows = list(enumerate(book[sheet or sheets[0]].iter_rows(values_only=True), 1))
-    rows = [(line, row) for line, row in rows if any(cell is not None and str(cell).strip() for cell in row)]
-    # A sheet may have a format, but no value, in columns behind the last.
-    width = max((place for _, row in rows for place, cell in enumerate(row, 1) if cell is not None), default=0)
-    rows = [(line, (row + width * (None,))[:width]) for line, row in rows]
-    names = [name_of(cell) for cell in rows[0][1]] if rows else []
-    found = [f"the sheet {quoted(sheets[0])}, the first of {len(sheets)}"] if sheet is None and sheets[1:] else []
-    return _Sheet(source, names, found, rows=rows[1:])
-
-
-@dataclass
-class _Parquet(Table):
-    """A Parquet file, of which only the chosen columns are read."""
-
-    file: Any = None
+    kind: Kind = KINDS[0]
+    rows: int = 0
+    load: Callable[[list[str]], Any] = list
 
     def read(self, chosen: Iterable[str]) -> Cells:
-        chosen, count = list(chosen), self.file.metadata.num_rows
-        if count * len(chosen) > LARGEST_FILE // 2:
+        chosen = list(chosen)
+        if self.rows * len(chosen) > LARGEST_FILE // 2:
             raise DataError(f"{self.source} holds more than {LARGEST_FILE // 2:,} values, the most that is read")
-        with read_by("pyarrow", self.source, "a Parquet file"):
-            stored_as = dict(zip(self.names, self.file.schema_arrow.names))
-            stored = [stored_as[name] for name in chosen]
-            table = self.file.read(columns=stored)
-            columns = {name: _values(table[column]) for name, column in zip(chosen, stored)}
-        return Cells(self.source, range(1, count + 1), columns, "row")
+        with read_by(self.kind.libraries, self.source, self.kind.in_words):
+            frame = self.load(chosen)
+            columns = {name: _values(frame[name]) for name in chosen}
+        return Cells(self.source, frame.index, columns, "row")
 
 
 def _values(column: Any) -> Sequence[Any]:
-    """The values of a column of pyarrow: an array of floats if it holds numbers, otherwise a list."""
-    import pyarrow.types as types
-
-    if types.is_floating(column.type) or types.is_integer(column.type):
-        return column.cast("float64", safe=False).to_numpy()  # what is missing becomes NaN
-    return column.to_pylist()
+    """The values of a Series: an array of floats if it holds numbers, otherwise a list, with None for what is missing."""
+    if column.dtype.kind in "iuf":
+        return column.to_numpy(dtype=float, na_value=np.nan)
+    return [None if is_gap else _plain(cell) for cell, is_gap in zip(column.tolist(), column.isna())]
 
 
-def _parquet(source: str, data: bytes) -> _Parquet:
-    with read_by("pyarrow", source, "a Parquet file"):
-        import pyarrow.parquet
-
-        file = pyarrow.parquet.ParquetFile(io.BytesIO(data))
-        names = parquet_names(file)
-    return _Parquet(source, names, file=file)
+def _plain(cell: Any) -> Any:
+    """A value as Python has it: a moment, or a list in a cell."""
+    if isinstance(cell, np.ndarray):
+        return cell.tolist()
+    return cell.to_pydatetime() if hasattr(cell, "to_pydatetime") else cell
 
 
-def parquet_names(file: Any) -> list[str]:
-    """The names of the columns of an open Parquet file."""
-    names = file.schema_arrow.names
-    # pandas stores an index without a name under this one.
-    return ["" if re.fullmatch(r"__index_level_\d+__", name) else name_of(name) for name in names]
+def _frame_table(source: str, data: bytes, kind: Kind, sheet: str | None) -> _Frame:
+    if data.startswith(b"PK"):
+        _check_archive(source, data)
+    if kind.reader == "ExcelFile" and "EncryptedPackage".encode("utf-16-le") in data:
+        raise DataError(f"{source} has a password; save it without one, or as CSV")
+    with read_by(kind.libraries, source, kind.in_words):
+        import pandas
+
+        if kind.reader == "read_parquet":
+            return _parquet(source, data, kind)
+        if kind.reader == "ExcelFile":
+            return _sheet(source, pandas.ExcelFile(io.BytesIO(data), engine="calamine"), kind, sheet)
+        if kind.reader == "read_json":
+            first, _, rest = data.partition(b"\n")
+            frame = pandas.read_json(
+                io.StringIO(data.decode("utf-8-sig")),
+                lines=first.rstrip().endswith(b"}") and rest.lstrip().startswith(b"{"),  # an object in each line
+                precise_float=True,
+                # Otherwise pandas guesses from the names of columns which of them are dates.
+                **dict.fromkeys(("dtype", "convert_axes", "convert_dates"), False),
+            )
+        else:
+            frame = getattr(pandas, kind.reader)(io.BytesIO(data))
+        names = list(map(name_of, frame.columns))
+        frame = frame.set_axis(names, axis=1).set_axis(range(1, len(frame) + 1))
+    return _Frame(source, names, has_header_row=False, kind=kind, rows=len(frame), load=lambda chosen: frame[chosen])
+
+
+def _check_archive(source: str, data: bytes) -> None:
+    """Refuse a ZIP archive that holds no spreadsheet, or one that is too large."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+            names = archive.namelist()
+            is_open_document = "mimetype" in names and b"opendocument.spreadsheet" in archive.read("mimetype")
+            starts = [archive.open(name).read(2000) for name in names if name.startswith("xl/worksheets/")]
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        raise DataError(f"{source} is a ZIP archive, and cannot be unpacked: {error}") from None
+    if not is_open_document and not any(name.startswith("xl/workbook") for name in names):
+        raise DataError(f"{source} is a ZIP archive, but no spreadsheet; unpack it, or save it as .xlsx or as CSV")
+    if size > 10 * LARGEST_FILE:
+        raise DataError(f"{source} would be unpacked larger than {LARGEST_FILE // 10**5} MB, the most that is read")
+    for start in starts:
+        # A value that has got into the last corner of a sheet: a table up to there would not go into memory.
+        corner = re.search(rb'<dimension ref="\w+:([A-Z]+)(\d+)"', start)
+        if corner and int(corner[2]) * 26 ** (len(corner[1]) - 1) > LARGEST_FILE:
+            cell = (corner[1] + corner[2]).decode()
+            raise DataError(f"{source} has a sheet that goes on to the cell {cell}; delete what is far from the table")
+
+
+def _sheet(source: str, book: Any, kind: Kind, sheet: str | None) -> _Frame:
+    """A sheet of a spreadsheet, whose first row that is not blank holds the names."""
+    sheets = book.sheet_names
+    if sheet is not None and sheet not in sheets:
+        raise DataError(f"{source} has no sheet {quoted(sheet)}, only {listed(sheets)}")
+    cells = book.parse(sheet or sheets[0], header=None, dtype=object, na_filter=False)
+    cells = cells.set_axis(range(1, len(cells) + 1))
+    is_blank = cells.map(lambda cell: isinstance(cell, str) and not cell.strip())
+    cells = cells[~is_blank.all(axis=1)]
+    names = [name_of(cell) for cell in cells.iloc[0]] if len(cells) else []
+    found = [f"the sheet {quoted(sheets[0])}, the first of {len(sheets)}"] if sheet is None and sheets[1:] else []
+    frame = cells[1:].set_axis(names, axis=1) if names else cells
+    return _Frame(source, names, found, kind=kind, rows=len(frame), load=lambda chosen: frame[chosen])
+
+
+def _parquet(source: str, data: bytes, kind: Kind) -> _Frame:
+    """A Parquet file, of which only the chosen columns are read."""
+    import pandas
+    import pyarrow.parquet
+
+    file = pyarrow.parquet.ParquetFile(io.BytesIO(data))
+    stored, names = parquet_columns(file.schema_arrow)
+    count = file.metadata.num_rows
+
+    def load(chosen: list[str]) -> Any:
+        columns = [stored[names.index(name)] for name in chosen]
+        frame = pandas.read_parquet(io.BytesIO(data), columns=columns)
+        frame = frame.reset_index([name for name in frame.index.names if name is not None])
+        return frame[columns].set_axis(chosen, axis=1).set_axis(range(1, count + 1))
+
+    return _Frame(source, names, has_header_row=False, kind=kind, rows=count, load=load)
+
+
+def parquet_columns(schema: Any) -> tuple[list[str], list[str]]:
+    """The columns of a Parquet file, as they are stored, and their names.
+
+    pandas stores the index of a table behind the other columns. It is put first, as in other formats, so that it is not
+    taken for the target. An index without a name has one in the file, which is left out.
+    """
+    index = (schema.pandas_metadata or {}).get("index_columns", [])
+    stored = sorted(schema.names, key=lambda name: name not in index)
+    return stored, ["" if re.fullmatch(r"__index_level_\d+__", name) else name_of(name) for name in stored]

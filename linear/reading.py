@@ -76,7 +76,8 @@ def read_csv(
     """Read the target and the features of a linear model from a CSV file with a header line, or from what is like it.
 
     How the file is written is found out: what separates its columns, its decimal mark, its encoding, and whether it
-    is compressed with gzip. Excel files (with openpyxl) and Parquet files (with pyarrow) are read as well.
+    is compressed with gzip. With pandas, other files are read as well: spreadsheets (.xlsx, .xls, .ods), Parquet, Feather,
+    ORC, Stata and JSON.
 
     Parameters
     ----------
@@ -209,7 +210,11 @@ class Rows:
 
     def __init__(self, tables: list[Table], choice: Choice) -> None:
         self.tables, self.choice = tables, choice
-        self.parts = [table.read(choice.columns) for table in tables]
+        # Dates and kinds are read from their texts. Files of plain numbers alone are read in a tenth of the time.
+        has_texts = bool(choice.dates or choice.categorical)
+        self.parts = [
+            (None if has_texts else table.plain_numbers(choice.columns)) or table.read(choice.columns) for table in tables
+        ]
         self.ends = np.cumsum([len(part.lines) for part in self.parts])
         names = [table.source for table in tables]
         listed_names = ", ".join(names[:3]) + (", ..." if names[3:] else "")
