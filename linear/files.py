@@ -87,6 +87,8 @@ class Table:
         Whether the format leaves no doubt that a point in a number is a decimal point.
     has_header_row : bool
         Whether the names stand where the first row of numbers might stand.
+    hint : str
+        What may help where a column is not there: the end of a message.
     """
 
     source: str
@@ -95,6 +97,7 @@ class Table:
     encoding: str = ""
     has_decimal_points: bool = False
     has_header_row: bool = True
+    hint: str = ""
 
     def plain_numbers(self, chosen: Iterable[str]) -> Cells | None:
         """Read the chosen columns in a fast way, which is right for plain numbers only. None if there is anything else."""
@@ -175,7 +178,7 @@ def check_header(table: Table) -> None:
     """Refuse names that cannot tell the columns apart."""
     names = table.names
     if not names:
-        raise DataError(f"{table.source} is empty: expected a header line with the names of the columns")
+        raise DataError(f"{table.source} is empty: expected a header line with the names of the columns{table.hint}")
     if table.has_header_row and all(map(decimal_marks, names)):
         raise DataError(f"{table.source}: the first line must hold the names of the columns, but it holds numbers")
     name, count = Counter(filter(None, names)).most_common(1)[0] if any(names) else ("", 0)
@@ -264,7 +267,9 @@ def text_table(source: str, data: bytes, how: Format) -> _Text:
     line, header = next(rows, (0, []))
     found = [SEPARATORS.get(delimiter, f"columns separated by {delimiter!r}")] if delimiter != "," else []
     names = list(map(name_of, header))
-    return _Text(source, names, found, in_words, delimiter == ",", True, rows, lines, line, delimiter, how.decimal)
+    is_doubtful = len(names) == 1 and not names[0].isalnum()
+    hint = "; if there are more, say with --delimiter what separates them" if is_doubtful else ""
+    return _Text(source, names, found, in_words, delimiter == ",", True, hint, rows, lines, line, delimiter, how.decimal)
 
 
 def _encoding(source: str, data: bytes, encoding: str | None) -> tuple[str, str]:
@@ -281,8 +286,8 @@ def _encoding(source: str, data: bytes, encoding: str | None) -> tuple[str, str]
             in_words = "Windows-1252" if encoding == "cp1252" else encoding
     elif encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
         encoding = "UTF-8-sig"
-    start = data[:100].lstrip().lower()
-    foreign = next((remedy for magic, remedy in FOREIGN.items() if start.startswith(magic)), None)
+    beginning = data[:100].lstrip().lower()
+    foreign = next((remedy for magic, remedy in FOREIGN.items() if beginning.startswith(magic)), None)
     if foreign:
         raise DataError(f"{source} {foreign}")
     try:
@@ -528,9 +533,12 @@ def _sheet(source: str, book: Any, kind: Kind, sheet: str | None) -> _Frame:
     is_blank = cells.map(lambda cell: isinstance(cell, str) and not cell.strip())
     cells = cells[~is_blank.all(axis=1)]
     names = [name_of(cell) for cell in cells.iloc[0]] if len(cells) else []
-    found = [f"the sheet {quoted(sheets[0])}, the first of {len(sheets)}"] if sheet is None and sheets[1:] else []
+    found, hint = [], ""
+    if sheet is None and sheets[1:]:
+        found = [f"the sheet {quoted(sheets[0])}, the first of {len(sheets)}"]
+        hint = f"; this is {found[0]}, and --sheet names another"
     frame = cells[1:].set_axis(names, axis=1) if names else cells
-    return _Frame(source, names, found, kind=kind, rows=len(frame), load=lambda chosen: frame[chosen])
+    return _Frame(source, names, found, hint=hint, kind=kind, rows=len(frame), load=lambda chosen: frame[chosen])
 
 
 def _parquet(source: str, data: bytes, kind: Kind) -> _Frame:

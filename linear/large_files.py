@@ -451,7 +451,7 @@ def _open_text(file: str, start: bytes, how: Format) -> _Text:
     head = text_table(file, start, how)
     if start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in start:
         raise DataError(f"{file} is in UTF-16, which cannot be divided at its bytes; save it as UTF-8, or as Parquet")
-    table = _Text(file, head.names, head.found, head.encoding)
+    table = _Text(file, head.names, head.found, head.encoding, hint=head.hint)
     table.start, table.size = head, size
     table.first = _end_of_header(start)
     return table

@@ -461,6 +461,23 @@ REFUSED = {
     ),
     "PDF": (b"%PDF-1.7\x00", {}, " is a PDF document; save the table in it as CSV"),
     "a sheet that is not there": (excel({"a": [], "b": []}), {"sheet": "c"}, " has no sheet 'c', only 'a', 'b'"),
+    "a sheet of notes before the table": (
+        excel({"notes": [["to do"]], "houses": [NAMES, *HOUSES.tolist()]}),
+        {},
+        " has one column, 'to do': a target and at least one feature are needed; this is the sheet 'notes', the first of 2, "
+        "and --sheet names another",
+    ),
+    "a column that is in another sheet": (
+        open_document({"notes": [["to do", "done"]], "houses": [NAMES, *HOUSES.tolist()]}),
+        {"target": "price"},
+        " has no column 'price', only 'to do', 'done'; this is the sheet 'notes', the first of 2, and --sheet names another",
+    ),
+    "an empty sheet before the table": (
+        old_excel({"sheet1": [], "houses": [NAMES, *HOUSES.tolist()]}),
+        {},
+        " is empty: expected a header line with the names of the columns; this is the sheet 'sheet1', the first of 2, "
+        "and --sheet names another",
+    ),
     "an empty sheet": (excel({"a": []}), {}, " is empty: expected a header line with the names of the columns"),
     "yes and no": (
         parquet(a=[True, False, True], b=[1.0, 2.0, 4.0]),
