@@ -195,7 +195,7 @@ def name_of(header: Any) -> str:
 # ---- Text -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Text(Table):
     """A text file with a header line.
 
@@ -212,11 +212,11 @@ class _Text(Table):
         The decimal mark, where it is given.
     """
 
-    rows: Iterator[tuple[int, list[str]]] = iter(())
-    lines: Callable[[], Iterator[str]] = lambda: iter(())
-    header: int = 0
-    delimiter: str = ","
-    decimal: str | None = None
+    rows: Iterator[tuple[int, list[str]]]
+    lines: Callable[[], Iterator[str]]
+    header: int
+    delimiter: str
+    decimal: str | None
 
     def plain_numbers(self, chosen: Iterable[str]) -> Cells | None:
         if not (self.decimal == "." or self.has_decimal_points and self.decimal is None):
@@ -269,7 +269,10 @@ def text_table(source: str, data: bytes, how: Format) -> _Text:
     names = list(map(name_of, header))
     is_doubtful = len(names) == 1 and not names[0].isalnum()
     hint = "; if there are more, say with --delimiter what separates them" if is_doubtful else ""
-    return _Text(source, names, found, in_words, delimiter == ",", True, hint, rows, lines, line, delimiter, how.decimal)
+    return _Text(
+        source, names, found, in_words, delimiter == ",", hint=hint,
+        rows=rows, lines=lines, header=line, delimiter=delimiter, decimal=how.decimal,
+    )  # fmt: skip
 
 
 def _encoding(source: str, data: bytes, encoding: str | None) -> tuple[str, str]:
@@ -432,7 +435,7 @@ def read_by(libraries: str, source: str, kind: str) -> Iterator[None]:
         raise DataError(f"{source} cannot be read as {kind}: {' '.join(str(error).split())}") from None
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Frame(Table):
     """A file that pandas reads.
 
@@ -445,9 +448,9 @@ class _Frame(Table):
         Returns a DataFrame with these columns, whose index has the numbers of the rows.
     """
 
-    kind: Kind = KINDS[0]
-    rows: int = 0
-    load: Callable[[list[str]], Any] = list
+    kind: Kind
+    rows: int
+    load: Callable[[list[str]], Any]
 
     def read(self, chosen: Iterable[str]) -> Cells:
         chosen = list(chosen)
@@ -486,19 +489,25 @@ def _frame_table(source: str, data: bytes, kind: Kind, sheet: str | None) -> _Fr
         if kind.reader == "ExcelFile":
             return _sheet(source, pandas.ExcelFile(io.BytesIO(data), engine="calamine"), kind, sheet)
         if kind.reader == "read_json":
-            first, _, rest = data.partition(b"\n")
+            text = data.decode("utf-8-sig").strip()
+            first, _, rest = text.partition("\n")
             frame = pandas.read_json(
-                io.StringIO(data.decode("utf-8-sig")),
-                lines=first.rstrip().endswith(b"}") and rest.lstrip().startswith(b"{"),  # an object in each line
+                io.StringIO(text),
+                lines=first.rstrip().endswith("}") and rest.lstrip().startswith("{"),  # an object in each line
                 precise_float=True,
                 # Otherwise pandas guesses from the names of columns which of them are dates.
                 **dict.fromkeys(("dtype", "convert_axes", "convert_dates"), False),
             )
         else:
-            frame = getattr(pandas, kind.reader)(io.BytesIO(data))
+            frame = _with_index(getattr(pandas, kind.reader)(io.BytesIO(data)))
         names = list(map(name_of, frame.columns))
         frame = frame.set_axis(names, axis=1).set_axis(range(1, len(frame) + 1))
     return _Frame(source, names, has_header_row=False, kind=kind, rows=len(frame), load=lambda chosen: frame[chosen])
+
+
+def _with_index(frame: Any) -> Any:
+    """A DataFrame whose index is a column before the others, if it has a name."""
+    return frame.reset_index([name for name in frame.index.names if name is not None])
 
 
 def _check_archive(source: str, data: bytes) -> None:
@@ -515,12 +524,15 @@ def _check_archive(source: str, data: bytes) -> None:
         raise DataError(f"{source} is a ZIP archive, but no spreadsheet; unpack it, or save it as .xlsx or as CSV")
     if size > 10 * LARGEST_FILE:
         raise DataError(f"{source} would be unpacked larger than {LARGEST_FILE // 10**5} MB, the most that is read")
-    for start in starts:
-        # A value that has got into the last corner of a sheet: a table up to there would not go into memory.
-        corner = re.search(rb'<dimension ref="\w+:([A-Z]+)(\d+)"', start)
-        if corner and int(corner[2]) * 26 ** (len(corner[1]) - 1) > LARGEST_FILE:
+    # A value may have got into the last corner of a sheet: the cells up to there would not go into memory.
+    for corner in filter(None, (re.search(rb'<dimension ref="\w+:([A-Z]+)(\d+)"', start) for start in starts)):
+        width = 0
+        for letter in corner[1]:  # A is 1, Z is 26, AA is 27
+            width = 26 * width + letter - 64
+        if width * int(corner[2]) > LARGEST_FILE // 2:
             cell = (corner[1] + corner[2]).decode()
-            raise DataError(f"{source} has a sheet that goes on to the cell {cell}; delete what is far from the table")
+            advice = "delete what is far from the table, or save the table as CSV"
+            raise DataError(f"{source} has a sheet that goes on to the cell {cell}; {advice}")
 
 
 def _sheet(source: str, book: Any, kind: Kind, sheet: str | None) -> _Frame:
@@ -552,8 +564,7 @@ def _parquet(source: str, data: bytes, kind: Kind) -> _Frame:
 
     def load(chosen: list[str]) -> Any:
         columns = [stored[names.index(name)] for name in chosen]
-        frame = pandas.read_parquet(io.BytesIO(data), columns=columns)
-        frame = frame.reset_index([name for name in frame.index.names if name is not None])
+        frame = _with_index(pandas.read_parquet(io.BytesIO(data), columns=columns))
         return frame[columns].set_axis(chosen, axis=1).set_axis(range(1, count + 1))
 
     return _Frame(source, names, has_header_row=False, kind=kind, rows=count, load=load)

@@ -119,6 +119,15 @@ def columns_and(*names, first):
     return "".join(f"{before},{line}\n" for before, line in zip([",".join(names), *first], text().splitlines()))
 
 
+def feather_with_index():
+    """What pandas itself does not write, but pyarrow does."""
+    content = io.BytesIO()
+    frame = FRAME.set_index(pd.Index([*b"houses78"], name="id"))
+    with pyarrow.ipc.new_file(content, pyarrow.Schema.from_pandas(frame)) as file:
+        file.write_table(pyarrow.Table.from_pandas(frame))
+    return content.getvalue()
+
+
 REGIONS = ["north", "south", "west", "south", "north", "west", "north", "south"]
 DAYS = [date(2023, 12, 30) + timedelta(days=int(days)) for days in (3, 0, 45, 7, 400, 16, 22, 31)]
 
@@ -229,6 +238,7 @@ FITTED = {
     "ORC": (written("to_orc"), {}, []),
     "Stata": (written("to_stata", write_index=False), {}, []),
     "Stata 13": (written("to_stata", write_index=False, version=117), {}, []),
+    "Feather, an index with a name": (feather_with_index(), {"drop": ["id"]}, []),
     "JSON": (FRAME.to_json(orient="records", double_precision=15), {}, []),
     "JSON, by columns": ("\ufeff" + FRAME.to_json(indent=2), {}, []),
     "JSON lines": (gzip.compress(FRAME.to_json(orient="records", lines=True).encode()), {}, ["gzip"]),
@@ -421,7 +431,7 @@ REFUSED = {
     "a value in the last corner of a sheet": (
         archive("xl/workbook.xml", b"", **{"xl/worksheets/sheet1.xml": '<worksheet><dimension ref="A1:XFD1048576"/>'}),
         {},
-        " has a sheet that goes on to the cell XFD1048576; delete what is far from the table",
+        " has a sheet that goes on to the cell XFD1048576; delete what is far from the table, or save the table as CSV",
     ),
     "a cell that shows an error": (
         excel({"s": [["a", "b"], [1, 2], ["#DIV/0!", 3], [5, 7]]}),
@@ -518,6 +528,14 @@ def test_files_that_are_broken(tmp_path, content, kind):
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(DataError, match=rf"^{re.escape(str(tmp_path / 'file'))} cannot be read as {kind}: \S[^\n]*$"):
         read_csv(tmp_path / "file")
+
+
+def test_the_corner_of_a_sheet_that_is_still_near(tmp_path):
+    for cell, message in (("AU1048576", "cannot be read as a spreadsheet"), ("AV1048576", "goes on to the cell AV1048576")):
+        sheet = {"xl/worksheets/sheet1.xml": f'<worksheet><dimension ref="A1:{cell}"/>'}
+        (tmp_path / "file").write_bytes(archive("xl/workbook.xml", b"", **sheet))
+        with pytest.raises(DataError, match=message):
+            read_csv(tmp_path / "file")
 
 
 class Panic(BaseException):
