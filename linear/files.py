@@ -219,15 +219,19 @@ class _Text(Table):
     decimal: str | None
 
     def plain_numbers(self, chosen: Iterable[str]) -> Cells | None:
-        if not (self.decimal == "." or self.has_decimal_points and self.decimal is None):
-            return None  # a number may have two readings
-        lines = list(islice(self.lines(), self.header, None))
-        count = len(self.names) - 1
-        # The csv module would divide such lines in the same way.
-        if not lines or any(line.count(self.delimiter) != count or '"' in line for line in lines):
-            return None
         chosen = list(chosen)
         places = [self.names.index(name) for name in chosen]
+        lines = list(islice(self.lines(), self.header, None))
+        # The csv module divides lines in the same way if none has quotes, and all have as many values as the header.
+        count = len(self.names) - 1
+        is_even = all(line.count(self.delimiter) == count and '"' not in line for line in lines)
+        if not lines or not is_even or self.delimiter == " ":  # several spaces separate as one does
+            return None
+        # What NumPy reads has no commas. So one number that needs a decimal point shows that a point is that in all.
+        sample = (line.split(self.delimiter)[place] for line in lines[:SAMPLE] for place in places)
+        has_points = self.has_decimal_points or any(decimal_marks(cell) == {"."} for cell in sample)
+        if self.decimal == "," or self.decimal is None and not has_points:
+            return None
         try:
             values = np.loadtxt(lines, delimiter=self.delimiter, comments=None, usecols=places, ndmin=2)
         except ValueError:

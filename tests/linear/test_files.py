@@ -694,11 +694,43 @@ def test_numpy_reads_odd_cells_as_the_csv_module_does(tmp_path, monkeypatch):
     for number, odd in enumerate(ODD):
         for row in ([odd, "2", "3"], ["1", odd, "3"], ["1", "2", odd]):
             lines = [["a", "b", "c"], ["1", "5", "2"], ["2", "1", "7"], row, ["9", "4", "4.5"], ["3", "8", "1"]]
-            for delimiter in ",;":
+            for delimiter in ",; ":
                 end = ["\n", "\r\n", "\r"][number % 3]
                 (tmp_path / "t.csv").write_bytes(end.join(map(delimiter.join, lines)).encode())
-                for options in ({}, {"decimal": "."}, {"decimal": ","}, {"missing": "drop"}, {"drop": ["c"]}):
+                for options in ({}, {"decimal": "."}, {"decimal": ","}, {"missing": "drop"}, {"drop": ["c"], "decimal": "."}):
                     assert_same_outcome(monkeypatch, tmp_path / "t.csv", **options)
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "is_plain"),
+    [
+        (text(), {}, True),
+        ("\n\n" + text(end="\r\n"), {}, True),
+        (text("\t"), {}, True),
+        (text(";", names=['"area"', '"rooms\n of a house"', "price"]), {}, True),
+        (columns_and("city", first=REGIONS), {}, True),  # it is not chosen
+        (POINTS, {}, False),
+        (POINTS, {"decimal": "."}, True),
+        (text(), {"decimal": ","}, False),
+        (text(";", decimal=","), {}, False),
+        (text(quote='"'), {}, False),
+        (text(" "), {"decimal": "."}, False),  # several spaces separate as one does
+        (text() + "\n", {}, False),
+        (text() + "1,2\n", {}, False),
+        (text() + ",2,3\n", {}, False),
+        ("a,b\n", {}, False),
+    ],
+)
+def test_which_files_numpy_reads(tmp_path, content, options, is_plain):
+    (tmp_path / "t.csv").write_bytes(content.encode())
+    table = open_table(tmp_path / "t.csv", Format(**options))
+    cells = table.plain_numbers([name for name in table.names if name != "city"])
+    assert (cells is not None) == is_plain
+    if is_plain:
+        in_text = table.read(cells.columns)
+        assert list(cells.lines) == list(in_text.lines)
+        for name, column in in_text.columns.items():
+            np.testing.assert_array_equal(cells.columns[name], list(map(float, column)))
 
 
 def test_numpy_reads_numbers_to_the_last_bit(tmp_path):
