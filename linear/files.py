@@ -31,19 +31,19 @@ LARGEST_FILE = 100_000_000  # bytes: some ten million numbers. To fit more takes
 STANDARD_INPUT = "-"
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "spaces"}
 SAMPLE = 50  # lines that are enough to see what separates the columns
-_PICKLE = "is a pickle of Python, which is not opened, because it may run programs; save the table as Parquet or as CSV"
-_PAGE = "is a page of HTML or XML, whatever its name says; open it in a spreadsheet program, and save it as .xlsx or as CSV"
-# How the content of a file begins that cannot be read, in small letters, and what to do about it.
+# How the content of a file begins that cannot be read, as a regular expression, and what to do about it.
 FOREIGN = {
-    b"%pdf": "is a PDF document; save the table in it as CSV",
-    b"bzh": "is compressed with bzip2; unpack it first",
-    b"\xfd7zxz": "is compressed with xz; unpack it first",
-    b"\x28\xb5\x2f\xfd": "is compressed with zstd; unpack it first",
-    b"7z\xbc\xaf": "is an archive of 7-Zip; unpack it first",
-    b"\x89hdf": "is an HDF5 file; save the table in it as Parquet or as CSV",
-    b"$fl": "is a file of SPSS; save it as a Stata file (.dta) or as CSV",
-    **dict.fromkeys([b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"], _PICKLE),
-    **dict.fromkeys([b"<!doctype", b"<html", b"<table", b"<?xml"], _PAGE),
+    rb"%PDF-": "is a PDF document; save the table in it as CSV",
+    rb"BZh\d1AY": "is compressed with bzip2; unpack it first",
+    rb"\xfd7zXZ": "is compressed with xz; unpack it first",
+    rb"\x28\xb5\x2f\xfd": "is compressed with zstd; unpack it first",
+    rb"7z\xbc\xaf": "is an archive of 7-Zip; unpack it first",
+    rb"\x89HDF": "is an HDF5 file; save the table in it as Parquet or as CSV",
+    rb"\$FL[23]@": "is a file of SPSS; save it as a Stata file (.dta) or as CSV",
+    rb"\x80[\x02-\x05]": "is a pickle of Python, which is not opened, because it may run programs; "
+    "save the table as Parquet or CSV",
+    rb"(?i)\s*<(?:!doctype|html|table|\?xml)": "is a page of HTML or XML; "
+    "open it in a spreadsheet program, and save it as .xlsx or CSV",
 }
 
 
@@ -293,8 +293,7 @@ def _encoding(source: str, data: bytes, encoding: str | None) -> tuple[str, str]
             in_words = "Windows-1252" if encoding == "cp1252" else encoding
     elif encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
         encoding = "UTF-8-sig"
-    beginning = data[:100].lstrip().lower()
-    foreign = next((remedy for magic, remedy in FOREIGN.items() if beginning.startswith(magic)), None)
+    foreign = next((remedy for beginning, remedy in FOREIGN.items() if re.match(beginning, data)), None)
     if foreign:
         raise DataError(f"{source} {foreign}")
     try:

@@ -1,7 +1,9 @@
 """Files as people have them: the same eight houses, written in many ways, are fitted, or refused with what helps."""
 
+import bz2
 import gzip
 import io
+import lzma
 import os
 import pickle
 import re
@@ -442,13 +444,15 @@ REFUSED = {
     "a program": (
         pickle.dumps(FRAME),
         {},
-        " is a pickle of Python, which is not opened, because it may run programs; save the table as Parquet or as CSV",
+        " is a pickle of Python, which is not opened, because it may run programs; save the table as Parquet or CSV",
     ),
     "a page": (
         "\n<HTML><table><tr><td>1</td></tr></table></HTML>",
         {},
-        " is a page of HTML or XML, whatever its name says; open it in a spreadsheet program, and save it as .xlsx or as CSV",
+        " is a page of HTML or XML; open it in a spreadsheet program, and save it as .xlsx or CSV",
     ),
+    "bzip2": (bz2.compress(text().encode()), {}, " is compressed with bzip2; unpack it first"),
+    "xz": (lzma.compress(text().encode()), {}, " is compressed with xz; unpack it first"),
     "HDF5": (b"\x89HDF\r\n\x1a\n", {}, " is an HDF5 file; save the table in it as Parquet or as CSV"),
     "SPSS": (b"$FL2@(#) SPSS", {}, " is a file of SPSS; save it as a Stata file (.dta) or as CSV"),
     "a text in JSON": (
@@ -921,6 +925,13 @@ def test_no_file_is_read_twice(parts):
         read_csv("none-*.csv")
     Path("part-[1].csv").write_text(text())  # a file whose name looks like a pattern
     assert read_csv("part-[1].csv").source == "part-[1].csv"
+
+
+def test_headers_that_begin_as_files_of_other_kinds_do(tmp_path):
+    for name in ("%PDF", "BZh", "$FLow", "7z", "ORC", "FEA1", "n", "[area]", "{area}", "<area>", "PK", "GIF"):
+        data = read(tmp_path, text(names=[name, "rooms", "price"]))
+        assert data.features == [name, "rooms"]
+        np.testing.assert_array_equal(data.y, PRICE)
 
 
 def test_one_file_alone(tmp_path):
