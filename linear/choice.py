@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .cells import DataError, listed, quoted
-from .files import Table, name_of
+from .tables import Table, name_of
 
 
 @dataclass(frozen=True)

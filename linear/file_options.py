@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .cells import quoted
-from .files import LARGEST_FILE
+from .tables import LARGEST_FILE
 
 
 def add_file_options(parser: argparse.ArgumentParser) -> None:

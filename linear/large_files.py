@@ -17,9 +17,11 @@ import numpy as np
 
 from .cells import DataError, option, quoted
 from .choice import Choice, check_same_columns, choose
-from .files import LARGEST_FILE, STANDARD_INPUT, Format, Table, check_header, kind_of, parquet_columns, read_by, text_table
+from .files import STANDARD_INPUT, Format, text_table
 from .numerals import MISSING, read_numbers
+from .pandas_files import kind_of, parquet_columns, read_by
 from .reading import files_of
+from .tables import LARGEST_FILE, Table, check_header
 
 START = 1 << 16  # bytes, of which the header and the first rows are read
 PART = 1 << 25  # bytes that a part takes in memory, about

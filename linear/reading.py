@@ -18,8 +18,9 @@ from .cells import DataError, counted, listed, option, quoted
 from .choice import Choice, check_same_columns, choose
 from .data import standardise
 from .dates import read_dates
-from .files import STANDARD_INPUT, Format, Table, open_table
+from .files import STANDARD_INPUT, Format, open_table
 from .numerals import is_missing, read_numbers
+from .tables import Table
 
 MOST_CATEGORIES = 50  # with more values than that, a column is a name or a number, not a kind
 

@@ -22,7 +22,7 @@ import pyarrow.parquet
 import pytest
 import xlwt
 
-from linear import DataError, __main__, files, least_squares, read_csv
+from linear import DataError, __main__, files, least_squares, pandas_files, read_csv
 from linear.files import Format, open_table
 from linear.numerals import decimal_marks
 
@@ -577,7 +577,8 @@ def test_a_library_that_panics(tmp_path, monkeypatch, error, raised, message):
 )
 def test_files_that_are_too_large(tmp_path, monkeypatch, content, message):
     (tmp_path / "file").write_bytes(content)
-    monkeypatch.setattr(files, "LARGEST_FILE", 1000)
+    for module in (files, pandas_files):
+        monkeypatch.setattr(module, "LARGEST_FILE", 1000)
     with pytest.raises(DataError) as info:
         read_csv(tmp_path / "file")
     assert str(info.value) == f"{tmp_path / 'file'}{message}"
