@@ -159,8 +159,9 @@ class _Text(Table):
     decimal: str | None
 
     def plain_numbers(self, chosen: Iterable[str]) -> Cells | None:
+        place_of = {name: place for place, name in enumerate(self.names)}
         chosen = list(chosen)
-        places = [self.names.index(name) for name in chosen]
+        places = [place_of[name] for name in chosen]
         lines = list(islice(self.lines(), self.header, None))
         # The csv module divides lines in the same way if none has quotes, and all have as many values as the header.
         count = len(self.names) - 1
@@ -168,7 +169,7 @@ class _Text(Table):
         if not lines or not is_even or self.delimiter == " ":  # several spaces separate as one does
             return None
         # What NumPy reads has no commas. So one number that needs a decimal point shows that a point is that in all.
-        sample = (line.split(self.delimiter)[place] for line in lines[:SAMPLE] for place in places)
+        sample = (row[place] for row in (line.split(self.delimiter) for line in lines[:SAMPLE]) for place in places)
         has_points = self.has_decimal_points or any(decimal_marks(cell) == {"."} for cell in sample)
         if self.decimal == "," or self.decimal is None and not has_points:
             return None

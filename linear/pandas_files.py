@@ -202,10 +202,11 @@ def _parquet(source: str, data: bytes, kind: Kind) -> _Frame:
 
     file = pyarrow.parquet.ParquetFile(io.BytesIO(data))
     stored, names = parquet_columns(file.schema_arrow)
+    stored_as = dict(zip(names, stored))
     count = file.metadata.num_rows
 
     def load(chosen: list[str]) -> Any:
-        columns = [stored[names.index(name)] for name in chosen]
+        columns = [stored_as[name] for name in chosen]
         frame = _with_index(pandas.read_parquet(io.BytesIO(data), columns=columns))
         return frame[columns].set_axis(chosen, axis=1).set_axis(range(1, count + 1))
 
