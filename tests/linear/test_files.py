@@ -706,6 +706,19 @@ def test_numpy_reads_odd_cells_as_the_csv_module_does(tmp_path, monkeypatch):
                     assert_same_outcome(monkeypatch, tmp_path / "t.csv", **options)
 
 
+def test_quotes_in_columns_that_are_not_chosen(tmp_path, monkeypatch):
+    """The comma in quotes divides nothing, so a row has too few values."""
+    (tmp_path / "t.csv").write_text('p,q,a,b\nx,y,1,2\n"x,y",3,5\nx,y,2,9\n')
+    options = {"features": ["a"], "target": "b"}
+    assert "line 3: expected 4 values, as in the header, found 3" in outcome(tmp_path / "t.csv", **options)
+    assert_same_outcome(monkeypatch, tmp_path / "t.csv", **options)
+
+
+def test_numbers_that_are_names_stay_text(tmp_path):
+    data = read(tmp_path, "c,b\n01,2\n1,3\n1.0,7\n01,4\n1,9\n", categorical=["c"])
+    assert data.features == ["c=1", "c=1.0"]
+
+
 @pytest.mark.parametrize(
     ("content", "options", "is_plain"),
     [
@@ -744,8 +757,12 @@ def test_numpy_reads_numbers_to_the_last_bit(tmp_path):
     forms = [repr, "{:.25e}".format, "{:.17g}".format, "{:.3e}".format]
     texts = [forms[i % 4](value) for i, value in enumerate(values.tolist())]
     (tmp_path / "t.csv").write_text("a,b\n" + "".join(f"{text},{other}\n" for text, other in zip(texts, texts[::-1])))
+    exact = list(map(float, texts[::-1]))
     cells = open_table(tmp_path / "t.csv").plain_numbers(["b"])
-    np.testing.assert_array_equal(cells.columns["b"], list(map(float, texts[::-1])))
+    np.testing.assert_array_equal(cells.columns["b"], exact)
+    normal = [text for text in texts if abs(float(text)) > 1e-300]  # pandas refuses smaller ones in JSON
+    (tmp_path / "t.json").write_text("[" + ",".join(f'{{"a": 1, "b": {text}}}' for text in normal) + "]")
+    np.testing.assert_array_equal(open_table(tmp_path / "t.json").read(["b"]).columns["b"], list(map(float, normal)))
     assert cells.place(1) == f"{tmp_path / 't.csv'}, line 3"
 
 
