@@ -14,7 +14,7 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Cells:
-    """Some columns of a file, as they stand there: text, or what a sheet or a Parquet file holds.
+    """Some columns of a file, as they stand there: text, or what pandas has read.
 
     Attributes
     ----------

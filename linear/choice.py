@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .cells import DataError, listed, quoted
-from .files import Table, name_of
+from .tables import Table, name_of
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,8 @@ def choose(
     (['rooms', 'when'], ['price'], ['column 1 has no name, so it is left out'])
     """
     if len(table.names) == 1:
-        hint = "" if table.names[0].isalnum() else "; if there are more, say with --delimiter what separates them"
-        raise DataError(
-            f"{table.source} has one column, {quoted(table.names[0])}: a target and at least one feature are needed{hint}"
-        )
+        one = quoted(table.names[0])
+        raise DataError(f"{table.source} has one column, {one}: a target and at least one feature are needed{table.hint}")
     given = [[name_of(name) for name in names] for names in (targets or [], features or [], drop, categorical, dates)]
     _check_names(table, [name for names in given for name in names])
     chosen, used, dropped, categorical, dates = given
@@ -129,7 +127,7 @@ def _check_names(table: Table, asked: list[str]) -> None:
             close = difflib.get_close_matches(name.lower(), lower, n=1)
             hint = f"; did you mean {quoted(lower[close[0]])}?" if close else ""
             raise DataError(
-                f"{table.source} has no column {quoted(name)}, only {listed(filter(None, table.names))}{hint}"
+                f"{table.source} has no column {quoted(name)}, only {listed(filter(None, table.names))}{hint or table.hint}"
             )
 
 

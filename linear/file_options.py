@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .cells import quoted
-from .files import LARGEST_FILE
+from .tables import LARGEST_FILE
 
 
 def add_file_options(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,8 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         type=a_name,
         nargs="*",
-        help="CSV, Excel (.xlsx), Parquet or .npy files; patterns such as 'part-*.csv'; folders; or - for standard input. "
+        help="CSV and other text, spreadsheets (.xlsx, .xls, .ods), Parquet, Feather, ORC, Stata, JSON or .npy files; "
+        "patterns such as 'part-*.csv'; folders; or - for standard input. "
         f"What has more than {LARGEST_FILE // 10**6} MB is read in parts",
     )
     group.add_argument("--data", metavar="FILE", type=a_name, nargs="+", action="extend", help="the same as FILE alone")
@@ -38,7 +39,7 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
     add("--delimiter", "C", _delimiter, "what separates the columns (default: found out)")
     add("--decimal", "C", _decimal, "the decimal mark, . or , (default: found out)")
     add("--encoding", "NAME", a_name, "such as utf-8, latin-1 or utf-16 (default: found out)")
-    add("--sheet", "NAME", a_name, "the sheet of an Excel file (default: the first)")
+    add("--sheet", "NAME", a_name, "the sheet of a spreadsheet (default: the first)")
 
 
 class _Read(argparse.Action):

@@ -1,4 +1,7 @@
-"""Open one file of columns, whatever its format, and find out how it is written: CSV and its relatives, Excel, Parquet."""
+"""Open one file of columns, whatever its format, and find out how it is written.
+
+Text (CSV and what is like it) needs NumPy and the csv module alone. All other formats are read by pandas.
+"""
 
 from __future__ import annotations
 
@@ -7,33 +10,37 @@ import gzip
 import io
 import re
 import sys
-import warnings
-import zipfile
 import zlib
 from array import array
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from .cells import Cells, DataError, listed, quoted
-from .numerals import decimal_marks
+import numpy as np
 
-LARGEST_FILE = 100_000_000  # bytes: some ten million numbers. To fit more takes minutes, and an endless pipe for ever
+from .cells import Cells, DataError, quoted
+from .numerals import decimal_marks
+from .pandas_files import frame_table, kind_of
+from .tables import LARGEST_FILE, Table, check_header, name_of
+
 STANDARD_INPUT = "-"
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "spaces"}
 SAMPLE = 50  # lines that are enough to see what separates the columns
-# How the content of a file begins that is neither text nor Excel nor Parquet, and what to do about it.
+# How the content of a file begins that cannot be read, as a regular expression, and what to do about it.
 FOREIGN = {
-    b"\xd0\xcf\x11\xe0": "is from an Excel before 2007, or has a password; save it as a plain .xlsx file or as CSV",
-    b"%PDF": "is a PDF document; save the table in it as CSV",
-    b"BZh": "is compressed with bzip2; unpack it first",
-    b"\xfd7zXZ": "is compressed with xz; unpack it first",
-    b"\x28\xb5\x2f\xfd": "is compressed with zstd; unpack it first",
-    b"7z\xbc\xaf": "is an archive of 7-Zip; unpack it first",
+    rb"%PDF-": "is a PDF document; save the table in it as CSV",
+    rb"BZh\d1AY": "is compressed with bzip2; unpack it first",
+    rb"\xfd7zXZ": "is compressed with xz; unpack it first",
+    rb"\x28\xb5\x2f\xfd": "is compressed with zstd; unpack it first",
+    rb"7z\xbc\xaf": "is an archive of 7-Zip; unpack it first",
+    rb"\x89HDF": "is an HDF5 file; save the table in it as Parquet or as CSV",
+    rb"\$FL[23]@": "is a file of SPSS; save it as a Stata file (.dta) or as CSV",
+    rb"\x80[\x02-\x05]": "is a pickle of Python, which is not opened, because it may run programs; "
+    "save the table as Parquet or CSV",
+    rb"(?i)\s*<(?:!doctype|html|table|\?xml)": "is a page of HTML or XML; "
+    "open it in a spreadsheet program, and save it as .xlsx or CSV",
 }
 
 
@@ -50,7 +57,7 @@ class Format:
     encoding : str, optional
         The encoding of a text file, by the name that Python has for it.
     sheet : str, optional
-        The name of a sheet of an Excel file.
+        The name of a sheet of a spreadsheet.
     """
 
     delimiter: str | None = None
@@ -59,37 +66,8 @@ class Format:
     sheet: str | None = None
 
 
-@dataclass
-class Table:
-    """An open file, of which the names of the columns are known and the rows not yet read.
-
-    Attributes
-    ----------
-    source : str
-        The file, as messages name it.
-    names : list of str
-        The names of all columns, "" where there is none.
-    found : list of str
-        What was found out about how the file is written, if it is not plain CSV.
-    encoding : str
-        The encoding of a text that is not in UTF-8.
-    has_decimal_points : bool
-        Whether the format leaves no doubt that a point in a number is a decimal point.
-    """
-
-    source: str
-    names: list[str]
-    found: list[str] = field(default_factory=list)
-    encoding: str = ""
-    has_decimal_points: bool = False
-
-    def read(self, chosen: Iterable[str]) -> Cells:
-        """Read all rows of the chosen columns. This can be done once."""
-        raise NotImplementedError
-
-
 def open_table(path: str | Path, how: Format = Format()) -> Table:
-    """Open a file: text (CSV and what is like it), Excel or Parquet, plain or compressed with gzip.
+    """Open a file: text (CSV and what is like it), or one of the other `KINDS`, plain or compressed with gzip.
 
     Parameters
     ----------
@@ -117,13 +95,8 @@ def open_table(path: str | Path, how: Format = Format()) -> Table:
     data, found = _content(path, source), []
     if data.startswith(b"\x1f\x8b"):
         data, found = _unpacked(source, data), ["gzip"]
-    table: Table
-    if data.startswith(b"PK\x03\x04"):
-        table = _sheet(source, data, how.sheet)
-    elif data.startswith(b"PAR1"):
-        table = _parquet(source, data)
-    else:
-        table = text_table(source, data, how)
+    kind = kind_of(data)
+    table: Table = frame_table(source, data, kind, how.sheet) if kind else text_table(source, data, how)
     table.found[:0] = found
     check_header(table)
     return table
@@ -159,33 +132,54 @@ def _of_bearable_size(source: str, data: bytes) -> bytes:
     return data
 
 
-def check_header(table: Table) -> None:
-    """Refuse names that cannot tell the columns apart."""
-    names = table.names
-    if not names:
-        raise DataError(f"{table.source} is empty: expected a header line with the names of the columns")
-    if not isinstance(table, _Parquet) and all(map(decimal_marks, names)):
-        raise DataError(f"{table.source}: the first line must hold the names of the columns, but it holds numbers")
-    name, count = Counter(filter(None, names)).most_common(1)[0] if any(names) else ("", 0)
-    if count > 1:
-        raise DataError(f"{table.source}: the header has {count} columns named {quoted(name)}")
-
-
-def name_of(header: Any) -> str:
-    """The name of a column without line breaks, and "" if there is none: pandas writes "Unnamed: 0" for that."""
-    name = " ".join(str(header).split()) if header is not None and header == header else ""
-    return "" if re.fullmatch(r"Unnamed: \d+", name) else name
-
-
 # ---- Text -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Text(Table):
-    """A text file with a header line."""
+    """A text file with a header line.
 
-    rows: Iterator[tuple[int, list[str]]] = iter(())
-    delimiter: str = ","
+    Attributes
+    ----------
+    rows : iterator
+        The number and the values of each line below the header that is not blank.
+    lines : callable
+        Returns an iterator over all lines.
+    header : int
+        The number of the line in which the header ends.
+    delimiter : str
+    decimal : str, optional
+        The decimal mark, where it is given.
+    """
+
+    rows: Iterator[tuple[int, list[str]]]
+    lines: Callable[[], Iterator[str]]
+    header: int
+    delimiter: str
+    decimal: str | None
+
+    def plain_numbers(self, chosen: Iterable[str]) -> Cells | None:
+        place_of = {name: place for place, name in enumerate(self.names)}
+        chosen = list(chosen)
+        places = [place_of[name] for name in chosen]
+        lines = list(islice(self.lines(), self.header, None))
+        # The csv module divides lines in the same way if none has quotes, and all have as many values as the header.
+        count = len(self.names) - 1
+        is_even = all(line.count(self.delimiter) == count and '"' not in line for line in lines)
+        if not lines or not is_even or self.delimiter == " ":  # several spaces separate as one does
+            return None
+        # What NumPy reads has no commas. So one number that needs a decimal point shows that a point is that in all.
+        sample = (row[place] for row in (line.split(self.delimiter) for line in lines[:SAMPLE]) for place in places)
+        has_points = self.has_decimal_points or any(decimal_marks(cell) == {"."} for cell in sample)
+        if self.decimal == "," or self.decimal is None and not has_points:
+            return None
+        try:
+            values = np.loadtxt(lines, delimiter=self.delimiter, comments=None, usecols=places, ndmin=2)
+        except ValueError:
+            return None
+        if not np.isfinite(values).all():
+            return None
+        return Cells(self.source, range(self.header + 1, self.header + 1 + len(lines)), dict(zip(chosen, values.T)))
 
     def read(self, chosen: Iterable[str]) -> Cells:
         place_of = {name: place for place, name in enumerate(self.names)}
@@ -215,9 +209,15 @@ def text_table(source: str, data: bytes, how: Format) -> _Text:
     rows = _rows(source, lines(), delimiter)
     if named:
         next(rows)
-    _, header = next(rows, (0, []))
+    line, header = next(rows, (0, []))
     found = [SEPARATORS.get(delimiter, f"columns separated by {delimiter!r}")] if delimiter != "," else []
-    return _Text(source, list(map(name_of, header)), found, in_words, delimiter == ",", rows, delimiter)
+    names = list(map(name_of, header))
+    is_doubtful = len(names) == 1 and not names[0].isalnum()
+    hint = "; if there are more, say with --delimiter what separates them" if is_doubtful else ""
+    return _Text(
+        source, names, found, in_words, delimiter == ",", hint=hint,
+        rows=rows, lines=lines, header=line, delimiter=delimiter, decimal=how.decimal,
+    )  # fmt: skip
 
 
 def _encoding(source: str, data: bytes, encoding: str | None) -> tuple[str, str]:
@@ -234,7 +234,7 @@ def _encoding(source: str, data: bytes, encoding: str | None) -> tuple[str, str]
             in_words = "Windows-1252" if encoding == "cp1252" else encoding
     elif encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
         encoding = "UTF-8-sig"
-    foreign = next((remedy for magic, remedy in FOREIGN.items() if data.startswith(magic)), None)
+    foreign = next((remedy for beginning, remedy in FOREIGN.items() if re.match(beginning, data)), None)
     if foreign:
         raise DataError(f"{source} {foreign}")
     try:
@@ -315,104 +315,3 @@ def _delimiter(start: list[str]) -> str:
         if score > most:
             best, most = delimiter, score
     return best
-
-
-# ---- Excel and Parquet ----------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def read_by(library: str, source: str, kind: str) -> Iterator[None]:
-    """Say in one line that a library is missing, or what it finds wrong with a file."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of styles and settings of a sheet, which do not matter here
-            yield
-    except (DataError, MemoryError):
-        raise
-    except ImportError:
-        raise DataError(f"{source} is {kind}: to read it, install {library} (pip install {library})") from None
-    except Exception as error:  # these libraries have errors of many kinds
-        raise DataError(f"{source} cannot be read as {kind}: {' '.join(str(error).split())}") from None
-
-
-@dataclass
-class _Sheet(Table):
-    """A sheet of an Excel file, whose first row holds the names."""
-
-    rows: list[tuple[int, tuple]] = field(default_factory=list)
-
-    def read(self, chosen: Iterable[str]) -> Cells:
-        place_of = {name: place for place, name in enumerate(self.names)}
-        columns = {name: [row[place_of[name]] for _, row in self.rows] for name in chosen}
-        return Cells(self.source, [line for line, _ in self.rows], columns, "row")
-
-
-def _sheet(source: str, data: bytes, sheet: str | None) -> _Sheet:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-            is_excel = any(name.startswith("xl/workbook") for name in archive.namelist())
-    except zipfile.BadZipFile as error:
-        raise DataError(f"{source} is a ZIP archive, and cannot be unpacked: {error}") from None
-    if not is_excel:
-        raise DataError(f"{source} is a ZIP archive, but not an .xlsx file; unpack it, or save it as .xlsx or as CSV")
-    if size > 10 * LARGEST_FILE:
-        raise DataError(f"{source} would be unpacked larger than {LARGEST_FILE // 10**5} MB, the most that is read")
-    with read_by("openpyxl", source, "an Excel file"):
-        import openpyxl
-
-        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-        sheets = book.sheetnames
-        if sheet is not None and sheet not in sheets:
-            raise DataError(f"{source} has no sheet {quoted(sheet)}, only {listed(sheets)}")
-        rows = list(enumerate(book[sheet or sheets[0]].iter_rows(values_only=True), 1))
-    rows = [(line, row) for line, row in rows if any(cell is not None and str(cell).strip() for cell in row)]
-    # A sheet may have a format, but no value, in columns behind the last.
-    width = max((place for _, row in rows for place, cell in enumerate(row, 1) if cell is not None), default=0)
-    rows = [(line, (row + width * (None,))[:width]) for line, row in rows]
-    names = [name_of(cell) for cell in rows[0][1]] if rows else []
-    found = [f"the sheet {quoted(sheets[0])}, the first of {len(sheets)}"] if sheet is None and sheets[1:] else []
-    return _Sheet(source, names, found, rows=rows[1:])
-
-
-@dataclass
-class _Parquet(Table):
-    """A Parquet file, of which only the chosen columns are read."""
-
-    file: Any = None
-
-    def read(self, chosen: Iterable[str]) -> Cells:
-        chosen, count = list(chosen), self.file.metadata.num_rows
-        if count * len(chosen) > LARGEST_FILE // 2:
-            raise DataError(f"{self.source} holds more than {LARGEST_FILE // 2:,} values, the most that is read")
-        with read_by("pyarrow", self.source, "a Parquet file"):
-            stored_as = dict(zip(self.names, self.file.schema_arrow.names))
-            stored = [stored_as[name] for name in chosen]
-            table = self.file.read(columns=stored)
-            columns = {name: _values(table[column]) for name, column in zip(chosen, stored)}
-        return Cells(self.source, range(1, count + 1), columns, "row")
-
-
-def _values(column: Any) -> Sequence[Any]:
-    """The values of a column of pyarrow: an array of floats if it holds numbers, otherwise a list."""
-    import pyarrow.types as types
-
-    if types.is_floating(column.type) or types.is_integer(column.type):
-        return column.cast("float64", safe=False).to_numpy()  # what is missing becomes NaN
-    return column.to_pylist()
-
-
-def _parquet(source: str, data: bytes) -> _Parquet:
-    with read_by("pyarrow", source, "a Parquet file"):
-        import pyarrow.parquet
-
-        file = pyarrow.parquet.ParquetFile(io.BytesIO(data))
-        names = parquet_names(file)
-    return _Parquet(source, names, file=file)
-
-
-def parquet_names(file: Any) -> list[str]:
-    """The names of the columns of an open Parquet file."""
-    names = file.schema_arrow.names
-    # pandas stores an index without a name under this one.
-    return ["" if re.fullmatch(r"__index_level_\d+__", name) else name_of(name) for name in names]

@@ -17,9 +17,11 @@ import numpy as np
 
 from .cells import DataError, option, quoted
 from .choice import Choice, check_same_columns, choose
-from .files import LARGEST_FILE, STANDARD_INPUT, Format, Table, check_header, parquet_names, read_by, text_table
+from .files import STANDARD_INPUT, Format, text_table
 from .numerals import MISSING, read_numbers
+from .pandas_files import kind_of, parquet_columns, read_by
 from .reading import files_of
+from .tables import LARGEST_FILE, Table, check_header
 
 START = 1 << 16  # bytes, of which the header and the first rows are read
 PART = 1 << 25  # bytes that a part takes in memory, about
@@ -205,9 +207,10 @@ def _open(file: str, how: Format) -> Any:
         table: Table = _open_numpy(file)
     elif start.startswith(PARQUET):
         table = _open_parquet(file)
-    elif start.startswith((b"\x1f\x8b", b"PK\x03\x04")):
-        why = "is compressed or an Excel file, which cannot be read in parts"
-        raise DataError(f"{file} {why}; unpack it, or save it as Parquet")
+    elif start.startswith(b"\x1f\x8b"):
+        raise DataError(f"{file} is compressed, so it cannot be read in parts; unpack it, or save it as Parquet")
+    elif kind := kind_of(start):
+        raise DataError(f"{file} is {kind.in_words}, which cannot be read in parts; save it as Parquet")
     else:
         table = _open_text(file, start, how)
     check_header(table)
@@ -329,8 +332,10 @@ def _open_parquet(file: str) -> _Parquet:
         import pyarrow.parquet
 
         with pyarrow.parquet.ParquetFile(file) as stored:
-            table = _Parquet(file, parquet_names(stored))
-            table.stored, table.types = list(stored.schema_arrow.names), list(stored.schema_arrow.types)
+            columns, names = parquet_columns(stored.schema_arrow)
+            table = _Parquet(file, names, has_header_row=False)
+            table.stored, types = columns, dict(zip(stored.schema_arrow.names, stored.schema_arrow.types))
+            table.types = [types[name] for name in columns]
             table.group_rows = [stored.metadata.row_group(i).num_rows for i in range(stored.metadata.num_row_groups)]
     return table
 
@@ -448,7 +453,7 @@ def _open_text(file: str, start: bytes, how: Format) -> _Text:
     head = text_table(file, start, how)
     if start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in start:
         raise DataError(f"{file} is in UTF-16, which cannot be divided at its bytes; save it as UTF-8, or as Parquet")
-    table = _Text(file, head.names, head.found, head.encoding)
+    table = _Text(file, head.names, head.found, head.encoding, hint=head.hint)
     table.start, table.size = head, size
     table.first = _end_of_header(start)
     return table

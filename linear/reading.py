@@ -18,8 +18,9 @@ from .cells import DataError, counted, listed, option, quoted
 from .choice import Choice, check_same_columns, choose
 from .data import standardise
 from .dates import read_dates
-from .files import STANDARD_INPUT, Format, Table, open_table
+from .files import STANDARD_INPUT, Format, open_table
 from .numerals import is_missing, read_numbers
+from .tables import Table
 
 MOST_CATEGORIES = 50  # with more values than that, a column is a name or a number, not a kind
 
@@ -76,7 +77,8 @@ def read_csv(
     """Read the target and the features of a linear model from a CSV file with a header line, or from what is like it.
 
     How the file is written is found out: what separates its columns, its decimal mark, its encoding, and whether it
-    is compressed with gzip. Excel files (with openpyxl) and Parquet files (with pyarrow) are read as well.
+    is compressed with gzip. With pandas, other files are read as well: spreadsheets (.xlsx, .xls, .ods), Parquet, Feather,
+    ORC, Stata and JSON.
 
     Parameters
     ----------
@@ -209,7 +211,11 @@ class Rows:
 
     def __init__(self, tables: list[Table], choice: Choice) -> None:
         self.tables, self.choice = tables, choice
-        self.parts = [table.read(choice.columns) for table in tables]
+        # Dates and kinds are read from their texts. Plain numbers alone are read in a quarter of the time.
+        has_texts = bool(choice.dates or choice.categorical)
+        self.parts = [
+            (None if has_texts else table.plain_numbers(choice.columns)) or table.read(choice.columns) for table in tables
+        ]
         self.ends = np.cumsum([len(part.lines) for part in self.parts])
         names = [table.source for table in tables]
         listed_names = ", ".join(names[:3]) + (", ..." if names[3:] else "")

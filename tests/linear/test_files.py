@@ -1,8 +1,11 @@
 """Files as people have them: the same eight houses, written in many ways, are fitted, or refused with what helps."""
 
+import bz2
 import gzip
 import io
+import lzma
 import os
+import pickle
 import re
 import shlex
 import subprocess
@@ -13,11 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import openpyxl
+import pandas as pd
 import pyarrow
 import pyarrow.parquet
 import pytest
+import xlwt
 
-from linear import DataError, __main__, files, least_squares, read_csv
+from linear import DataError, __main__, files, least_squares, pandas_files, read_csv
 from linear.files import Format, open_table
 from linear.numerals import decimal_marks
 
@@ -61,16 +66,68 @@ def parquet(**columns):
     return content.getvalue()
 
 
-def archive(name, content):
+def archive(name, content, **others):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(name, content)
+        for name, content in {name: content, **others}.items():
+            archive.writestr(name, content)
     return file.getvalue()
+
+
+def old_excel(sheets):
+    """A file of Excel 97 to 2003 (.xls) with these rows in its sheets."""
+    book = xlwt.Workbook()
+    for title, lines in sheets.items():
+        sheet = book.add_sheet(title)
+        for row, line in enumerate(lines):
+            for column, cell in enumerate(line):
+                sheet.write(row, column, cell)
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
+
+
+def open_document(sheets):
+    """A spreadsheet of LibreOffice (.ods) with these rows in its sheets."""
+
+    def xml(cell):
+        kind = f'"string"><text:p>{cell}</text:p>' if isinstance(cell, str) else f'"float" office:value="{cell!r}">'
+        return f"<table:table-cell office:value-type={kind}</table:table-cell>"
+
+    spaces = "".join(f' xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in ("office", "table", "text"))
+    tables = ""
+    for title, lines in sheets.items():
+        rows = "".join(f"<table:table-row>{''.join(map(xml, line))}</table:table-row>" for line in lines)
+        tables += f'<table:table table:name="{title}">{rows}</table:table>'
+    content = f"<office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body>"
+    document = f"<office:document-content{spaces}>{content}</office:document-content>"
+    files = {"content.xml": document, "META-INF/manifest.xml": "<manifest/>"}
+    return archive("mimetype", "application/vnd.oasis.opendocument.spreadsheet", **files)
+
+
+FRAME = pd.DataFrame(HOUSES, columns=NAMES)
+ONES = pd.DataFrame({"a": [1.0] * 251, "b": [2.0] * 251})
+
+
+def written(method, frame=FRAME, **options):
+    """What a method of a table of pandas writes."""
+    content = io.BytesIO()
+    getattr(frame, method)(content, **options)
+    return content.getvalue()
 
 
 def columns_and(*names, first):
     """The houses as a text file, with other columns before them."""
     return "".join(f"{before},{line}\n" for before, line in zip([",".join(names), *first], text().splitlines()))
+
+
+def feather_with_index():
+    """What pandas itself does not write, but pyarrow does."""
+    content = io.BytesIO()
+    frame = FRAME.set_index(pd.Index([*b"houses78"], name="id"))
+    with pyarrow.ipc.new_file(content, pyarrow.Schema.from_pandas(frame)) as file:
+        file.write_table(pyarrow.Table.from_pandas(frame))
+    return content.getvalue()
 
 
 REGIONS = ["north", "south", "west", "south", "north", "west", "north", "south"]
@@ -153,6 +210,47 @@ FITTED = {
         [],
     ),
     "Parquet": (parquet(area=AREA.astype("float32"), rooms=ROOMS.astype(int), price=PRICE), {}, []),
+    "Parquet, an index with a name": (
+        written("to_parquet", FRAME.assign(id=[*b"houses78"]).set_index("id")),
+        {"drop": ["id"]},
+        [],
+    ),
+    "Parquet, an index without a name": (
+        written("to_parquet", FRAME.set_axis([*"fedcbahg"])),
+        {},
+        ["column 1 has no name, so it is left out"],
+    ),
+    "Parquet, types that pandas marks missing values in": (
+        written("to_parquet", pd.concat([FRAME, FRAME[:2].assign(rooms=None)]).astype({"rooms": "Int64", "area": "Float32"})),
+        {"missing": "drop"},
+        ["column 1 has no name, so it is left out", "left out 2 rows of 10 with missing values (in 'rooms')"],
+    ),
+    "Excel before 2007": (old_excel({"houses": [[], NAMES, *HOUSES.tolist()]}), {}, []),
+    "a sheet of several, before 2007": (
+        old_excel({"notes": [["nothing"]], "houses": [NAMES, *HOUSES.tolist()]}),
+        {"sheet": "houses"},
+        [],
+    ),
+    "LibreOffice": (
+        open_document({"houses": [NAMES, *HOUSES.tolist()], "notes": [["nothing"]]}),
+        {},
+        ["the sheet 'houses', the first of 2"],
+    ),
+    "Feather": (written("to_feather"), {}, []),
+    "ORC": (written("to_orc"), {}, []),
+    "Stata": (written("to_stata", write_index=False), {}, []),
+    "Stata 13": (written("to_stata", write_index=False, version=117), {}, []),
+    "Feather, an index with a name": (feather_with_index(), {"drop": ["id"]}, []),
+    "JSON": (FRAME.to_json(orient="records", double_precision=15), {}, []),
+    "JSON, by columns": ("\ufeff" + FRAME.to_json(indent=2), {}, []),
+    "JSON lines": (gzip.compress(FRAME.to_json(orient="records", lines=True).encode()), {}, ["gzip"]),
+    "JSON with numbers in text": (
+        '[{"area": "1.204,5", "rooms": 3, "price": 204024},\n'
+        + FRAME[1:].to_json(orient="records")[1:],
+        {},
+        ["decimal commas, points between thousands"],
+    ),
+    "a header in quotes": (text(names=[f'"{name}"' for name in NAMES]), {}, []),
 }
 
 
@@ -320,25 +418,80 @@ REFUSED = {
     "an archive": (
         archive("notes.txt", b"a,b"),
         {},
-        " is a ZIP archive, but not an .xlsx file; unpack it, or save it as .xlsx or as CSV",
+        " is a ZIP archive, but no spreadsheet; unpack it, or save it as .xlsx or as CSV",
     ),
     "half an archive": (
         archive("notes.txt", b"a,b")[:-5],
         {},
         " is a ZIP archive, and cannot be unpacked: File is not a zip file",
     ),
-    "Excel that is none": (
-        archive("xl/workbook.xml", b"nonsense"),
+    "a password": (
+        b"\xd0\xcf\x11\xe0\xa1" + "EncryptedPackage".encode("utf-16-le"),
         {},
-        " cannot be read as an Excel file: \"There is no item named '[Content_Types].xml' in the archive\"",
+        " has a password; save it without one, or as CSV",
     ),
-    "old Excel": (
-        b"\xd0\xcf\x11\xe0\xa1",
+    "a value in the last corner of a sheet": (
+        archive("xl/workbook.xml", b"", **{"xl/worksheets/sheet1.xml": '<worksheet><dimension ref="A1:XFD1048576"/>'}),
         {},
-        " is from an Excel before 2007, or has a password; save it as a plain .xlsx file or as CSV",
+        " has a sheet that goes on to the cell XFD1048576; delete what is far from the table, or save the table as CSV",
+    ),
+    "a cell that shows an error": (
+        excel({"s": [["a", "b"], [1, 2], ["#DIV/0!", 3], [5, 7]]}),
+        {},
+        ": 1 row has missing values; the first is row 3, column 'a'; leave such rows out with --missing drop, "
+        "or put in the mean of the column with --missing mean",
+    ),
+    "a program": (
+        pickle.dumps(FRAME),
+        {},
+        " is a pickle of Python, which is not opened, because it may run programs; save the table as Parquet or CSV",
+    ),
+    "a page": (
+        "\n<HTML><table><tr><td>1</td></tr></table></HTML>",
+        {},
+        " is a page of HTML or XML; open it in a spreadsheet program, and save it as .xlsx or CSV",
+    ),
+    "bzip2": (bz2.compress(text().encode()), {}, " is compressed with bzip2; unpack it first"),
+    "xz": (lzma.compress(text().encode()), {}, " is compressed with xz; unpack it first"),
+    "HDF5": (b"\x89HDF\r\n\x1a\n", {}, " is an HDF5 file; save the table in it as Parquet or as CSV"),
+    "SPSS": (b"$FL2@(#) SPSS", {}, " is a file of SPSS; save it as a Stata file (.dta) or as CSV"),
+    "a text in JSON": (
+        '{"a": 1, "b": 2}\n{"a": "tall", "b": 3}\n',
+        {},
+        ", row 2: column 'a' is not numeric, it holds 'tall'; leave it out with --drop a, "
+        "or turn its values into columns of 0 and 1 with --categorical a",
+    ),
+    "objects in JSON": (
+        '{"data": [{"a": 1, "b": 2}], "next": 1}',
+        {},
+        ", row 1: column 'data' is not numeric, it holds \"{'a': 1, 'b': 2}\"; leave it out with --drop data, "
+        "or turn its values into columns of 0 and 1 with --categorical data",
+    ),
+    "lists in Parquet": (
+        parquet(a=[[1, 2], None, [3]], b=[1.0, 2.0, 4.0]),
+        {},
+        ", row 1: column 'a' is not numeric, it holds '[1, 2]'; leave it out with --drop a, "
+        "or turn its values into columns of 0 and 1 with --categorical a",
     ),
     "PDF": (b"%PDF-1.7\x00", {}, " is a PDF document; save the table in it as CSV"),
     "a sheet that is not there": (excel({"a": [], "b": []}), {"sheet": "c"}, " has no sheet 'c', only 'a', 'b'"),
+    "a sheet of notes before the table": (
+        excel({"notes": [["to do"]], "houses": [NAMES, *HOUSES.tolist()]}),
+        {},
+        " has one column, 'to do': a target and at least one feature are needed; this is the sheet 'notes', the first of 2, "
+        "and --sheet names another",
+    ),
+    "a column that is in another sheet": (
+        open_document({"notes": [["to do", "done"]], "houses": [NAMES, *HOUSES.tolist()]}),
+        {"target": "price"},
+        " has no column 'price', only 'to do', 'done'; this is the sheet 'notes', the first of 2, and --sheet names another",
+    ),
+    "an empty sheet before the table": (
+        old_excel({"sheet1": [], "houses": [NAMES, *HOUSES.tolist()]}),
+        {},
+        " is empty: expected a header line with the names of the columns; this is the sheet 'sheet1', the first of 2, "
+        "and --sheet names another",
+    ),
     "an empty sheet": (excel({"a": []}), {}, " is empty: expected a header line with the names of the columns"),
     "yes and no": (
         parquet(a=[True, False, True], b=[1.0, 2.0, 4.0]),
@@ -360,18 +513,72 @@ def test_files_that_are_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (archive("xl/workbook.xml", b"nonsense"), "a spreadsheet"),
+        (b"\xd0\xcf\x11\xe0 a letter of old Word", "a spreadsheet"),
+        (open_document({"s": [NAMES]}).replace(b"content.xml", b"contest.xml"), "a spreadsheet"),
+        (b"PAR1 and nothing else", "a Parquet file"),
+        (written("to_feather")[:-20], "a Feather file"),
+        (written("to_orc").replace(b"area", b"\xff\xff\xff\xff"), "an ORC file"),
+        (written("to_stata")[:-20], "a Stata file"),
+        ('[{"a": 1, "b": 2},'.encode(), "a JSON file"),
+        ('{"a": 1, "b": 2}\n{"a": 1,'.encode(), "a JSON file"),
+        ('{"a": [1, 2], "b": [1, 2, 3]}'.encode(), "a JSON file"),
+        ('[{"ä": 1}]'.encode("latin-1"), "a JSON file"),
+    ],
+)
+def test_files_that_are_broken(tmp_path, content, kind):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(DataError, match=rf"^{re.escape(str(tmp_path / 'file'))} cannot be read as {kind}: \S[^\n]*$"):
+        read_csv(tmp_path / "file")
+
+
+def test_the_corner_of_a_sheet_that_is_still_near(tmp_path):
+    for cell, message in (("AU1048576", "cannot be read as a spreadsheet"), ("AV1048576", "goes on to the cell AV1048576")):
+        sheet = {"xl/worksheets/sheet1.xml": f'<worksheet><dimension ref="A1:{cell}"/>'}
+        (tmp_path / "file").write_bytes(archive("xl/workbook.xml", b"", **sheet))
+        with pytest.raises(DataError, match=message):
+            read_csv(tmp_path / "file")
+
+
+class Panic(BaseException):
+    """What a library in Rust raises when it meets a mistake of its own."""
+
+
+@pytest.mark.parametrize(
+    ("error", "raised", "message"),
+    [
+        (Panic("end of\nfile"), DataError, "cannot be read as a spreadsheet: end of file$"),
+        (KeyboardInterrupt(), KeyboardInterrupt, None),
+        (MemoryError(), MemoryError, None),
+    ],
+)
+def test_a_library_that_panics(tmp_path, monkeypatch, error, raised, message):
+    def fail(*_, **__):
+        raise error
+
+    (tmp_path / "file").write_bytes(old_excel({"s": [NAMES]}))
+    monkeypatch.setattr(pd, "ExcelFile", fail)
+    with pytest.raises(raised, match=message):
+        read_csv(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         (bytes(1001), " is larger than 0 MB, the most that is read"),
         (gzip.compress(bytes(1001)), " is larger than 0 MB, the most that is read"),
         (archive("xl/workbook.xml", bytes(10_001)), " would be unpacked larger than 0 MB, the most that is read"),
         (parquet(a=[1.0] * 251, b=[2.0] * 251), " holds more than 500 values, the most that is read"),
+        (written("to_orc", ONES, engine_kwargs={"compression": "zstd"}), " holds more than 500 values, the most that is read"),
     ],
-    ids=["text", "gzip", "Excel", "Parquet"],  # the bytes of a compressed file hold the time
+    ids=["text", "gzip", "Excel", "Parquet", "ORC"],  # the bytes of a compressed file hold the time
 )
 def test_files_that_are_too_large(tmp_path, monkeypatch, content, message):
     (tmp_path / "file").write_bytes(content)
-    monkeypatch.setattr(files, "LARGEST_FILE", 1000)
+    for module in (files, pandas_files):
+        monkeypatch.setattr(module, "LARGEST_FILE", 1000)
     with pytest.raises(DataError) as info:
         read_csv(tmp_path / "file")
     assert str(info.value) == f"{tmp_path / 'file'}{message}"
@@ -454,6 +661,111 @@ def test_the_value_of_a_number_with_everything(tmp_path):
     assert data.notes == ["semicolons, decimal commas, spaces between thousands, 'a' in €"]
 
 
+# ---- Plain numbers by NumPy -----------------------------------------------------------------------------------------
+
+
+def outcome(file, **options):
+    """The numbers of a file, or why it has none."""
+    try:
+        data = read_csv(file, **options)
+    except DataError as error:
+        return str(error)
+    return data.x.tobytes(), data.y.tobytes(), data.features, data.target, data.notes
+
+
+def assert_same_outcome(monkeypatch, file, **options):
+    fast = outcome(file, **options)
+    with monkeypatch.context() as patch:
+        patch.setattr(files._Text, "plain_numbers", lambda *_: None)
+        assert outcome(file, **options) == fast
+
+
+@pytest.mark.parametrize("cases", [FITTED, REFUSED], ids=["fitted", "refused"])
+def test_numpy_reads_what_the_csv_module_reads(tmp_path, monkeypatch, cases):
+    for content, options, _ in cases.values():
+        (tmp_path / "file").write_bytes(content.encode() if isinstance(content, str) else content)
+        assert_same_outcome(monkeypatch, tmp_path / "file", **options)
+
+
+ODD = [
+    *("1_0", "nan", "-nan", "NA", "inf", "1e999", "1e-999", "٣", "\u00a01", "1\u2003", "0x1", "1d5", "1e", "+-1", "", " ", "\t4"),
+    *("1 2", "#1", '"6"', '"1,5"', '1"', "1,2", "\v1", "\x1c8", "1\u2028", "1.", ".5", "(1)", "1+0j", "True", "5%", "$5", "1'000", "x" * 9),
+    *("0" * 400 + "1", "1." + "0" * 400 + "1", "2023-01-02", "\n", "\r", "\r\n"),
+]
+
+
+def test_numpy_reads_odd_cells_as_the_csv_module_does(tmp_path, monkeypatch):
+    """Files of plain numbers with one odd value in them, in each place and with all options that have a say."""
+    for number, odd in enumerate(ODD):
+        for row in ([odd, "2", "3"], ["1", odd, "3"], ["1", "2", odd]):
+            lines = [["a", "b", "c"], ["1", "5", "2"], ["2", "1", "7"], row, ["9", "4", "4.5"], ["3", "8", "1"]]
+            for delimiter in ",; ":
+                end = ["\n", "\r\n", "\r"][number % 3]
+                (tmp_path / "t.csv").write_bytes(end.join(map(delimiter.join, lines)).encode())
+                for options in ({}, {"decimal": "."}, {"decimal": ","}, {"missing": "drop"}, {"drop": ["c"], "decimal": "."}):
+                    assert_same_outcome(monkeypatch, tmp_path / "t.csv", **options)
+
+
+def test_quotes_in_columns_that_are_not_chosen(tmp_path, monkeypatch):
+    """The comma in quotes divides nothing, so a row has too few values."""
+    (tmp_path / "t.csv").write_text('p,q,a,b\nx,y,1,2\n"x,y",3,5\nx,y,2,9\n')
+    options = {"features": ["a"], "target": "b"}
+    assert "line 3: expected 4 values, as in the header, found 3" in outcome(tmp_path / "t.csv", **options)
+    assert_same_outcome(monkeypatch, tmp_path / "t.csv", **options)
+
+
+def test_numbers_that_are_names_stay_text(tmp_path):
+    data = read(tmp_path, "c,b\n01,2\n1,3\n1.0,7\n01,4\n1,9\n", categorical=["c"])
+    assert data.features == ["c=1", "c=1.0"]
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "is_plain"),
+    [
+        (text(), {}, True),
+        ("\n\n" + text(end="\r\n"), {}, True),
+        (text("\t"), {}, True),
+        (text(";", names=['"area"', '"rooms\n of a house"', "price"]), {}, True),
+        (columns_and("city", first=REGIONS), {}, True),  # it is not chosen
+        (POINTS, {}, False),
+        (POINTS, {"decimal": "."}, True),
+        (text(), {"decimal": ","}, False),
+        (text(";", decimal=","), {}, False),
+        (text(quote='"'), {}, False),
+        (text(" "), {"decimal": "."}, False),  # several spaces separate as one does
+        (text() + "\n", {}, False),
+        (text() + "1,2\n", {}, False),
+        (text() + ",2,3\n", {}, False),
+        ("a,b\n", {}, False),
+    ],
+)
+def test_which_files_numpy_reads(tmp_path, content, options, is_plain):
+    (tmp_path / "t.csv").write_bytes(content.encode())
+    table = open_table(tmp_path / "t.csv", Format(**options))
+    cells = table.plain_numbers([name for name in table.names if name != "city"])
+    assert (cells is not None) == is_plain
+    if is_plain:
+        in_text = table.read(cells.columns)
+        assert list(cells.lines) == list(in_text.lines)
+        for name, column in in_text.columns.items():
+            np.testing.assert_array_equal(cells.columns[name], list(map(float, column)))
+
+
+def test_numpy_reads_numbers_to_the_last_bit(tmp_path):
+    values = np.random.default_rng(0).integers(0, 2**63, size=2000, dtype="uint64").view(float)
+    values = values[np.isfinite(values)]
+    forms = [repr, "{:.25e}".format, "{:.17g}".format, "{:.3e}".format]
+    texts = [forms[i % 4](value) for i, value in enumerate(values.tolist())]
+    (tmp_path / "t.csv").write_text("a,b\n" + "".join(f"{text},{other}\n" for text, other in zip(texts, texts[::-1])))
+    exact = list(map(float, texts[::-1]))
+    cells = open_table(tmp_path / "t.csv").plain_numbers(["b"])
+    np.testing.assert_array_equal(cells.columns["b"], exact)
+    normal = [text for text in texts if abs(float(text)) > 1e-300]  # pandas refuses smaller ones in JSON
+    (tmp_path / "t.json").write_text("[" + ",".join(f'{{"a": 1, "b": {text}}}' for text in normal) + "]")
+    np.testing.assert_array_equal(open_table(tmp_path / "t.json").read(["b"]).columns["b"], list(map(float, normal)))
+    assert cells.place(1) == f"{tmp_path / 't.csv'}, line 3"
+
+
 # ---- Columns --------------------------------------------------------------------------------------------------------
 
 
@@ -504,9 +816,18 @@ def test_dates_in_excel_and_parquet(tmp_path):
     moments = [datetime(day.year, day.month, day.day, 12) for day in DAYS]
     lines = [["day", "b"], *([moment, price] for moment, price in zip(moments, PRICE))]
     columns = {"day": moments, "b": PRICE}
-    for content in (excel({"s": lines}), parquet(**columns), parquet(day=DAYS, b=PRICE)):
+    frame = pd.DataFrame(columns).astype({"day": "datetime64[ns]"})
+    for content in (
+        excel({"s": lines}),
+        parquet(**columns),
+        parquet(day=DAYS, b=PRICE),
+        written("to_feather", frame),
+        written("to_stata", frame, write_index=False),
+    ):
         (tmp_path / "file").write_bytes(content)
-        np.testing.assert_array_equal(read_csv(tmp_path / "file", dates=["day"]).x, [3, 0, 45, 7, 400, 16, 22, 31])
+        data = read_csv(tmp_path / "file", dates=["day"])
+        np.testing.assert_array_equal(data.x, [3, 0, 45, 7, 400, 16, 22, 31])
+        assert type(data.first_dates["day"]) is datetime
 
 
 def test_missing_values_become_the_mean(tmp_path):
@@ -524,6 +845,7 @@ def test_missing_values_in_excel_and_parquet(tmp_path):
     for content in (
         excel({"s": [["a", "b"], [1, 2], [None, 3], [3, None], [4, 7], [], [5, 6]]}),
         parquet(a=[1, None, 3, 4, 5], b=[2.0, 3.0, np.nan, 7.0, 6.0]),
+        b'{"a": 1, "b": 2}\n{"b": 3}\n{"a": 3, "b": null}\n{"a": 4, "b": 7}\n{"a": 5, "b": 6}\n',
     ):
         (tmp_path / "file").write_bytes(content)
         with pytest.raises(
@@ -623,6 +945,13 @@ def test_no_file_is_read_twice(parts):
     assert read_csv("part-[1].csv").source == "part-[1].csv"
 
 
+def test_headers_that_begin_as_files_of_other_kinds_do(tmp_path):
+    for name in ("%PDF", "BZh", "$FLow", "7z", "ORC", "FEA1", "n", "[area]", "{area}", "<area>", "PK", "GIF"):
+        data = read(tmp_path, text(names=[name, "rooms", "price"]))
+        assert data.features == [name, "rooms"]
+        np.testing.assert_array_equal(data.y, PRICE)
+
+
 def test_one_file_alone(tmp_path):
     """A table is opened, and then its rows are read: what is built on this reads many files one by one."""
     (tmp_path / "t.csv").write_text(text("\t"))
@@ -633,18 +962,34 @@ def test_one_file_alone(tmp_path):
     assert list(cells.lines) == list(range(2, 10)) and cells.place(2) == f"{tmp_path / 't.csv'}, line 4"
 
 
-@pytest.mark.parametrize(("content", "library"), [(excel({"s": [NAMES]}), "openpyxl"), (parquet(a=[1.0]), "pyarrow")])
-def test_without_the_libraries(tmp_path, monkeypatch, content, library):
-    monkeypatch.setitem(sys.modules, library, None)
-    monkeypatch.setitem(sys.modules, f"{library}.parquet", None)
-    (tmp_path / "file").write_bytes(content)
-    with pytest.raises(DataError, match=rf"to read it, install {library} \(pip install {library}\)$"):
-        read_csv(tmp_path / "file")
+SPREADSHEETS = [excel({"s": [NAMES]}), old_excel({"s": [NAMES]}), open_document({"s": [NAMES]})]
+ARROW = [parquet(a=[1.0]), written("to_feather"), written("to_orc")]
+
+
+@pytest.mark.parametrize(
+    ("contents", "missing", "needed"),
+    [
+        (SPREADSHEETS, "pandas", "pandas python-calamine"),
+        (SPREADSHEETS, "python_calamine", "pandas python-calamine"),
+        (ARROW, "pandas", "pandas pyarrow"),
+        (ARROW[:1], "pyarrow.parquet", "pandas pyarrow"),
+        ([written("to_stata"), FRAME.to_json(orient="records").encode()], "pandas", "pandas"),
+    ],
+)
+def test_without_the_libraries(tmp_path, monkeypatch, contents, missing, needed):
+    monkeypatch.setitem(sys.modules, missing, None)
+    for content in contents:
+        (tmp_path / "file").write_bytes(content)
+        with pytest.raises(DataError) as info:
+            read_csv(tmp_path / "file")
+        assert str(info.value).endswith(f": to read it, install {needed.replace(' ', ' and ')} (pip install -U {needed})")
+    (tmp_path / "file").write_text(text())
+    np.testing.assert_array_equal(read_csv(tmp_path / "file").y, PRICE)
 
 
 def test_plain_files_need_no_library(tmp_path):
     (tmp_path / "t.csv").write_text(text(";", decimal=","))
-    program = "import sys, linear; linear.read_csv('t.csv'); print({'pandas', 'openpyxl', 'pyarrow'} & {*sys.modules})"
+    program = "import sys, linear; linear.read_csv('t.csv'); print({'pandas', 'python_calamine', 'pyarrow'} & {*sys.modules})"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, env=environment(), capture_output=True, text=True
     )

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas
 import pyarrow
 import pytest
 from pyarrow import csv, parquet
@@ -192,7 +193,8 @@ TROUBLES = {
     "categories": ("t.csv", "a,b\n1,2\n", {"categorical": ["a"]}, "--categorical cannot be used with so many rows"),
     "means": ("t.csv", "a,b\n1,2\n", {"missing": "mean"}, "--missing mean cannot be used with so many rows"),
     "UTF-16": ("t.csv", "a,b\n1,2\n".encode("utf-16"), {}, "is in UTF-16, which cannot be divided"),
-    "gzip": ("t.csv.gz", b"\x1f\x8b\x08", {}, "is compressed or an Excel file, which cannot be read in parts"),
+    "gzip": ("t.csv.gz", b"\x1f\x8b\x08", {}, "is compressed, so it cannot be read in parts; unpack it, or"),
+    "a spreadsheet": ("t.xlsx", b"PK\x03\x04", {}, "is a spreadsheet, which cannot be read in parts; save it as Parquet"),
     "broken": ("t.npy", b"\x93NUMPY\x01\x00v\x00{'descr'", {}, "cannot be read as an array of NumPy"),
     "broken Parquet": ("t.parquet", b"PAR1abcPAR1", {}, "cannot be read as a Parquet file"),
     "standard input": ("-", "", {}, "standard input cannot be read twice"),
@@ -221,6 +223,18 @@ def test_text_columns_of_parquet(tmp_path):
     with pytest.raises(DataError, match="the column 'a' holds values of type string, .* leave it out with --drop a"):
         large_files.rows_of([str(tmp_path / "t.parquet")])
     assert len(large_files.rows_of([str(tmp_path / "t.parquet")], drop=["a"]).parts) == 1
+
+
+def test_the_index_of_pandas_in_parquet(tmp_path):
+    """It is stored behind the other columns, but the last of those is the target."""
+    frame = pandas.DataFrame({"a": [1.0, 2, 4], "b": [3.0, 1, 2]}, pandas.Index([5, 6, 9], name="id"))
+    frame.to_parquet(tmp_path / "t.parquet")
+    rows = large_files.rows_of([str(tmp_path / "t.parquet")])
+    assert (rows.choice.features, rows.choice.targets) == (["id", "a"], ["b"])
+    x, y = rows.parts[0]()
+    np.testing.assert_array_equal(np.c_[x, y], [[5, 1, 3], [6, 2, 1], [9, 4, 2]])
+    small = read_csv(tmp_path / "t.parquet")
+    np.testing.assert_array_equal(np.c_[small.x, small.y], np.c_[x, y])
 
 
 def test_when_files_are_read_in_parts(tmp_path, monkeypatch):
