@@ -290,7 +290,7 @@ def summed_axes(operation: Operation) -> tuple | None:
     ndim = len(args[0].shape)
     if kwargs.get("dtype") is not None or type(kwargs.get("keepdims", False)) is not bool or 0 in args[0].shape:
         return None
-    return tuple(range(ndim)) if axis is None else tuple(i % ndim for i in (axis if isinstance(axis, (tuple, list)) else (axis,)))
+    return tuple(range(ndim)) if axis is None or not ndim else tuple(i % ndim for i in (axis if isinstance(axis, (tuple, list)) else (axis,)))
 
 
 def last_uses(operations: list[Operation], outputs: list[Variable]) -> dict[Variable, int]:

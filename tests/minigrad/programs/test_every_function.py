@@ -10,13 +10,13 @@ from minigrad.programs.tracing import ConcretizationTypeError
 
 from .. import test_rules_special
 from ..test_surface import CALLS, LACKING, METHODS, NOT_DISPATCHED, SURFACE, ZERO, A, find
-from .support import WAYS, assert_same, changed, held
+from .support import MORE_ULPS, ULPS, WAYS, assert_same, changed, held
 
 # The shapes of their results depend on values, or they are asked for a truth value. They are refused, as in jax.jit.
 REFUSED = {"trim_zeros", "nonzero", "flatnonzero", "argwhere", "ndarray.nonzero", "ndarray.__bool__", "ndarray.__contains__"}
 
 
-def same(way, fun, parameters):
+def same(way, fun, parameters, ulps=ULPS):
     fun = held(fun)
     others = []
     for given in changed(parameters):
@@ -25,7 +25,7 @@ def same(way, fun, parameters):
         except (ValueError, np.linalg.LinAlgError):  # such as knots that do not increase
             continue
         others.append((given,))
-    assert_same(way, fun, (parameters,), *others)
+    assert_same(way, fun, (parameters,), *others, ulps=ulps)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -41,7 +41,7 @@ def test_numpy(name, way):
             with pytest.raises(ConcretizationTypeError, match=f"The shape of the result of np.{name} needs the value of an array, in .*test_surface"):
                 WAYS[way](held(run), call.parameters())
         else:
-            same(way, run, call.parameters())
+            same(way, run, call.parameters(), MORE_ULPS.get(name, ULPS))
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore:numpy.fix is deprecated")
