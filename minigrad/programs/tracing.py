@@ -20,9 +20,8 @@ from numpy import ndarray
 
 from .. import boundary, guards, memory, operands, tree, views
 from ..functions import check_callable
-from ..grad import differentiate
 from ..graph import Level, Node, describe, node_numbers
-from ..inside.trace import is_library, user_frame, watching_frames
+from ..guards import is_library, user_frame
 from ..rules.composition import looked_up
 from ..table import Rule, rule_of, ufunc_methods
 from ..tensor import Tensor, record, top_level, unwrap
@@ -170,6 +169,9 @@ class TraceLevel(Level):
         self.variables: dict[Node, Variable] = {}
         self.constants: dict[tuple, Variable] = {}  # by content
         self.held: dict[Node, Variable] = {}  # for Tensors of inner levels with a name, what they hold
+        # The frames from that of `trace` inwards, at the last operation. For each, the innermost frames so far of the user, and of a
+        # backward pass.
+        self.frames: dict[Any, tuple[Any, Any]] = {}
         self.lines: list[tuple[int, str]] = []  # for each operation, a number between those of nodes before and after, and its line
 
     # A plain number was taken out of a Tensor that holds a traced value. See `guards.taken`.
@@ -180,7 +182,7 @@ class TraceLevel(Level):
 
     def close(self) -> None:
         super().close()
-        self.variables, self.held = {}, {}  # their keys are the nodes of the values, and these refer to the level
+        self.variables, self.held, self.frames = {}, {}, {}  # they refer to the level by way of nodes and variables
 
     def input(self, leaf: Any, path: str) -> Traced:
         """Return the traced value for a leaf of the arguments."""
@@ -311,27 +313,48 @@ class TraceLevel(Level):
         return next(found, "")
 
     def place(self) -> tuple[str, str]:
-        """Return the line of the user's program, and the part of the program.
+        """Return the line of the user's program, and the part of the program. On the way, find names.
 
-        In the backward pass, the line is that of the operation whose derivative is computed.
+        In the backward pass, the line is that of the operation whose derivative is computed. What happened since the last operation
+        shows in the frames that have ended since, in those that are new, and in the one that called them. Frames further
+        outside have not moved on.
         """
         frame: Any = sys._getframe(1)
-        line, part, node = "", "forward", None
-        while frame is not None and frame.f_code is not trace.__code__:
-            if not is_library(frame):
-                self.find_names(frame)
-                line = line or f"{frame.f_code.co_filename}, line {frame.f_lineno}, in {frame.f_code.co_name}"
-            elif frame.f_code.co_name in ("backward", "gradient_for"):
-                part = "backward"
-                if node is None and frame.f_code.co_name == "backward" and "g" in frame.f_locals:
-                    node = frame.f_locals["node"]
-                    self.name(frame.f_locals["g"], self.held.get(node))
+        new = []
+        while frame is not None and frame not in self.frames:
+            if not is_library(frame) or frame.f_code.co_name in WATCHED:
+                new.append(frame)
             frame = frame.f_back
-        if node is not None:
+        self.leave(frame)
+        for running in (*new, frame):
+            self.find_names(running)
+        for running in reversed(new):
+            user, backward = next(reversed(self.frames.values()), (None, None))
+            if not is_library(running):
+                user = running
+            elif running.f_code.co_name in BACKWARD:
+                backward = running
+            self.frames[running] = user, backward
+        user, backward = next(reversed(self.frames.values()))
+        line = f"{user.f_code.co_filename}, line {user.f_lineno}, in {user.f_code.co_name}" if user else ""
+        node = backward and backward.f_locals.get("node")
+        if node is not None and backward.f_code.co_name == "backward":
             before = bisect_left(self.lines, (-node.number, ""))
             line = self.lines[before - 1][1] if before else line
         self.lines.append((-next(node_numbers), line))
-        return line, part
+        return line, "backward" if backward else "forward"
+
+    def leave(self, outer: Any) -> None:
+        """Find names in the frames inside of one, which have ended. They still have their variables."""
+        while self.frames and next(reversed(self.frames)) is not outer:
+            frame, _ = self.frames.popitem()
+            self.find_names(frame)
+            if is_library(frame) and "cotangents" in frame.f_locals:  # of `grad` or `vjp`
+                names = frame.f_locals
+                gradients = names.get("gradients") or map(names["cotangents"].get, names["nodes"])
+                for leaf, g in zip(names["leaves"], gradients):
+                    self.name(g, getattr(self.of_level(leaf), "variable", None))
+                self.name(names.get("value"), "value")
 
     def of_level(self, t: Any) -> Any:
         """Return the traced value in a Tensor of an inner level, and anything else as it is."""
@@ -340,31 +363,28 @@ class TraceLevel(Level):
         return t
 
     def find_names(self, frame: Any) -> None:
-        """Give values the names of the variables of the user that hold them. Note what Tensors hold."""
-        for name, t in list(frame.f_locals.items()):
-            value = self.of_level(t)
-            if isinstance(value, Traced):
-                self.held[t.node] = value.variable
-                if name.isidentifier() and not name.startswith("_"):
-                    value.variable.base = value.variable.base or name
-
-    def name(self, g: Any, of: Variable | None) -> None:
-        """Name a cotangent or a gradient: ``d_w`` for that of ``w``."""
-        value = self.of_level(g)
-        if isinstance(value, Traced) and of is not None and of.base:
-            value.variable.base = value.variable.base or f"d_{of.base}"
-
-    def returned(self, frame: Any, result: Any) -> None:
-        """Find names when a function returns."""
+        """Give values the names of the variables of the user that hold them. Note what Tensors hold. Name a cotangent."""
         if not is_library(frame):
-            self.find_names(frame)
-        elif frame.f_code is boundary.gradient_for.__code__:
-            leaf = self.of_level(frame.f_locals["leaf"])
-            self.name(result, leaf.variable if isinstance(leaf, Traced) else None)
-        elif frame.f_code is differentiate.__code__ and isinstance(result, tuple):
-            value = self.of_level(result[0])
-            if isinstance(value, Traced):
-                value.variable.base = value.variable.base or "value"
+            for name, t in list(frame.f_locals.items()):
+                value = self.of_level(t) if isinstance(t, Tensor) else None
+                if isinstance(value, Traced):
+                    self.held[t.node] = value.variable
+                    if name.isidentifier() and not name.startswith("_"):
+                        self.name(value, name)
+        elif frame.f_code.co_name == "backward" and "g" in frame.f_locals:
+            self.name(frame.f_locals["g"], self.held.get(frame.f_locals["node"]))
+
+    def name(self, value: Any, name: str | Variable | None) -> None:
+        """Name a value: by a name, or if it is the gradient of ``w``, ``d_w``."""
+        value = self.of_level(value)
+        if isinstance(name, Variable):
+            name = f"d_{name.base}" if name.base else ""
+        if isinstance(value, Traced) and name:
+            value.variable.base = value.variable.base or name
+
+
+BACKWARD = ("backward", "gradient_for")  # functions of minigrad in which the backward part runs
+WATCHED = (*BACKWARD, "differentiate", "vjp_fun")
 
 
 def _of_python_numbers(function: Any, args: tuple) -> Any:
@@ -402,8 +422,11 @@ def trace(fun: Callable, args: tuple, kwargs: dict[str, Any]) -> Recording:
         for variable, name in zip(recording.inputs, names_of_inputs([v.path for v in recording.inputs])):
             variable.base = name
         new_args, new_kwargs = tree.unflatten(structure, given)
-        with watching_frames(level.returned):
-            recording.outputs = tree.map(level.referred, fun(*new_args, **new_kwargs))
+        frame = sys._getframe()
+        level.frames[frame] = None, None
+        outputs = fun(*new_args, **new_kwargs)
+        level.leave(frame)
+        recording.outputs = tree.map(level.referred, outputs)
     except Exception as error:
         boundary.show_cause(error)
         raise
