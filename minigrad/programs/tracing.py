@@ -258,6 +258,8 @@ class TraceLevel(Level):
             raise NotImplementedError(f"{name_of_function(function)} returns a list among other results, which cannot be recorded")
         if isinstance(y, (list, tuple)):
             results = [self.traced(member) for member in y]
+            for name, t in zip(getattr(y, "_fields", ()), results):
+                self.name(t, name)
             variable: Any = tuple(t.variable for t in results)
             # A constant among the results stays what it is, as in `GradLevel.wrapped`.
             results = [m if memory.is_of_constant(m, [args, kwargs], self) else t for m, t in zip(y, results)]
@@ -337,8 +339,9 @@ class TraceLevel(Level):
             self.frames[running] = user, backward
         user, backward = next(reversed(self.frames.values()))
         line = f"{user.f_code.co_filename}, line {user.f_lineno}, in {user.f_code.co_name}" if user else ""
-        node = backward and backward.f_locals.get("node")
-        if node is not None and backward.f_code.co_name == "backward":
+        node = backward.f_locals.get("node") if backward and backward.f_code.co_name == "backward" else None
+        if node is not None and "g" in backward.f_locals:
+            self.name(backward.f_locals["g"], self.held.get(node))
             before = bisect_left(self.lines, (-node.number, ""))
             line = self.lines[before - 1][1] if before else line
         self.lines.append((-next(node_numbers), line))
@@ -363,7 +366,7 @@ class TraceLevel(Level):
         return t
 
     def find_names(self, frame: Any) -> None:
-        """Give values the names of the variables of the user that hold them. Note what Tensors hold. Name a cotangent."""
+        """Give values the names of the variables of the user that hold them. Note what Tensors hold."""
         if not is_library(frame):
             for name, t in list(frame.f_locals.items()):
                 value = self.of_level(t) if isinstance(t, Tensor) else None
@@ -371,8 +374,6 @@ class TraceLevel(Level):
                     self.held[t.node] = value.variable
                     if name.isidentifier() and not name.startswith("_"):
                         self.name(value, name)
-        elif frame.f_code.co_name == "backward" and "g" in frame.f_locals:
-            self.name(frame.f_locals["g"], self.held.get(frame.f_locals["node"]))
 
     def name(self, value: Any, name: str | Variable | None) -> None:
         """Name a value: by a name, or if it is the gradient of ``w``, ``d_w``."""
