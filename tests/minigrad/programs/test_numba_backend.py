@@ -306,6 +306,19 @@ def test_a_chain_of_numbers_is_one_kernel_and_a_long_one_several(monkeypatch):
     check(chain(400), np.float64(2.0), stay=None)
 
 
+def test_of_a_long_chain_without_a_period_only_some_kernels_are_compiled(monkeypatch):
+    def fun(y):
+        for i in range(200):
+            y = y * (0.8005 + i / 1000) + 0.01
+        return y
+
+    monkeypatch.setattr(numba_backend, "MANY", 100)
+    monkeypatch.setattr(numba_backend, "PART", 50)
+    monkeypatch.setattr(numba_backend, "MOST", 3)
+    assert len(kernels_of(fun, np.float64(2.0))) == 3
+    check(fun, np.float64(2.0), stay=["np.multiply", "np.add"] * 125)
+
+
 def test_large_arrays_take_the_functions_that_numpy_computes_faster():
     x = RNG.normal(size=1000)
     fun = lambda x: np.exp(x * 2 + 1) * 3 + 1  # noqa: E731
