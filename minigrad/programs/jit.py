@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from .. import boundary, operands, tree
+from .. import operands, tree
 from ..arguments import whole_numbers
 from ..functions import P, check_callable, name_of, signature_of, transform, wraps
 from . import numpy_backend
@@ -20,7 +20,7 @@ from .calls import MISS, quick
 from .operations import Recording
 from .program import Program
 from .simplifying import simplified, with_own_outputs
-from .tracing import OuterTensorError, is_traced, place_of, trace
+from .tracing import OuterTensorError, is_traced, place_of, plain, trace
 
 MANY = 10  # so many values of one static argument bring a warning
 
@@ -186,13 +186,6 @@ def kind_of(leaf: Any, place: Callable[[], str]) -> tuple:
             f"static, so it must be hashable"
         ) from None
     return Static, type(value), value
-
-
-def plain(leaf: Any) -> Any:
-    """Return an input as a number or array of no subclass."""
-    if isinstance(leaf, (ndarray, np.generic)):
-        return boundary.as_array(leaf)
-    return float(leaf) if isinstance(leaf, float) else complex(leaf)
 
 
 class StaticArguments:

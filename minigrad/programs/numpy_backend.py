@@ -27,19 +27,15 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from .operations import Method, Operation, Recording, Variable, may_share, replaced, variables
+from .operations import UFUNC_OF, Method, Operation, Recording, Variable, may_share, replaced, variables
 
 FLOAT = np.dtype(float)
 
-# Functions of numbers and what Python writes for them; the ufuncs that do the same.
-OPERATORS: dict[Any, str] = {
-    operator.add: "{} + {}", operator.sub: "{} - {}", operator.mul: "{} * {}", operator.truediv: "{} / {}", operator.neg: "-{}",
-}
+# What Python writes for functions of numbers
 ARITHMETIC: dict[Any, str] = {
     np.add: "{} + {}", np.subtract: "{} - {}", np.multiply: "{} * {}", np.divide: "{} / {}", np.negative: "-{}",
     np.square: "{0} * {0}",
 }
-UFUNCS = {operator.add: np.add, operator.sub: np.subtract, operator.mul: np.multiply, operator.truediv: np.divide, operator.neg: np.negative}
 
 # What NumPy's functions call in the end
 REDUCTIONS: dict[Any, Any] = {np.sum: np.add, np.mean: np.add, np.prod: np.multiply, np.max: np.maximum, np.min: np.minimum}
@@ -184,16 +180,16 @@ class Source:
 
     def write_arithmetic(self, operation: Operation) -> bool:
         """Write an operation on float64 numbers with Python's operators. Return whether it is one."""
-        function, result = operation.function, operation.result
+        function, result = UFUNC_OF.get(operation.function, operation.function), operation.result
         parts = [result, *operation.args]
         if operation.kwargs or not all(is_number(part) for part in parts):
             return False
         texts = [self.number(a) if isinstance(a, Variable) else self.constant(float(a)) for a in operation.args]
         if function is float:
             name = texts[0]
-        elif function in OPERATORS or function in ARITHMETIC:
+        elif function in ARITHMETIC:
             name = f"n{len(self.numbers)}"
-            self.lines.append(f"{name} = {(OPERATORS.get(function) or ARITHMETIC[function]).format(*texts)}")
+            self.lines.append(f"{name} = {ARITHMETIC[function].format(*texts)}")
         else:
             return False
         self.numbers[result] = name
@@ -347,7 +343,10 @@ def sum_of_products(a: np.ndarray, b: np.ndarray) -> Any:
 
 
 def again(recording: Recording, *inputs: Any, error: Exception | None = None) -> list:
-    """Run the operations one by one, as NumPy computes them. An error gets a note with the line of the user's program."""
+    """Run the operations one by one, as NumPy computes them. This is the meaning of a recording.
+
+    An error gets a note with the line of the user's program.
+    """
     values = recording.constants | dict(zip(recording.inputs, inputs))
     for operation in recording.operations:
         try:

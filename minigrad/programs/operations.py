@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import operands, tree
+from .. import operands
 
 
 @dataclass(eq=False)
@@ -147,6 +147,14 @@ class Method:
         return hash(self.__name__)
 
 
+# For Python's numbers there are functions that raise nothing and return Python numbers. The ufuncs that do the same otherwise:
+UFUNC_OF = {
+    operator.add: np.add, operator.sub: np.subtract, operator.mul: np.multiply, operator.truediv: np.divide, operator.neg: np.negative,
+    operator.lt: np.less, operator.le: np.less_equal, operator.gt: np.greater, operator.ge: np.greater_equal, operator.eq: np.equal,
+    operator.ne: np.not_equal,
+}
+
+
 def variables(value: Any) -> list[Variable]:
     """Return the variables in an argument, in order, also those in containers and slices."""
     return list(_variables(value))
@@ -165,18 +173,6 @@ def _variables(value: Any) -> Iterator[Variable]:
 def replaced(value: Any, change: Callable[[Variable], Any]) -> Any:
     """Return an argument with other things in the place of its variables."""
     return change(value) if isinstance(value, Variable) else operands.within(value, lambda member: replaced(member, change))
-
-
-def run(recording: Recording, *args: Any, **kwargs: Any) -> Any:
-    """Run the operations one by one: the meaning of a recording, against which everything faster is compared."""
-    values: dict[Variable, Any] = dict(recording.constants)
-    leaves, names = tree.leaves((args, kwargs)), tree.leaves(recording.in_tree)
-    values |= {name: leaf for name, leaf in zip(names, leaves) if isinstance(name, Variable)}
-    for operation in recording.operations:
-        given, options = replaced(operation.args, values.__getitem__), replaced(operation.kwargs, values.__getitem__)
-        y = operation.function(*given, **options)
-        values.update(zip(operation.results, y if isinstance(operation.result, tuple) else (y,)))
-    return tree.map(lambda leaf: values[leaf] if isinstance(leaf, Variable) else leaf, recording.outputs)
 
 
 COPY = Method("copy")

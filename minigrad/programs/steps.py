@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from .numpy_backend import UFUNCS as OF_PYTHON
 from .numpy_backend import summed_axes
-from .operations import Method, Operation, Variable
+from .operations import UFUNC_OF, Method, Operation, Variable
 
 # What computes one element, and the kinds of dtypes (bool, int, unsigned, float, complex) for which it does what NumPy does.
 # Division of complex numbers, and their functions, are NumPy's: at infinities, Numba has other results.
@@ -125,7 +124,7 @@ def steps_of(operation: Operation) -> list[Step]:
         return reduction_steps(operation, axes)
     if function in PRODUCTS and len(args) == 2 and not kwargs and dtype_of(result).kind == "f":
         return product_steps(operation)
-    ufunc = OF_PYTHON.get(function, function)
+    ufunc = UFUNC_OF.get(function, function)
     if isinstance(ufunc, np.ufunc):
         return map_steps(operation, ufunc)
     if function in (float, complex) and isinstance(args[0], Variable) and dtype_of(args[0]).kind in "iufb":

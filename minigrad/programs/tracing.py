@@ -26,7 +26,7 @@ from ..rules.composition import looked_up
 from ..table import Rule, rule_of, ufunc_methods
 from ..tensor import Tensor, record, top_level, unwrap
 from . import helpers, writing
-from .operations import COPY, Operation, Recording, Variable, is_pure, name_of_function
+from .operations import COPY, UFUNC_OF, Operation, Recording, Variable, is_pure, name_of_function
 
 
 class ConcretizationTypeError(operands.TensorConversionError):
@@ -110,20 +110,8 @@ class Traced(Tensor):
         return repr(self)
 
 
-def _operator(ufunc: np.ufunc, is_reflected: bool = False) -> Callable:
-    def method(self: Traced, other: Any) -> Any:
-        other = operands.operand(other)
-        return other if other is NotImplemented else ufunc(other, self) if is_reflected else ufunc(self, other)
-
-    return method
-
-
-for _name, _ufunc in (
-    ("and", np.bitwise_and), ("or", np.bitwise_or), ("xor", np.bitwise_xor), ("lshift", np.left_shift), ("rshift", np.right_shift)
-):
-    setattr(Traced, f"__{_name}__", _operator(_ufunc))
-    setattr(Traced, f"__r{_name}__", _operator(_ufunc, True))
-Traced.__invert__ = lambda self: np.invert(self)  # type: ignore
+for _name in "and rand or ror xor rxor lshift rlshift rshift rrshift invert".split():  # which Tensors do not have
+    setattr(Traced, f"__{_name}__", getattr(np.lib.mixins.NDArrayOperatorsMixin, f"__{_name}__"))
 
 # ---- The level ------------------------------------------------------------------------------------------------------
 
@@ -132,12 +120,7 @@ OF_FORM = {
     np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.min_scalar_type, np.common_type, np.iscomplexobj, np.isrealobj,
     np.may_share_memory, np.shares_memory,
 }
-# What the operators of Python's numbers do. They raise nothing and return Python numbers.
-OF_PYTHON_NUMBERS = {
-    np.add: operator.add, np.subtract: operator.sub, np.multiply: operator.mul, np.negative: operator.neg, np.less: operator.lt,
-    np.less_equal: operator.le, np.greater: operator.gt, np.greater_equal: operator.ge, np.equal: operator.eq,
-    np.not_equal: operator.ne,
-}
+PYTHON_OF = {ufunc: function for function, ufunc in UFUNC_OF.items()}
 WRITE = {np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
 # The shape of the result depends on the values.
 FORM_BY_VALUES = {
@@ -186,10 +169,7 @@ class TraceLevel(Level):
 
     def input(self, leaf: Any, path: str) -> Traced:
         """Return the traced value for a leaf of the arguments."""
-        value = memory.to_keep(boundary.as_array(leaf))
-        if isinstance(value, (float, complex)) and not isinstance(value, np.generic):
-            value = float(value) if isinstance(value, float) else complex(value)
-        t = self.traced(value)
+        t = self.traced(memory.to_keep(plain(leaf)))
         t.variable.path = path
         self.recording.inputs.append(t.variable)
         return t
@@ -226,9 +206,9 @@ class TraceLevel(Level):
             y = np.asarray(y)[()] if isinstance(function, np.ufunc) else weak
         result = self._noted(function, args, kwargs, y)
         if function in FORM_IS_CHECKED:
-            result = operands.within([result], self._as_recorded)[0]
+            result = self._through(result, lambda t: (helpers.as_recorded, (t, t.shape, t.dtype)))
         if not is_pure(function):  # it may write into its result later
-            result = operands.within([result], self._copied)[0]
+            result = self._through(result, lambda t: (COPY, (t,)))
         is_several = isinstance(weak, tuple) and type(result) is tuple
         result = tuple(map(self._as_number, result, weak)) if is_several else self._as_number(result, weak)
         views.note_views(result, [args, kwargs])
@@ -239,17 +219,11 @@ class TraceLevel(Level):
         is_number = type(weak) in operands.PYTHON_NUMBERS and isinstance(t, Traced) and not t.variable.is_weak
         return self._noted(type(weak), (t,), {}, weak) if is_number else t
 
-    def _as_recorded(self, t: Any) -> Any:
-        """Return a result that has been checked to have the same shape and dtype in each run."""
-        if not isinstance(t, Traced):
-            return operands.within(t, self._as_recorded)
-        return self._noted(helpers.as_recorded, (t, t.shape, t.dtype), {}, t.value)
-
-    def _copied(self, t: Any) -> Any:
-        """Return a copy of a result, as a rule gets it."""
-        if not isinstance(t, Traced) or t.variable.is_weak:
-            return operands.within(t, self._copied)
-        return self._noted(COPY, (t,), {}, t.value)
+    def _through(self, result: Any, call: Callable[[Traced], tuple]) -> Any:
+        """Return a result after one more call, of each array in it, which changes no values."""
+        if not isinstance(result, Traced) or result.variable.is_weak:
+            return operands.within(result, lambda member: self._through(member, call))
+        return self._noted(*call(result), {}, result.value)
 
     def _noted(self, function: Any, args: tuple, kwargs: dict[str, Any], y: Any) -> Any:
         """Append an operation to the recording, and return what stands for its result."""
@@ -352,9 +326,9 @@ class TraceLevel(Level):
         while self.frames and next(reversed(self.frames)) is not outer:
             frame, _ = self.frames.popitem()
             self.find_names(frame)
-            if is_library(frame) and "cotangents" in frame.f_locals:  # of `grad` or `vjp`
+            if is_library(frame) and frame.f_code.co_name in DIFFERENTIATES:
                 names = frame.f_locals
-                gradients = names.get("gradients") or map(names["cotangents"].get, names["nodes"])
+                gradients = names.get("gradients") or map(names.get("cotangents", {}).get, names.get("nodes", ()))
                 for leaf, g in zip(names["leaves"], gradients):
                     self.name(g, getattr(self.of_level(leaf), "variable", None))
                 self.name(names.get("value"), "value")
@@ -385,14 +359,14 @@ class TraceLevel(Level):
 
 
 BACKWARD = ("backward", "gradient_for")  # functions of minigrad in which the backward part runs
-WATCHED = (*BACKWARD, "differentiate", "vjp_fun")
+DIFFERENTIATES = ("differentiate", "vjp_fun")  # functions of minigrad that return gradients
+WATCHED = (*BACKWARD, *DIFFERENTIATES)
 
 
 def _of_python_numbers(function: Any, args: tuple) -> Any:
     """Return the operator of Python for a ufunc, where it gives the same for Python numbers and does not raise."""
-    if function is np.divide and type(args[1]) is float and args[1]:
-        return operator.truediv
-    return OF_PYTHON_NUMBERS.get(function, function)
+    may_raise = function is np.divide and not (type(args[1]) is float and args[1])
+    return function if may_raise else PYTHON_OF.get(function, function)
 
 
 def _is_function(value: Any) -> bool:
@@ -404,6 +378,13 @@ def is_traced(leaf: Any) -> bool:
     if isinstance(leaf, (ndarray, np.generic)):
         return leaf.dtype.kind in "fcbiu"
     return isinstance(leaf, (float, complex, Tensor))
+
+
+def plain(leaf: Any) -> Any:
+    """Return an input as a number or array of no subclass."""
+    if isinstance(leaf, (ndarray, np.generic)):
+        return boundary.as_array(leaf)
+    return float(leaf) if isinstance(leaf, float) else complex(leaf)
 
 
 def trace(fun: Callable, args: tuple, kwargs: dict[str, Any]) -> Recording:

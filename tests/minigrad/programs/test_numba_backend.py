@@ -12,10 +12,12 @@ from minigrad import jit, tree, value_and_grad
 from minigrad.programs import numba_backend
 from minigrad.programs.kernels import Kernel, compiled
 from minigrad.programs.numba_backend import Plan, compile_recording
-from minigrad.programs.operations import run, variables
+from minigrad.programs.operations import variables
 from minigrad.programs.simplifying import simplified
 from minigrad.programs.steps import TEXTS
 from minigrad.programs.tracing import trace
+
+from .support import run
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(2, 50))
