@@ -30,15 +30,15 @@ from .. import tree
 MISS = object()  # what the function returns if the arguments have another form
 
 
-def quick(args: tuple, kwargs: dict[str, Any], static: list[bool], run: Callable[..., list], outputs: Any) -> Callable | None:
+def quick(args: tuple, kwargs: dict[str, Any], is_input: list[bool], run: Callable[..., list], outputs: Any) -> Callable | None:
     """Return a function of the arguments, ``(args, kwargs)``, that runs a program if they have the form of these.
 
     Parameters
     ----------
     args, kwargs
         The arguments of a call.
-    static : list of bool
-        For each leaf of ``(args, kwargs)``, whether it is static, and not an input.
+    is_input : list of bool
+        For each leaf of ``(args, kwargs)``, whether it is an input, and not static.
     run : callable
         The program. It takes the inputs, and returns a list of results.
     outputs : pytree
@@ -49,7 +49,7 @@ def quick(args: tuple, kwargs: dict[str, Any], static: list[bool], run: Callable
     callable or None
         None if there is no quick way: a static leaf has a type with an equality of its own.
     """
-    writer = Writer(static)
+    writer = Writer(is_input)
     writer.open("args", args)
     writer.open("kwargs", kwargs)
     if writer.is_slow:
@@ -66,8 +66,8 @@ def quick(args: tuple, kwargs: dict[str, Any], static: list[bool], run: Callable
 class Writer:
     """The lines of the function while it is written."""
 
-    def __init__(self, static: list[bool]) -> None:
-        self.static = iter(static)
+    def __init__(self, is_input: list[bool]) -> None:
+        self.is_input = iter(is_input)
         self.lines: list[str] = []
         self.inputs: list[str] = []
         self.is_slow = False
@@ -121,7 +121,7 @@ class Writer:
         kind = type(value)
         if value is None:
             is_other = f"{name} is not None"
-        elif not next(self.static):
+        elif next(self.is_input):
             self.inputs.append(name)
             is_other = f"type({name}) is not {self.constant(kind)}"
             if kind is ndarray:

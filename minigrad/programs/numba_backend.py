@@ -26,7 +26,7 @@ from .. import tree
 from .kernels import FUNCTIONS, Kernel, Writer, compiled
 from .numpy_backend import FLOAT, Source, again
 from .operations import Operation, Recording, Variable, variables
-from .simplifying import simplified
+from .simplifying import simplified, with_own_outputs
 from .steps import FEW, alias, dtype_of, steps_of
 
 MANY = 1000  # operations of one kernel at most
@@ -38,8 +38,7 @@ WAIT = 4.0  # seconds of compiling that need no word
 def compile_recording(recording: Recording) -> Callable[..., list]:
     """Return a function of the inputs of a recording. It returns the leaves of the outputs.
 
-    The arrays among its results are new. They share memory with nothing else. Numba compiles the kernels in the first call. They
-    give no warnings, such as of a division by zero.
+    Numba compiles the kernels in the first call. They give no warnings, such as of a division by zero.
     """
     changed = without_logaddexp(recording)
     operations = Plan(changed.operations, variables(tree.leaves(changed.outputs))).with_kernels()
@@ -125,7 +124,8 @@ def without_logaddexp(recording: Recording) -> Recording:
         if_equal = step(np.add, a, math.log(2.0), shape=a.shape if isinstance(a, Variable) else ())  # inf - inf is NaN
         if_not = step(np.add, step(np.maximum, a, b), small)
         operations.append(replace(operation, function=np.where, args=(step(np.equal, a, b, dtype=bool), if_equal, if_not)))
-    return simplified(replace(recording, operations=operations)) if len(operations) > len(recording.operations) else recording
+    is_changed = len(operations) > len(recording.operations)
+    return with_own_outputs(simplified(replace(recording, operations=operations))) if is_changed else recording
 
 
 # ---- Stages ---------------------------------------------------------------------------------------------------------

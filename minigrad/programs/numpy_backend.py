@@ -45,7 +45,7 @@ METHODS = {np.reshape: "reshape", np.transpose: "transpose", np.ravel: "ravel", 
 def compile_recording(recording: Recording) -> Callable[..., list]:
     """Return a function of the inputs of a recording. It returns the leaves of the outputs.
 
-    The arrays among its results are new. They share memory with nothing else.
+    Operations write into arrays that no output may hold. So the outputs must not share memory: see `with_own_outputs`.
     """
     return Source(recording).compiled()
 
@@ -88,7 +88,7 @@ class Source:
         inputs = "".join(f"{self.values[v]}, " for v in self.recording.inputs)
         for i, operation in enumerate(self.operations):
             self.write(i, operation)
-        results = ", ".join(map(self.output, self.outputs))
+        results = ", ".join(map(self.expression, self.outputs))
         doubtful = [self.numbers[v] for v in self.outputs if v in self.numbers and not v.is_weak]
         if doubtful and self.warns:
             self.lines.append(f"if not ({' and '.join(f'isfinite({number})' for number in doubtful)}): return again({inputs})")
@@ -139,15 +139,6 @@ class Source:
         """The expression for a call."""
         options = [f"{name}={self.expression(value)}" for name, value in kwargs.items()]
         return f"{function}({', '.join([*map(self.expression, args), *options])})"
-
-    def output(self, value: Any) -> str:
-        """The expression for a result. An array is copied if anything else may hold its memory."""
-        if not isinstance(value, Variable):
-            return self.constant(value)
-        if value in self.own or value.is_weak or value not in self.values:
-            self.own.discard(value)  # if it is a result for the second time, that one is copied
-            return self.value(value)
-        return f"{self.value(value)}.copy('K')"
 
     # ---- Statements
 
@@ -357,5 +348,4 @@ def again(recording: Recording, *inputs: Any, error: Exception | None = None) ->
         values.update(zip(operation.results, y if isinstance(operation.result, tuple) else (y,)))
     if error is not None and not isinstance(error, ArithmeticError):
         raise error  # it is an error of the function that was compiled, and not of an operation
-    results = [values[leaf] if isinstance(leaf, Variable) else leaf for leaf in tree.leaves(recording.outputs)]
-    return [result.copy("K") if isinstance(result, np.ndarray) else result for result in results]
+    return [values[leaf] if isinstance(leaf, Variable) else leaf for leaf in tree.leaves(recording.outputs)]

@@ -387,8 +387,8 @@ def plain(leaf: Any) -> Any:
     return float(leaf) if isinstance(leaf, float) else complex(leaf)
 
 
-def trace(fun: Callable, args: tuple, kwargs: dict[str, Any]) -> Recording:
-    """Run a function once, and return what it did."""
+def trace(fun: Callable, args: tuple, kwargs: dict[str, Any], is_input: list[bool] | None = None) -> Recording:
+    """Run a function once, and return what it did. `is_input` says of each leaf of the arguments what `is_traced` says otherwise."""
     check_callable(fun)
     recording = Recording(fun)
     level = TraceLevel(recording)
@@ -399,7 +399,8 @@ def trace(fun: Callable, args: tuple, kwargs: dict[str, Any]) -> Recording:
         for leaf in leaves:
             operands.refuse_foreign(leaf)
         paths = [place_of(fun, path) for path in tree.paths(structure)]
-        given = [level.input(leaf, path) if is_traced(leaf) else leaf for leaf, path in zip(leaves, paths)]
+        inputs = is_input or map(is_traced, leaves)
+        given = [level.input(leaf, path) if traced else leaf for leaf, path, traced in zip(leaves, paths, inputs)]
         recording.in_tree = tree.unflatten(structure, [level.referred(x) if isinstance(x, Traced) else x for x in given])
         for variable, name in zip(recording.inputs, names_of_inputs([v.path for v in recording.inputs])):
             variable.base = name
