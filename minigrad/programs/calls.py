@@ -14,7 +14,7 @@ asks only whether others have this form too, and knows where in them the inputs 
         if type(v1) is not ndarray or v1.shape != (100,) or v1.dtype != float64: return MISS
         if type(kwargs) is not dict or len(kwargs) != 0: return MISS
         r0, r1 = run(v2, v1)
-        return (r0, {'w': r1, })
+        return (r0, {'w': r1})
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import numpy as np
 from numpy import ndarray
 
 from .. import tree
+from .operations import Name
 
 MISS = object()  # what the function returns if the arguments have another form
 
@@ -142,11 +143,9 @@ class Writer:
         if container is None or value is None:
             return "None" if value is None else next(results)
         children, rest = container.split(value)
-        members = [self.joined(child, results) for child in children]
+        members = [Name(self.joined(child, results)) for child in children]
         if type(value) is dict:
-            return f"{{{', '.join(f'{self.constant(key)}: {member}' for key, member in zip(rest, members))}}}"
-        if type(value) is tuple:
-            return f"({''.join(f'{member}, ' for member in members)})"
-        if type(value) is list:
-            return f"[{', '.join(members)}]"
+            return repr({Name(self.constant(key)): member for key, member in zip(rest, members)})
+        if type(value) in (tuple, list):
+            return repr(type(value)(members))
         return f"{self.constant(container.join)}({self.constant(rest)}, [{', '.join(members)}])"

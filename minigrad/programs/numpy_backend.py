@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from .operations import UFUNC_OF, Method, Operation, Recording, Variable, may_share, replaced, variables
+from .operations import UFUNC_OF, Method, Operation, Recording, Variable, may_share, replaced, text_of, variables
 
 FLOAT = np.dtype(float)
 
@@ -126,14 +126,7 @@ class Source:
         """The expression for an argument of a call."""
         if isinstance(value, Variable):
             return self.value(value)
-        if not variables(value):
-            return self.constant(value)
-        if isinstance(value, slice):
-            return f"slice({self.expression(value.start)}, {self.expression(value.stop)}, {self.expression(value.step)})"
-        if isinstance(value, dict):
-            return f"{{{', '.join(f'{key!r}: {self.expression(member)}' for key, member in value.items())}}}"
-        members = "".join(f"{self.expression(member)}, " for member in value)
-        return f"[{members}]" if isinstance(value, list) else f"({members})"
+        return text_of(value, self.expression) if variables(value) else self.constant(value)
 
     def call(self, function: str, args: Any, kwargs: dict[str, Any] = {}) -> str:
         """The expression for a call."""

@@ -170,6 +170,18 @@ def _variables(value: Any) -> Iterator[Variable]:
             yield from _variables(member)
 
 
+class Name(str):
+    """A text that stands in a container as it is: ``repr([Name("a")])`` is ``[a]``."""
+
+    __repr__ = str.__str__
+
+
+def text_of(container: Any, text: Callable[[Any], str]) -> str:
+    """Return a list, tuple, dict or slice as an expression, with the texts of its members."""
+    container = tuple(container) if hasattr(container, "_fields") else container
+    return repr(operands.within(container, lambda member: Name(text(member))))
+
+
 def replaced(value: Any, change: Callable[[Variable], Any]) -> Any:
     """Return an argument with other things in the place of its variables."""
     return change(value) if isinstance(value, Variable) else operands.within(value, lambda member: replaced(member, change))

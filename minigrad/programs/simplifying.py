@@ -260,10 +260,8 @@ def _is_default(value: Any, default: Any) -> bool:
 
 def _key(value: Any) -> Any:
     """Return a key that is equal for equal arguments only: it tells 1 from 1.0, and 0.0 from -0.0."""
-    if isinstance(value, (list, tuple)):
-        return type(value), tuple(map(_key, value))
-    if isinstance(value, dict):
-        return dict, tuple((name, _key(value[name])) for name in sorted(value))
+    if isinstance(value, (list, tuple, dict)):
+        return type(value), tuple(map(_key, sorted(value.items()) if isinstance(value, dict) else value))
     if isinstance(value, slice):
         return slice, _key((value.start, value.stop, value.step))
     if isinstance(value, (*PYTHON_NUMBERS, np.generic)):

@@ -17,7 +17,7 @@ from .. import tree
 from ..functions import name_of, signature_of
 from ..inside.writing import INFIX
 from ..operands import PYTHON_NUMBERS
-from .operations import UFUNC_OF, Method, Operation, Recording, Variable, name_of_function, variables
+from .operations import UFUNC_OF, Method, Operation, Recording, Variable, name_of_function, text_of, variables
 
 OPERATORS = INFIX | {
     np.bitwise_and: "&", np.bitwise_or: "|", np.bitwise_xor: "^", np.left_shift: "<<", np.right_shift: ">>", np.negative: "-", np.invert: "~"
@@ -179,13 +179,8 @@ class Source:
             return value.name
         if hasattr(value, "_fields"):
             return f"{self.function(type(value))}({', '.join(map(self.text, value))})"
-        if type(value) in (list, tuple):
-            inside = ", ".join(map(self.text, value))
-            return f"[{inside}]" if type(value) is list else f"({inside}{',' if len(value) == 1 else ''})"
-        if type(value) is dict:
-            return "{" + ", ".join(f"{key!r}: {self.text(member)}" for key, member in value.items()) + "}"
-        if isinstance(value, slice):
-            return f"slice({', '.join(map(self.text, (value.start, value.stop, value.step)))})"
+        if type(value) in (list, tuple, dict, slice):
+            return text_of(value, self.text)
         if isinstance(value, np.dtype):
             return f"np.{value.type.__name__}" if value.isnative and value.isbuiltin else f"np.{value!r}"
         if value is ... or isinstance(value, (*PYTHON_NUMBERS, np.generic, str, bytes, type(None))):
