@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from .. import operands, tree
+from .. import boundary, operands, tree
 from ..arguments import whole_numbers
 from ..functions import P, check_callable, name_of, signature_of, transform, wraps
 from . import numpy_backend
@@ -19,7 +19,7 @@ from .calls import MISS, quick
 from .operations import Recording
 from .program import Program
 from .simplifying import simplified, with_own_outputs
-from .tracing import OuterTensorError, is_traced, place_of, plain, trace
+from .tracing import ANY_LEAF, OuterTensorError, is_traced, place_of, plain, trace
 
 MANY = 10  # so many values of one static argument bring a warning
 
@@ -161,10 +161,7 @@ def backend_of(name: str | None) -> Callable:
 
 def kind_of(leaf: Any, is_input: bool, place: Callable[[], str]) -> tuple:
     """Return what a program depends on: of an input its type, dtype and shape, of a static leaf its value too."""
-    try:
-        operands.refuse_foreign(leaf)
-    except operands.ForeignArrayError as error:
-        raise operands.ForeignArrayError(f"{place()}: {error}") from None
+    boundary.check_leaf(leaf, ANY_LEAF, place)
     if is_input:
         return (type(leaf), leaf.dtype, leaf.shape) if isinstance(leaf, (ndarray, np.generic)) else (type(leaf),)
     if isinstance(leaf, (float, complex, np.generic)):

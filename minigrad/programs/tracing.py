@@ -191,8 +191,8 @@ class TraceLevel(Level):
             function, args, kwargs = helpers.HELPERS[function](*args, **kwargs)
         elif (getattr(function, "__module__", None) or "").startswith("minigrad."):
             return function.__wrapped__(*args, **kwargs)  # type: ignore[attr-defined]  # one of NumPy's functions after the other
-        elif rule.composition and (function is np.histogramdd or any(map(_is_function, (*args, *kwargs.values())))):
-            return rule.composition(*args, **kwargs)  # it calls functions of the user, or has a list among its results
+        elif rule.composition and any(map(_is_function, (*args, *kwargs.values()))):
+            return rule.composition(*args, **kwargs)  # it calls functions of the user
         self._check(rule, function, args, kwargs)
         y = compute(*values, **options)
         if isinstance(y, str):  # it is for printing
@@ -229,7 +229,8 @@ class TraceLevel(Level):
         """Append an operation to the recording, and return what stands for its result."""
         guards.check_result(Rule(function), y)
         if isinstance(y, (list, tuple)) and any(isinstance(member, (list, tuple)) for member in y):
-            raise NotImplementedError(f"{name_of_function(function)} returns a list among other results, which cannot be recorded")
+            first, *rest = self._noted(helpers.flattened, (function, *args), kwargs, (y[0], *y[1]))
+            return first, rest
         if isinstance(y, (list, tuple)):
             results = [self.traced(member) for member in y]
             for name, t in zip(getattr(y, "_fields", ()), results):
@@ -380,6 +381,9 @@ def is_traced(leaf: Any) -> bool:
     return isinstance(leaf, (float, complex, Tensor))
 
 
+ANY_LEAF = boundary.Options("program", allow_int=True, allow_objects=True)
+
+
 def plain(leaf: Any) -> Any:
     """Return an input as a number or array of no subclass."""
     if isinstance(leaf, (ndarray, np.generic)):
@@ -396,9 +400,9 @@ def trace(fun: Callable, args: tuple, kwargs: dict[str, Any], is_input: list[boo
     try:
         if any(isinstance(leaf, Tensor) for leaf in leaves):
             raise TypeError("a program is recorded outside of grad: its arguments must not be values that are being differentiated")
-        for leaf in leaves:
-            operands.refuse_foreign(leaf)
         paths = [place_of(fun, path) for path in tree.paths(structure)]
+        for leaf, path in zip(leaves, paths):
+            boundary.check_leaf(leaf, ANY_LEAF, lambda: path)
         inputs = is_input or map(is_traced, leaves)
         given = [level.input(leaf, path) if traced else leaf for leaf, path, traced in zip(leaves, paths, inputs)]
         recording.in_tree = tree.unflatten(structure, [level.referred(x) if isinstance(x, Traced) else x for x in given])
