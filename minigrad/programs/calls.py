@@ -5,14 +5,17 @@ up their form, takes longer than a small program. So `quick` writes a function f
 asks only whether others have this form too, and knows where in them the inputs are. For ``step({'w': 0.5}, x)`` it is
 
     def call(args, kwargs):
-        if type(args) is not tuple or len(args) != 2: return MISS
+        if type(args) is not tuple: return MISS
+        if len(args) != 2: return MISS
         v0, v1 = args
-        if type(v0) is not dict or len(v0) != 1: return MISS
+        if type(v0) is not dict: return MISS
+        if len(v0) != 1: return MISS
         try: v2 = v0['w']
         except KeyError: return MISS
         if type(v2) is not float: return MISS
         if type(v1) is not ndarray or v1.shape != (100,) or v1.dtype != float64: return MISS
-        if type(kwargs) is not dict or len(kwargs) != 0: return MISS
+        if type(kwargs) is not dict: return MISS
+        if len(kwargs) != 0: return MISS
         r0, r1 = run(v2, v1)
         return (r0, {'w': r1})
 """
@@ -97,23 +100,18 @@ class Writer:
         children, rest = container.split(value)
         children = list(children)
         names = [self.name() for _ in children]
-        is_other = f"type({name}) is not {self.constant(type(value))}"
-        if type(value) is dict:
-            self.lines.append(f"if {is_other} or len({name}) != {len(names)}: return MISS")
-            if names:
-                items = ", ".join(f"{name}[{self.constant(key)}]" for key in rest)
-                self.lines += [f"try: {', '.join(names)}, = {items},", "except KeyError: return MISS"]
-        elif type(value) in (tuple, list):
-            self.lines.append(f"if {is_other} or len({name}) != {len(names)}: return MISS")
-            if names:
-                self.lines.append(f"{', '.join(names)}, = {name}")
-        else:
-            parts = f"{name}_"
-            self.lines.append(f"if {is_other}: return MISS")
-            self.lines.append(f"{parts}, rest = {self.constant(container.split)}({name})")
-            self.lines.append(f"if rest != {self.constant(rest)} or len({parts}) != {len(names)}: return MISS")
-            if names:
-                self.lines.append(f"{', '.join(names)}, = {parts}")
+        members = name
+        self.lines.append(f"if type({name}) is not {self.constant(type(value))}: return MISS")
+        if type(value) not in (dict, tuple, list):
+            members = f"{name}_"
+            self.lines.append(f"{members}, rest = {self.constant(container.split)}({name})")
+            self.lines.append(f"if rest != {self.constant(rest)}: return MISS")
+        self.lines.append(f"if len({members}) != {len(names)}: return MISS")
+        if names and type(value) is dict:
+            items = ", ".join(f"{name}[{self.constant(key)}]" for key in rest)
+            self.lines += [f"try: {', '.join(names)}, = {items},", "except KeyError: return MISS"]
+        elif names:
+            self.lines.append(f"{', '.join(names)}, = {members}")
         for child_name, child in zip(names, children):
             self.open(child_name, child)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -157,17 +157,9 @@ UFUNC_OF = {
 
 def variables(value: Any) -> list[Variable]:
     """Return the variables in an argument, in order, also those in containers and slices."""
-    return list(_variables(value))
-
-
-def _variables(value: Any) -> Iterator[Variable]:
-    if isinstance(value, Variable):
-        yield value
-    elif isinstance(value, slice):
-        yield from _variables((value.start, value.stop, value.step))
-    elif isinstance(value, (list, tuple, dict)):
-        for member in value.values() if isinstance(value, dict) else value:
-            yield from _variables(member)
+    found: list[Variable] = []
+    replaced(value, found.append)
+    return found
 
 
 class Name(str):
