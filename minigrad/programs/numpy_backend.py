@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from .operations import UFUNC_OF, Method, Operation, Recording, Variable, may_share, replaced, text_of, variables
+from .operations import FRESH, UFUNC_OF, Method, Operation, Recording, Variable, may_share, replaced, text_of, variables
 
 FLOAT = np.dtype(float)
 
@@ -150,7 +150,7 @@ class Source:
         for v in operation.results:
             names.append(self.values[target] if target else f"v{len(self.values)}")
             self.values[v] = names[-1]
-            if is_new(operation):
+            if not may_share(operation):
                 self.own.add(v)
         many = "," if isinstance(operation.result, tuple) else ""
         self.lines.append(f"{', '.join(names)}{many} = {expression}")
@@ -248,11 +248,6 @@ def is_elementwise(operation: Operation) -> bool:
     return is_ufunc and operation.shape != () and len(operation.args) == function.nin and not operation.kwargs
 
 
-def is_new(operation: Operation) -> bool:
-    """Whether its results share memory with nothing else, so that they may be written into."""
-    return operation.function is sum_of_products or getattr(operation.function, "makes_new", False) or not may_share(operation)
-
-
 def is_product_of_matrices(operation: Operation) -> bool:
     """Whether a product is one of matrices or vectors of one floating dtype. Then `numpy.ndarray.dot` does the same in less time."""
     args, result = operation.args, operation.result
@@ -277,7 +272,7 @@ def last_uses(operations: list[Operation], outputs: list[Variable]) -> dict[Vari
     """Return the number of the last operation that uses each value, or a value that may share memory with it."""
     last = {v: len(operations) for v in outputs}
     for i, operation in reversed(list(enumerate(operations))):
-        end = i if is_new(operation) else max([i, *(last.get(v, i) for v in operation.results)])
+        end = i if not may_share(operation) else max([i, *(last.get(v, i) for v in operation.results)])
         last |= {v: max(last.get(v, end), end) for v in operation.operands}
     return last
 
@@ -321,6 +316,9 @@ def sum_of_products(a: np.ndarray, b: np.ndarray) -> Any:
     end = len(a) // BLOCK * BLOCK
     blocks = np.vecdot(a[:end].reshape(-1, BLOCK), b[:end].reshape(-1, BLOCK))
     return np.add.reduce(blocks) + a[end:].dot(b[end:])
+
+
+FRESH.add(sum_of_products)
 
 
 # ---- Once more, slowly -----------------------------------------------------------------------------------------------

@@ -193,7 +193,8 @@ def may_share(operation: Operation) -> bool:
         index = operation.args[1]
         return any(part is ... for part in (index if isinstance(index, tuple) else (index,)))
     is_ufunc = isinstance(function, np.ufunc) or isinstance(getattr(function, "__self__", None), np.ufunc)
-    return not (is_ufunc or function in FRESH or all(v.is_weak for v in operation.results))
+    is_fresh = function in FRESH or getattr(function, "makes_new", False)
+    return not (is_ufunc or is_fresh or all(v.is_weak for v in operation.results))
 
 
 def is_pure(function: Any) -> bool:
