@@ -223,7 +223,8 @@ class TraceLevel(Level):
         """Return a result after one more call, of each array in it, which changes no values."""
         if not isinstance(result, Traced) or result.variable.is_weak:
             return operands.within(result, lambda member: self._through(member, call))
-        return self._noted(*call(result), {}, result.value)
+        function, args = call(result)
+        return self._noted(function, args, {}, result.value)
 
     def _noted(self, function: Any, args: tuple, kwargs: dict[str, Any], y: Any) -> Any:
         """Append an operation to the recording, and return what stands for its result."""
@@ -298,7 +299,7 @@ class TraceLevel(Level):
         """
         frame: Any = sys._getframe(1)
         new = []
-        while frame is not None and frame not in self.frames:
+        while frame not in self.frames:  # at the latest, it is that of `trace`
             if not is_library(frame) or frame.f_code.co_name in WATCHED:
                 new.append(frame)
             frame = frame.f_back
@@ -306,7 +307,7 @@ class TraceLevel(Level):
         for running in (*new, frame):
             self.find_names(running)
         for running in reversed(new):
-            user, backward = next(reversed(self.frames.values()), (None, None))
+            user, backward = next(reversed(self.frames.values()))
             if not is_library(running):
                 user = running
             elif running.f_code.co_name in BACKWARD:
@@ -324,13 +325,13 @@ class TraceLevel(Level):
 
     def leave(self, outer: Any) -> None:
         """Find names in the frames inside of one, which have ended. They still have their variables."""
-        while self.frames and next(reversed(self.frames)) is not outer:
+        while next(reversed(self.frames)) is not outer:
             frame, _ = self.frames.popitem()
             self.find_names(frame)
             if is_library(frame) and frame.f_code.co_name in DIFFERENTIATES:
                 names = frame.f_locals
                 gradients = names.get("gradients") or map(names.get("cotangents", {}).get, names.get("nodes", ()))
-                for leaf, g in zip(names["leaves"], gradients):
+                for leaf, g in zip(names.get("leaves", ()), gradients):
                     self.name(g, getattr(self.of_level(leaf), "variable", None))
                 self.name(names.get("value"), "value")
 
