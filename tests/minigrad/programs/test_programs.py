@@ -17,7 +17,7 @@ from minigrad import (
     tree, value_and_grad, vjp,
 )
 from minigrad.operands import ForeignArrayError
-from minigrad.programs.tracing import ConcretizationTypeError
+from minigrad.programs.tracing import ConcretizationTypeError, TraceLevel
 
 from .support import WAYS, assert_close, assert_same
 
@@ -111,6 +111,23 @@ def test_names_of_inputs_and_results():
         assert line in p.source, p.source
     assert "total" not in p.source  # it is not needed for the gradient
     assert "total_2 = total + " in str(program(f)([{"w": X}, {"w": Y}], 0.5))
+
+
+def test_names_are_looked_for_only_in_frames_that_have_moved_on(monkeypatch):
+    looked = []
+    find_names = TraceLevel.find_names
+    monkeypatch.setattr(TraceLevel, "find_names", lambda level, frame: looked.append(frame) or find_names(level, frame))
+
+    def deep(x, depth):
+        if depth:
+            return deep(x, depth - 1)
+        for _ in range(100):
+            inner = x = x * 0.5
+        return inner
+
+    p = program(lambda x: deep(x, 30))(2.0)
+    assert len(p.operations) == 100 and "x_100 = x_99 * 0.5" in str(p)
+    assert len(looked) < 2 * 100 + 2 * 31 + 10
 
 
 def test_what_is_not_used_is_not_there():
