@@ -293,6 +293,7 @@ defvjp(cube, x=lambda g, x: g * 3 * x**2)
     (grad(lambda a, b: np.sum(a + b), argnums=(0, 1)), (X, Y), (Y, X)),
     (grad(lambda t: np.sum(t[..., None] * X) + t[()]), (2.0,), (3.0,)),
     (grad(lambda t: sum(divmod(t, 0.7)) * np.float32(2)), (2.0,), (3.1,)),
+    (lambda t: [np.sum(t * 2, axis=-1), np.max(t, -1)], (np.array(2.0),), (np.array(3.0),)),
     (lambda x: np.histogramdd(M.T, 3, weights=x), (X,), (Y,)),
     (lambda x: np.histogramdd(x[:, :2], (3, 2)), (M,), (M * M,)),
     (grad(lambda x: np.sum(np.histogramdd(x, 3, weights=x[:, 0])[0] ** 2)), (M,), (M * M,)),
