@@ -21,6 +21,7 @@ from ..boundary import Options
 from ..functions import check_callable, name_of
 from ..grad import differentiate
 from ..graph import Node, Observer
+from ..guards import is_library, user_frame
 from ..memory import innermost
 from ..table import rule_of
 from ..tensor import Tensor
@@ -321,22 +322,6 @@ def watching_frames(returned: Callable[[Any, Any], None]) -> Iterator[None]:
         yield
     finally:
         sys.setprofile(None)
-
-
-def is_library(frame: Any) -> bool:
-    """Return whether a frame runs a function of minigrad, NumPy, SciPy, or Python's library."""
-    module = frame.f_globals.get("__name__", "").partition(".")[0]
-    return module in ("minigrad", "numpy", "scipy") or module in sys.stdlib_module_names
-
-
-def user_frame() -> tuple[Any, bool]:
-    """Return the frame of the user's line that is running, and whether it runs the backward pass of an inner derivative."""
-    frame: Any = sys._getframe(1)
-    in_backward = False
-    while frame.f_back and is_library(frame):
-        in_backward |= frame.f_code.co_name == "backward"
-        frame = frame.f_back
-    return frame, in_backward
 
 
 def _places(names: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -5,16 +5,19 @@ up their form, takes longer than a small program. So `quick` writes a function f
 asks only whether others have this form too, and knows where in them the inputs are. For ``step({'w': 0.5}, x)`` it is
 
     def call(args, kwargs):
-        if type(args) is not tuple or len(args) != 2: return MISS
+        if type(args) is not tuple: return MISS
+        if len(args) != 2: return MISS
         v0, v1 = args
-        if type(v0) is not dict or len(v0) != 1: return MISS
+        if type(v0) is not dict: return MISS
+        if len(v0) != 1: return MISS
         try: v2 = v0['w']
         except KeyError: return MISS
         if type(v2) is not float: return MISS
         if type(v1) is not ndarray or v1.shape != (100,) or v1.dtype != float64: return MISS
-        if type(kwargs) is not dict or len(kwargs) != 0: return MISS
+        if type(kwargs) is not dict: return MISS
+        if len(kwargs) != 0: return MISS
         r0, r1 = run(v2, v1)
-        return (r0, {'w': r1, })
+        return (r0, {'w': r1})
 """
 
 from __future__ import annotations
@@ -26,19 +29,20 @@ import numpy as np
 from numpy import ndarray
 
 from .. import tree
+from .operations import Name
 
 MISS = object()  # what the function returns if the arguments have another form
 
 
-def quick(args: tuple, kwargs: dict[str, Any], static: list[bool], run: Callable[..., list], outputs: Any) -> Callable | None:
+def quick(args: tuple, kwargs: dict[str, Any], is_input: list[bool], run: Callable[..., list], outputs: Any) -> Callable | None:
     """Return a function of the arguments, ``(args, kwargs)``, that runs a program if they have the form of these.
 
     Parameters
     ----------
     args, kwargs
         The arguments of a call.
-    static : list of bool
-        For each leaf of ``(args, kwargs)``, whether it is static, and not an input.
+    is_input : list of bool
+        For each leaf of ``(args, kwargs)``, whether it is an input, and not static.
     run : callable
         The program. It takes the inputs, and returns a list of results.
     outputs : pytree
@@ -49,7 +53,7 @@ def quick(args: tuple, kwargs: dict[str, Any], static: list[bool], run: Callable
     callable or None
         None if there is no quick way: a static leaf has a type with an equality of its own.
     """
-    writer = Writer(static)
+    writer = Writer(is_input)
     writer.open("args", args)
     writer.open("kwargs", kwargs)
     if writer.is_slow:
@@ -66,8 +70,8 @@ def quick(args: tuple, kwargs: dict[str, Any], static: list[bool], run: Callable
 class Writer:
     """The lines of the function while it is written."""
 
-    def __init__(self, static: list[bool]) -> None:
-        self.static = iter(static)
+    def __init__(self, is_input: list[bool]) -> None:
+        self.is_input = iter(is_input)
         self.lines: list[str] = []
         self.inputs: list[str] = []
         self.is_slow = False
@@ -96,23 +100,18 @@ class Writer:
         children, rest = container.split(value)
         children = list(children)
         names = [self.name() for _ in children]
-        is_other = f"type({name}) is not {self.constant(type(value))}"
-        if type(value) is dict:
-            self.lines.append(f"if {is_other} or len({name}) != {len(names)}: return MISS")
-            if names:
-                items = ", ".join(f"{name}[{self.constant(key)}]" for key in rest)
-                self.lines += [f"try: {', '.join(names)}, = {items},", "except KeyError: return MISS"]
-        elif type(value) in (tuple, list):
-            self.lines.append(f"if {is_other} or len({name}) != {len(names)}: return MISS")
-            if names:
-                self.lines.append(f"{', '.join(names)}, = {name}")
-        else:
-            parts = f"{name}_"
-            self.lines.append(f"if {is_other}: return MISS")
-            self.lines.append(f"{parts}, rest = {self.constant(container.split)}({name})")
-            self.lines.append(f"if rest != {self.constant(rest)} or len({parts}) != {len(names)}: return MISS")
-            if names:
-                self.lines.append(f"{', '.join(names)}, = {parts}")
+        members = name
+        self.lines.append(f"if type({name}) is not {self.constant(type(value))}: return MISS")
+        if type(value) not in (dict, tuple, list):
+            members = f"{name}_"
+            self.lines.append(f"{members}, rest = {self.constant(container.split)}({name})")
+            self.lines.append(f"if rest != {self.constant(rest)}: return MISS")
+        self.lines.append(f"if len({members}) != {len(names)}: return MISS")
+        if names and type(value) is dict:
+            items = ", ".join(f"{name}[{self.constant(key)}]" for key in rest)
+            self.lines += [f"try: {', '.join(names)}, = {items},", "except KeyError: return MISS"]
+        elif names:
+            self.lines.append(f"{', '.join(names)}, = {members}")
         for child_name, child in zip(names, children):
             self.open(child_name, child)
 
@@ -121,7 +120,7 @@ class Writer:
         kind = type(value)
         if value is None:
             is_other = f"{name} is not None"
-        elif not next(self.static):
+        elif next(self.is_input):
             self.inputs.append(name)
             is_other = f"type({name}) is not {self.constant(kind)}"
             if kind is ndarray:
@@ -142,11 +141,9 @@ class Writer:
         if container is None or value is None:
             return "None" if value is None else next(results)
         children, rest = container.split(value)
-        members = [self.joined(child, results) for child in children]
+        members = [Name(self.joined(child, results)) for child in children]
         if type(value) is dict:
-            return f"{{{', '.join(f'{self.constant(key)}: {member}' for key, member in zip(rest, members))}}}"
-        if type(value) is tuple:
-            return f"({''.join(f'{member}, ' for member in members)})"
-        if type(value) is list:
-            return f"[{', '.join(members)}]"
+            return repr({Name(self.constant(key)): member for key, member in zip(rest, members)})
+        if type(value) in (tuple, list):
+            return repr(type(value)(members))
         return f"{self.constant(container.join)}({self.constant(rest)}, [{', '.join(members)}])"

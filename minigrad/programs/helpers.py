@@ -60,6 +60,12 @@ def checked(x, is_wrong, message):
     return x
 
 
+def flattened(fun, *args, **kwargs):
+    """Return the first result of `fun`, and those in a list, which is the second one."""
+    first, rest = fun(*args, **kwargs)
+    return first, *rest
+
+
 FRESH.update((scatter, replace))
 
 
@@ -90,10 +96,6 @@ def _replaced(a: Any, place: views.Place, value: Any) -> tuple:
     return replace, (a, _index(place), value, *([place.part] if place.part else [])), {}
 
 
-def _of_ufunc(method: str) -> Any:
-    return lambda ufunc, *args, **kwargs: (getattr(ufunc, method), args, kwargs)
-
-
 def _itself(primitive: Any) -> Any:
     return lambda *args, **kwargs: (primitive.__wrapped__, args, kwargs)
 
@@ -116,7 +118,7 @@ HELPERS = {
     views.put: _put,
     views.replaced: _replaced,
     ufunc_methods.constant: lambda ufunc, method, *args, **kwargs: (getattr(ufunc, method), args, kwargs),
-    ufunc_methods.accumulate: _of_ufunc("accumulate"),
+    ufunc_methods.accumulate: lambda ufunc, *args, **kwargs: (ufunc.accumulate, args, kwargs),
     linalg.on_diagonal: _itself(linalg.on_diagonal),
     series.sinc_derivative: _itself(series.sinc_derivative),
     series.bessel_i: _itself(series.bessel_i),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +19,7 @@ from .calls import MISS, quick
 from .operations import Recording
 from .program import Program
 from .simplifying import simplified, with_own_outputs
-from .tracing import OuterTensorError, is_traced, place_of, trace
+from .tracing import ANY_LEAF, OuterTensorError, is_traced, place_of, plain, trace
 
 MANY = 10  # so many values of one static argument bring a warning
 
@@ -104,27 +103,33 @@ def jit(
 
     def find_and_run(args: tuple, kwargs: dict[str, Any]) -> Any:
         nonlocal recent
-        leaves, structure = tree.flatten(static.marked(args, kwargs))
+        leaves, structure = tree.flatten((args, kwargs))
         if any(isinstance(leaf, operands.Guarded) for leaf in leaves):
             return fun(*args, **kwargs)  # it is being differentiated, or it is part of another program
-        kinds = tuple([kind_of(leaf, functools.partial(static.place, structure, i)) for i, leaf in enumerate(leaves)])
+        is_input = static.inputs(args, kwargs, leaves)
+        kinds = tuple([kind_of(leaf, is_input[i], partial(static.place, structure, i)) for i, leaf in enumerate(leaves)])
         compiled = next((compiled for form, compiled in known.get(kinds, ()) if form == structure), None)
         if compiled is None:
             try:
-                recording = static.recorded(args, kwargs)
+                recording = recorded(args, kwargs, is_input)
             except OuterTensorError:  # the function takes from outside what is being differentiated
                 return fun(*args, **kwargs)
             run = compile_recording(recording)
-            is_static = [kind[0] is Static for kind in kinds]
-            compiled = Compiled(run, tree.structure(recording.outputs), quick(args, kwargs, is_static, run, recording.outputs))
+            compiled = Compiled(run, tree.structure(recording.outputs), quick(args, kwargs, is_input, run, recording.outputs))
             known.setdefault(kinds, []).append((structure, compiled))
             static.warn_of_many(structure, kinds)
         if compiled.quick is not None:
             recent = (compiled.quick, *[call for call in recent if call is not compiled.quick])[:4]
-        results = compiled.run(*[plain(leaf) for leaf in leaves if is_traced(leaf)])
+        results = compiled.run(*[plain(leaf) for leaf, is_one in zip(leaves, is_input) if is_one])
         return tree.unflatten(compiled.outputs, results)
 
-    jitted.program = lambda *args, **kwargs: Program(with_own_outputs(static.recorded(args, kwargs)))  # type: ignore[attr-defined]
+    def recorded(args: tuple, kwargs: dict[str, Any], is_input: list[bool]) -> Recording:
+        return with_own_outputs(simplified(trace(fun, args, kwargs, is_input)))
+
+    def program_of(*args: Any, **kwargs: Any) -> Program:
+        return Program(recorded(args, kwargs, static.inputs(args, kwargs, tree.leaves((args, kwargs)))))
+
+    jitted.program = program_of  # type: ignore[attr-defined]
     return jitted
 
 
@@ -154,45 +159,22 @@ def backend_of(name: str | None) -> Callable:
 # ---- Arguments ------------------------------------------------------------------------------------------------------
 
 
-class Static:
-    """A leaf of an argument that was declared static, so that it is not traced."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-def unmarked(leaf: Any) -> Any:
-    """Return the value of a leaf, also if it is static."""
-    return leaf.value if isinstance(leaf, Static) else leaf
-
-
-def kind_of(leaf: Any, place: Callable[[], str]) -> tuple:
+def kind_of(leaf: Any, is_input: bool, place: Callable[[], str]) -> tuple:
     """Return what a program depends on: of an input its type, dtype and shape, of a static leaf its value too."""
-    value = unmarked(leaf)
-    try:
-        operands.refuse_foreign(value)
-    except operands.ForeignArrayError as error:
-        raise operands.ForeignArrayError(f"{place()}: {error}") from None
-    if is_traced(leaf):
+    boundary.check_leaf(leaf, ANY_LEAF, place)
+    if is_input:
         return (type(leaf), leaf.dtype, leaf.shape) if isinstance(leaf, (ndarray, np.generic)) else (type(leaf),)
-    if isinstance(value, (float, complex, np.generic)):
-        return Static, type(value), repr(value)  # -0.0 is not 0.0, and NaN is NaN
+    if isinstance(leaf, (float, complex, np.generic)):
+        return None, type(leaf), repr(leaf)  # -0.0 is not 0.0, and NaN is NaN
     try:
-        hash(value)
+        hash(leaf)
     except TypeError:
-        reason = "it was declared static" if isinstance(leaf, Static) else "only numbers and arrays of numbers are inputs of a program"
+        reason = "it was declared static" if is_traced(leaf) else "only numbers and arrays of numbers are inputs of a program"
         raise TypeError(
-            f"{place()} is of type {type(value)}. It is static, because {reason}; and a program is kept for each value of what is "
+            f"{place()} is of type {type(leaf)}. It is static, because {reason}; and a program is kept for each value of what is "
             f"static, so it must be hashable"
         ) from None
-    return Static, type(value), value
-
-
-def plain(leaf: Any) -> Any:
-    """Return an input as a number or array of no subclass."""
-    if isinstance(leaf, (ndarray, np.generic)):
-        return boundary.as_array(leaf)
-    return float(leaf) if isinstance(leaf, float) else complex(leaf)
+    return None, type(leaf), leaf
 
 
 class StaticArguments:
@@ -215,26 +197,13 @@ class StaticArguments:
         self.numbers = {i + len(positional) if i < 0 else i for i in numbers} | {positional.index(name) for name in names if name in positional}
         self.names = {*names, *(positional[i] for i in self.numbers if i < len(positional))}
 
-    def marked(self, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
-        """Return the arguments of a call, with the leaves of the static ones wrapped."""
+    def inputs(self, args: tuple, kwargs: dict[str, Any], leaves: list) -> list[bool]:
+        """Return for each leaf of a call whether it is an input."""
         if not self.names and not self.numbers:
-            return args, kwargs
-        new_args = [tree.map(Static, value) if i in self.numbers else value for i, value in enumerate(args)]
-        new_kwargs = {name: tree.map(Static, value) if name in self.names else value for name, value in kwargs.items()}
-        return tuple(new_args), new_kwargs
-
-    def recorded(self, args: tuple, kwargs: dict[str, Any]) -> Recording:
-        """Record a call of the function."""
-        if not self.names and not self.numbers:
-            return simplified(trace(self.fun, args, kwargs))
-
-        @functools.wraps(self.fun)
-        def fun_of_marked(*args: Any, **kwargs: Any) -> Any:
-            args, kwargs = tree.map(unmarked, (args, kwargs))
-            return self.fun(*args, **kwargs)
-
-        recording = simplified(trace(fun_of_marked, *self.marked(args, kwargs)))
-        return replace(recording, fun=self.fun, in_tree=tree.map(unmarked, recording.in_tree))
+            return [is_traced(leaf) for leaf in leaves]
+        static = [[i in self.numbers] * len(tree.leaves(value)) for i, value in enumerate(args)]
+        named = {name: [name in self.names] * len(tree.leaves(value)) for name, value in kwargs.items()}
+        return [is_traced(leaf) and not is_static for leaf, is_static in zip(leaves, tree.leaves((static, named)))]
 
     def place(self, structure: tree.Structure, i: int) -> str:
         """Return the place of a leaf, as the user would write it: ``params['w'][0]``."""
@@ -243,7 +212,7 @@ class StaticArguments:
     def warn_of_many(self, structure: tree.Structure, kinds: tuple) -> None:
         """Warn if a static leaf has had many values, each of which took a new program."""
         for i, kind in enumerate(kinds):
-            if kind[0] is Static:
+            if kind[0] is None:  # the leaf is static
                 place = self.place(structure, i)
                 values = self.values.setdefault(place, set())
                 if kind not in values and len(values) == MANY - 1:

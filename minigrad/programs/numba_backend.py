@@ -6,7 +6,8 @@ by then: what is made of an input in a line is made where it is used, and is not
 with a loop for each shape.
 
 Products of matrices are calls of NumPy, also small ones. So the steps of a recurrence are in stages of their own, with equal kernels.
-Where a kernel would save nothing, its operations are calls.
+Where a kernel would save nothing, its operations are calls. A long computation with single numbers is cut into kernels, of which only
+some are compiled. This takes one or two milliseconds for each operation, and Python does one in less than a tenth of a microsecond.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ from .. import tree
 from .kernels import FUNCTIONS, Kernel, Writer, compiled
 from .numpy_backend import FLOAT, Source, again
 from .operations import Operation, Recording, Variable, variables
-from .simplifying import simplified
+from .simplifying import simplified, with_own_outputs
 from .steps import FEW, alias, dtype_of, steps_of
 
 MANY = 1000  # operations of one kernel at most
 PART = 240  # operations of the kernels in place of a larger one; a period of 2, 3, 4, 5, 6 or 8 operations gives them equal sources
+MOST = 12  # kernels of single numbers that are compiled, about four seconds; Python computes what would be in others
 WAIT = 4.0  # seconds of compiling that need no word
 
 
 def compile_recording(recording: Recording) -> Callable[..., list]:
     """Return a function of the inputs of a recording. It returns the leaves of the outputs.
 
-    The arrays among its results are new. They share memory with nothing else. Numba compiles the kernels in the first call. They
-    give no warnings, such as of a division by zero.
+    Numba compiles the kernels in the first call. They give no warnings, such as of a division by zero.
     """
     changed = without_logaddexp(recording)
     operations = Plan(changed.operations, variables(tree.leaves(changed.outputs))).with_kernels()
@@ -57,7 +58,7 @@ def once_more(recording: Recording, *inputs: Any, error: Exception | None = None
 def announce(sources: list[str]) -> None:
     """Say how long Numba will compile, if that takes long."""
     new = {source for source in sources if source not in FUNCTIONS}
-    seconds = sum(0.2 + 0.005 * source.count("\n") for source in new)
+    seconds = sum(0.25 + 0.002 * source.count("\n") for source in new)
     if seconds > WAIT:
         print(f"minigrad.jit: Numba compiles {len(new)} loops in the first call, for about {seconds:.0f} seconds", file=sys.stderr)
 
@@ -123,7 +124,8 @@ def without_logaddexp(recording: Recording) -> Recording:
         if_equal = step(np.add, a, math.log(2.0), shape=a.shape if isinstance(a, Variable) else ())  # inf - inf is NaN
         if_not = step(np.add, step(np.maximum, a, b), small)
         operations.append(replace(operation, function=np.where, args=(step(np.equal, a, b, dtype=bool), if_equal, if_not)))
-    return simplified(replace(recording, operations=operations)) if len(operations) > len(recording.operations) else recording
+    is_changed = len(operations) > len(recording.operations)
+    return with_own_outputs(simplified(replace(recording, operations=operations))) if is_changed else recording
 
 
 # ---- Stages ---------------------------------------------------------------------------------------------------------
@@ -159,6 +161,7 @@ class Plan:
         self.operations = [operation for operation in operations if not read.isdisjoint(operation.results)]
         self.shaping = {operation.result: operation for operation in operations if operation.result in aliases}
         self.done: set[Operation] = set()
+        self.sources: set[str] = set()  # of the kernels of single numbers
         self.maker = {v: operation for operation in self.operations for v in operation.results}
         self.users: dict[Variable, list[Operation]] = {v: [] for v in read}
         for operation in self.operations:
@@ -219,6 +222,10 @@ class Plan:
         if loops < 2 and len(steps) < max(8, 2 * len(given | wanted)):
             return self.as_calls(members)
         kernel = Writer(steps, wanted).kernel
+        if not loops:
+            if len(self.sources) == MOST and kernel.source not in self.sources:
+                return self.as_calls(members)
+            self.sources.add(kernel.source)
         return [Operation((*kernel.results, *kernel.made), kernel, (*kernel.numbers, *kernel.arrays))]
 
     def as_calls(self, members: list[Operation]) -> list[Operation]:

@@ -27,19 +27,15 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from .operations import Method, Operation, Recording, Variable, may_share, replaced, variables
+from .operations import FRESH, UFUNC_OF, Method, Operation, Recording, Variable, may_share, replaced, text_of, variables
 
 FLOAT = np.dtype(float)
 
-# Functions of numbers and what Python writes for them; the ufuncs that do the same.
-OPERATORS: dict[Any, str] = {
-    operator.add: "{} + {}", operator.sub: "{} - {}", operator.mul: "{} * {}", operator.truediv: "{} / {}", operator.neg: "-{}",
-}
+# What Python writes for functions of numbers
 ARITHMETIC: dict[Any, str] = {
     np.add: "{} + {}", np.subtract: "{} - {}", np.multiply: "{} * {}", np.divide: "{} / {}", np.negative: "-{}",
     np.square: "{0} * {0}",
 }
-UFUNCS = {operator.add: np.add, operator.sub: np.subtract, operator.mul: np.multiply, operator.truediv: np.divide, operator.neg: np.negative}
 
 # What NumPy's functions call in the end
 REDUCTIONS: dict[Any, Any] = {np.sum: np.add, np.mean: np.add, np.prod: np.multiply, np.max: np.maximum, np.min: np.minimum}
@@ -49,7 +45,7 @@ METHODS = {np.reshape: "reshape", np.transpose: "transpose", np.ravel: "ravel", 
 def compile_recording(recording: Recording) -> Callable[..., list]:
     """Return a function of the inputs of a recording. It returns the leaves of the outputs.
 
-    The arrays among its results are new. They share memory with nothing else.
+    Operations write into arrays that no output may hold. So the outputs must not share memory: see `with_own_outputs`.
     """
     return Source(recording).compiled()
 
@@ -92,7 +88,7 @@ class Source:
         inputs = "".join(f"{self.values[v]}, " for v in self.recording.inputs)
         for i, operation in enumerate(self.operations):
             self.write(i, operation)
-        results = ", ".join(map(self.output, self.outputs))
+        results = ", ".join(map(self.expression, self.outputs))
         doubtful = [self.numbers[v] for v in self.outputs if v in self.numbers and not v.is_weak]
         if doubtful and self.warns:
             self.lines.append(f"if not ({' and '.join(f'isfinite({number})' for number in doubtful)}): return again({inputs})")
@@ -130,28 +126,12 @@ class Source:
         """The expression for an argument of a call."""
         if isinstance(value, Variable):
             return self.value(value)
-        if not variables(value):
-            return self.constant(value)
-        if isinstance(value, slice):
-            return f"slice({self.expression(value.start)}, {self.expression(value.stop)}, {self.expression(value.step)})"
-        if isinstance(value, dict):
-            return f"{{{', '.join(f'{key!r}: {self.expression(member)}' for key, member in value.items())}}}"
-        members = "".join(f"{self.expression(member)}, " for member in value)
-        return f"[{members}]" if isinstance(value, list) else f"({members})"
+        return text_of(value, self.expression) if variables(value) else self.constant(value)
 
     def call(self, function: str, args: Any, kwargs: dict[str, Any] = {}) -> str:
         """The expression for a call."""
         options = [f"{name}={self.expression(value)}" for name, value in kwargs.items()]
         return f"{function}({', '.join([*map(self.expression, args), *options])})"
-
-    def output(self, value: Any) -> str:
-        """The expression for a result. An array is copied if anything else may hold its memory."""
-        if not isinstance(value, Variable):
-            return self.constant(value)
-        if value in self.own or value.is_weak or value not in self.values:
-            self.own.discard(value)  # if it is a result for the second time, that one is copied
-            return self.value(value)
-        return f"{self.value(value)}.copy('K')"
 
     # ---- Statements
 
@@ -170,7 +150,7 @@ class Source:
         for v in operation.results:
             names.append(self.values[target] if target else f"v{len(self.values)}")
             self.values[v] = names[-1]
-            if is_new(operation):
+            if not may_share(operation):
                 self.own.add(v)
         many = "," if isinstance(operation.result, tuple) else ""
         self.lines.append(f"{', '.join(names)}{many} = {expression}")
@@ -184,16 +164,16 @@ class Source:
 
     def write_arithmetic(self, operation: Operation) -> bool:
         """Write an operation on float64 numbers with Python's operators. Return whether it is one."""
-        function, result = operation.function, operation.result
+        function, result = UFUNC_OF.get(operation.function, operation.function), operation.result
         parts = [result, *operation.args]
         if operation.kwargs or not all(is_number(part) for part in parts):
             return False
         texts = [self.number(a) if isinstance(a, Variable) else self.constant(float(a)) for a in operation.args]
         if function is float:
             name = texts[0]
-        elif function in OPERATORS or function in ARITHMETIC:
+        elif function in ARITHMETIC:
             name = f"n{len(self.numbers)}"
-            self.lines.append(f"{name} = {(OPERATORS.get(function) or ARITHMETIC[function]).format(*texts)}")
+            self.lines.append(f"{name} = {ARITHMETIC[function].format(*texts)}")
         else:
             return False
         self.numbers[result] = name
@@ -268,11 +248,6 @@ def is_elementwise(operation: Operation) -> bool:
     return is_ufunc and operation.shape != () and len(operation.args) == function.nin and not operation.kwargs
 
 
-def is_new(operation: Operation) -> bool:
-    """Whether its results share memory with nothing else, so that they may be written into."""
-    return operation.function is sum_of_products or getattr(operation.function, "makes_new", False) or not may_share(operation)
-
-
 def is_product_of_matrices(operation: Operation) -> bool:
     """Whether a product is one of matrices or vectors of one floating dtype. Then `numpy.ndarray.dot` does the same in less time."""
     args, result = operation.args, operation.result
@@ -290,14 +265,14 @@ def summed_axes(operation: Operation) -> tuple | None:
     ndim = len(args[0].shape)
     if kwargs.get("dtype") is not None or type(kwargs.get("keepdims", False)) is not bool or 0 in args[0].shape:
         return None
-    return tuple(range(ndim)) if axis is None else tuple(i % ndim for i in (axis if isinstance(axis, (tuple, list)) else (axis,)))
+    return tuple(range(ndim)) if axis is None or not ndim else tuple(i % ndim for i in (axis if isinstance(axis, (tuple, list)) else (axis,)))
 
 
 def last_uses(operations: list[Operation], outputs: list[Variable]) -> dict[Variable, int]:
     """Return the number of the last operation that uses each value, or a value that may share memory with it."""
     last = {v: len(operations) for v in outputs}
     for i, operation in reversed(list(enumerate(operations))):
-        end = i if is_new(operation) else max([i, *(last.get(v, i) for v in operation.results)])
+        end = i if not may_share(operation) else max([i, *(last.get(v, i) for v in operation.results)])
         last |= {v: max(last.get(v, end), end) for v in operation.operands}
     return last
 
@@ -343,11 +318,17 @@ def sum_of_products(a: np.ndarray, b: np.ndarray) -> Any:
     return np.add.reduce(blocks) + a[end:].dot(b[end:])
 
 
+FRESH.add(sum_of_products)
+
+
 # ---- Once more, slowly -----------------------------------------------------------------------------------------------
 
 
 def again(recording: Recording, *inputs: Any, error: Exception | None = None) -> list:
-    """Run the operations one by one, as NumPy computes them. An error gets a note with the line of the user's program."""
+    """Run the operations one by one, as NumPy computes them. This is the meaning of a recording.
+
+    An error gets a note with the line of the user's program.
+    """
     values = recording.constants | dict(zip(recording.inputs, inputs))
     for operation in recording.operations:
         try:
@@ -358,5 +339,4 @@ def again(recording: Recording, *inputs: Any, error: Exception | None = None) ->
         values.update(zip(operation.results, y if isinstance(operation.result, tuple) else (y,)))
     if error is not None and not isinstance(error, ArithmeticError):
         raise error  # it is an error of the function that was compiled, and not of an operation
-    results = [values[leaf] if isinstance(leaf, Variable) else leaf for leaf in tree.leaves(recording.outputs)]
-    return [result.copy("K") if isinstance(result, np.ndarray) else result for result in results]
+    return [values[leaf] if isinstance(leaf, Variable) else leaf for leaf in tree.leaves(recording.outputs)]

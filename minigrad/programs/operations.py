@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from .. import operands, tree
+from .. import operands
 
 
 @dataclass(eq=False)
@@ -147,36 +147,36 @@ class Method:
         return hash(self.__name__)
 
 
+# For Python's numbers there are functions that raise nothing and return Python numbers. The ufuncs that do the same otherwise:
+UFUNC_OF = {
+    operator.add: np.add, operator.sub: np.subtract, operator.mul: np.multiply, operator.truediv: np.divide, operator.neg: np.negative,
+    operator.lt: np.less, operator.le: np.less_equal, operator.gt: np.greater, operator.ge: np.greater_equal, operator.eq: np.equal,
+    operator.ne: np.not_equal,
+}
+
+
 def variables(value: Any) -> list[Variable]:
     """Return the variables in an argument, in order, also those in containers and slices."""
-    return list(_variables(value))
+    found: list[Variable] = []
+    replaced(value, found.append)
+    return found
 
 
-def _variables(value: Any) -> Iterator[Variable]:
-    if isinstance(value, Variable):
-        yield value
-    elif isinstance(value, slice):
-        yield from _variables((value.start, value.stop, value.step))
-    elif isinstance(value, (list, tuple, dict)):
-        for member in value.values() if isinstance(value, dict) else value:
-            yield from _variables(member)
+class Name(str):
+    """A text that stands in a container as it is: ``repr([Name("a")])`` is ``[a]``."""
+
+    __repr__ = str.__str__
+
+
+def text_of(container: Any, text: Callable[[Any], str]) -> str:
+    """Return a list, tuple, dict or slice as an expression, with the texts of its members."""
+    container = tuple(container) if hasattr(container, "_fields") else container
+    return repr(operands.within(container, lambda member: Name(text(member))))
 
 
 def replaced(value: Any, change: Callable[[Variable], Any]) -> Any:
     """Return an argument with other things in the place of its variables."""
     return change(value) if isinstance(value, Variable) else operands.within(value, lambda member: replaced(member, change))
-
-
-def run(recording: Recording, *args: Any, **kwargs: Any) -> Any:
-    """Run the operations one by one: the meaning of a recording, against which everything faster is compared."""
-    values: dict[Variable, Any] = dict(recording.constants)
-    leaves, names = tree.leaves((args, kwargs)), tree.leaves(recording.in_tree)
-    values |= {name: leaf for name, leaf in zip(names, leaves) if isinstance(name, Variable)}
-    for operation in recording.operations:
-        given, options = replaced(operation.args, values.__getitem__), replaced(operation.kwargs, values.__getitem__)
-        y = operation.function(*given, **options)
-        values.update(zip(operation.results, y if isinstance(operation.result, tuple) else (y,)))
-    return tree.map(lambda leaf: values[leaf] if isinstance(leaf, Variable) else leaf, recording.outputs)
 
 
 COPY = Method("copy")
@@ -193,7 +193,8 @@ def may_share(operation: Operation) -> bool:
         index = operation.args[1]
         return any(part is ... for part in (index if isinstance(index, tuple) else (index,)))
     is_ufunc = isinstance(function, np.ufunc) or isinstance(getattr(function, "__self__", None), np.ufunc)
-    return not (is_ufunc or function in FRESH or all(v.is_weak for v in operation.results))
+    is_fresh = function in FRESH or getattr(function, "makes_new", False)
+    return not (is_ufunc or is_fresh or all(v.is_weak for v in operation.results))
 
 
 def is_pure(function: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import operator
 from dataclasses import replace
 from functools import cache
@@ -13,7 +12,8 @@ from numpy import ndarray
 
 from .. import memory, tree
 from ..operands import PYTHON_NUMBERS
-from .operations import COPY, Method, Operation, Recording, Variable, is_pure, may_share, replaced, variables
+from ..table import rule_of
+from .operations import COPY, UFUNC_OF, Method, Operation, Recording, Variable, is_pure, may_share, replaced, variables
 
 
 def simplified(recording: Recording) -> Recording:
@@ -217,13 +217,14 @@ def _is_neutral(function: Any, c: Any, is_second: bool, kind: str) -> bool:
     """
     if kind not in "fiu":
         return False
-    if function in (np.add, operator.add):
+    function = UFUNC_OF.get(function, function)
+    if function is np.add:
         return c == 0 and (kind != "f" or bool(np.signbit(c)))
-    if function in (np.subtract, operator.sub):
+    if function is np.subtract:
         return is_second and c == 0 and (kind != "f" or not np.signbit(c))
-    if function in (np.multiply, operator.mul):
+    if function is np.multiply:
         return c == 1
-    return is_second and c == 1 and function in (np.divide, np.power, operator.truediv)
+    return is_second and c == 1 and function in (np.divide, np.power)
 
 
 def _axes(transpose: Operation) -> list[int]:
@@ -238,41 +239,29 @@ def _are_equal_numbers(values: tuple) -> bool:
 
 def _without_defaults(new: Operation) -> Operation:
     """Return a call without the arguments that have their default."""
-    names, defaults = _defaults(new.function)
-    kept = {name: value for name, value in new.kwargs.items() if not _is_default(value, defaults.get(name, EMPTY))}
-    args = new.args
-    while not kept and args and len(args) <= len(names) and _is_default(args[-1], defaults[names[len(args) - 1]]):
+    rule, args = cached_rule(new.function), new.args
+    kept = {name: value for name, value in new.kwargs.items() if not _is_default(value, rule.defaults.get(name, NONE))}
+    takes_any = any(p.kind is p.VAR_POSITIONAL for p in rule.parameters.values())
+    names = [] if takes_any or kept else list(rule.parameters)
+    while args and len(args) <= len(names) and _is_default(args[-1], rule.defaults.get(names[len(args) - 1], NONE)):
         args = args[:-1]
     return replace(new, args=args, kwargs=kept)
 
 
-EMPTY = inspect.Parameter.empty
+cached_rule = cache(rule_of)
+NONE = object()  # no default
 
 
 def _is_default(value: Any, default: Any) -> bool:
     if default is np._NoValue:  # of keepdims=, initial= and where=
         return value is False
-    return default is not EMPTY and (value is default or (type(value) is type(default) in (bool, str) and value == default))
-
-
-@cache
-def _defaults(function: Any) -> tuple[list[str], dict[str, Any]]:
-    """Return the names of the positional parameters of a function, and the defaults of all parameters."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return [], {}
-    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    takes_any = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    return [] if takes_any else positional, {p.name: p.default for p in parameters}
+    return value is default or (type(value) is type(default) in (bool, str) and value == default)
 
 
 def _key(value: Any) -> Any:
     """Return a key that is equal for equal arguments only: it tells 1 from 1.0, and 0.0 from -0.0."""
-    if isinstance(value, (list, tuple)):
-        return type(value), tuple(map(_key, value))
-    if isinstance(value, dict):
-        return dict, tuple((name, _key(value[name])) for name in sorted(value))
+    if isinstance(value, (list, tuple, dict)):
+        return type(value), tuple(map(_key, sorted(value.items()) if isinstance(value, dict) else value))
     if isinstance(value, slice):
         return slice, _key((value.start, value.stop, value.step))
     if isinstance(value, (*PYTHON_NUMBERS, np.generic)):

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from .numpy_backend import UFUNCS as OF_PYTHON
 from .numpy_backend import summed_axes
-from .operations import Method, Operation, Variable
+from .operations import UFUNC_OF, Method, Operation, Variable
 
 # What computes one element, and the kinds of dtypes (bool, int, unsigned, float, complex) for which it does what NumPy does.
 # Division of complex numbers, and their functions, are NumPy's: at infinities, Numba has other results.
@@ -31,10 +30,10 @@ TEXTS: dict[Any, tuple[str, str]] = {
     np.maximum: ("iuf", "maximum({}, {})"), np.minimum: ("iuf", "minimum({}, {})"), np.sign: ("f", "sign({})"),
     np.remainder: ("f", "remainder({}, {})"),
 }
-# Functions that Numba has under the same name.
+# Functions that Numba has under the same name. Its cbrt is not among them, which is less exact than NumPy's.
 TEXTS |= {
     getattr(np, name): ("f", f"np.{name}({', '.join(['{}'] * getattr(np, name).nin)})")
-    for name in "isnan isinf isfinite signbit floor ceil trunc rint reciprocal fmax fmin copysign hypot cbrt deg2rad rad2deg "
+    for name in "isnan isinf isfinite signbit floor ceil trunc rint reciprocal fmax fmin copysign hypot deg2rad rad2deg "
     "logaddexp exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh arctan2".split()
 }
 # NumPy computes these with vector instructions, and Numba does not. For more elements than that, NumPy takes less time.
@@ -125,7 +124,7 @@ def steps_of(operation: Operation) -> list[Step]:
         return reduction_steps(operation, axes)
     if function in PRODUCTS and len(args) == 2 and not kwargs and dtype_of(result).kind == "f":
         return product_steps(operation)
-    ufunc = OF_PYTHON.get(function, function)
+    ufunc = UFUNC_OF.get(function, function)
     if isinstance(ufunc, np.ufunc):
         return map_steps(operation, ufunc)
     if function in (float, complex) and isinstance(args[0], Variable) and dtype_of(args[0]).kind in "iufb":

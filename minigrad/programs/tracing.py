@@ -20,14 +20,13 @@ from numpy import ndarray
 
 from .. import boundary, guards, memory, operands, tree, views
 from ..functions import check_callable
-from ..grad import differentiate
 from ..graph import Level, Node, describe, node_numbers
-from ..inside.trace import is_library, user_frame, watching_frames
+from ..guards import is_library, user_frame
 from ..rules.composition import looked_up
 from ..table import Rule, rule_of, ufunc_methods
 from ..tensor import Tensor, record, top_level, unwrap
 from . import helpers, writing
-from .operations import COPY, Operation, Recording, Variable, is_pure, name_of_function
+from .operations import COPY, UFUNC_OF, Operation, Recording, Variable, is_pure, name_of_function
 
 
 class ConcretizationTypeError(operands.TensorConversionError):
@@ -111,20 +110,8 @@ class Traced(Tensor):
         return repr(self)
 
 
-def _operator(ufunc: np.ufunc, is_reflected: bool = False) -> Callable:
-    def method(self: Traced, other: Any) -> Any:
-        other = operands.operand(other)
-        return other if other is NotImplemented else ufunc(other, self) if is_reflected else ufunc(self, other)
-
-    return method
-
-
-for _name, _ufunc in (
-    ("and", np.bitwise_and), ("or", np.bitwise_or), ("xor", np.bitwise_xor), ("lshift", np.left_shift), ("rshift", np.right_shift)
-):
-    setattr(Traced, f"__{_name}__", _operator(_ufunc))
-    setattr(Traced, f"__r{_name}__", _operator(_ufunc, True))
-Traced.__invert__ = lambda self: np.invert(self)  # type: ignore
+for _name in "and rand or ror xor rxor lshift rlshift rshift rrshift invert".split():  # which Tensors do not have
+    setattr(Traced, f"__{_name}__", getattr(np.lib.mixins.NDArrayOperatorsMixin, f"__{_name}__"))
 
 # ---- The level ------------------------------------------------------------------------------------------------------
 
@@ -133,12 +120,7 @@ OF_FORM = {
     np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.min_scalar_type, np.common_type, np.iscomplexobj, np.isrealobj,
     np.may_share_memory, np.shares_memory,
 }
-# What the operators of Python's numbers do. They raise nothing and return Python numbers.
-OF_PYTHON_NUMBERS = {
-    np.add: operator.add, np.subtract: operator.sub, np.multiply: operator.mul, np.negative: operator.neg, np.less: operator.lt,
-    np.less_equal: operator.le, np.greater: operator.gt, np.greater_equal: operator.ge, np.equal: operator.eq,
-    np.not_equal: operator.ne,
-}
+PYTHON_OF = {ufunc: function for function, ufunc in UFUNC_OF.items()}
 WRITE = {np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
 # The shape of the result depends on the values.
 FORM_BY_VALUES = {
@@ -170,6 +152,9 @@ class TraceLevel(Level):
         self.variables: dict[Node, Variable] = {}
         self.constants: dict[tuple, Variable] = {}  # by content
         self.held: dict[Node, Variable] = {}  # for Tensors of inner levels with a name, what they hold
+        # The frames from that of `trace` inwards, at the last operation. For each, the innermost frames so far of the user, and of a
+        # backward pass.
+        self.frames: dict[Any, tuple[Any, Any]] = {}
         self.lines: list[tuple[int, str]] = []  # for each operation, a number between those of nodes before and after, and its line
 
     # A plain number was taken out of a Tensor that holds a traced value. See `guards.taken`.
@@ -180,14 +165,11 @@ class TraceLevel(Level):
 
     def close(self) -> None:
         super().close()
-        self.variables, self.held = {}, {}  # their keys are the nodes of the values, and these refer to the level
+        self.variables, self.held, self.frames = {}, {}, {}  # they refer to the level by way of nodes and variables
 
     def input(self, leaf: Any, path: str) -> Traced:
         """Return the traced value for a leaf of the arguments."""
-        value = memory.to_keep(boundary.as_array(leaf))
-        if isinstance(value, (float, complex)) and not isinstance(value, np.generic):
-            value = float(value) if isinstance(value, float) else complex(value)
-        t = self.traced(value)
+        t = self.traced(memory.to_keep(plain(leaf)))
         t.variable.path = path
         self.recording.inputs.append(t.variable)
         return t
@@ -209,8 +191,8 @@ class TraceLevel(Level):
             function, args, kwargs = helpers.HELPERS[function](*args, **kwargs)
         elif (getattr(function, "__module__", None) or "").startswith("minigrad."):
             return function.__wrapped__(*args, **kwargs)  # type: ignore[attr-defined]  # one of NumPy's functions after the other
-        elif rule.composition and (function is np.histogramdd or any(map(_is_function, (*args, *kwargs.values())))):
-            return rule.composition(*args, **kwargs)  # it calls functions of the user, or has a list among its results
+        elif rule.composition and any(map(_is_function, (*args, *kwargs.values()))):
+            return rule.composition(*args, **kwargs)  # it calls functions of the user
         self._check(rule, function, args, kwargs)
         y = compute(*values, **options)
         if isinstance(y, str):  # it is for printing
@@ -224,9 +206,9 @@ class TraceLevel(Level):
             y = np.asarray(y)[()] if isinstance(function, np.ufunc) else weak
         result = self._noted(function, args, kwargs, y)
         if function in FORM_IS_CHECKED:
-            result = operands.within([result], self._as_recorded)[0]
+            result = self._through(result, lambda t: (helpers.as_recorded, (t, t.shape, t.dtype)))
         if not is_pure(function):  # it may write into its result later
-            result = operands.within([result], self._copied)[0]
+            result = self._through(result, lambda t: (COPY, (t,)))
         is_several = isinstance(weak, tuple) and type(result) is tuple
         result = tuple(map(self._as_number, result, weak)) if is_several else self._as_number(result, weak)
         views.note_views(result, [args, kwargs])
@@ -237,25 +219,23 @@ class TraceLevel(Level):
         is_number = type(weak) in operands.PYTHON_NUMBERS and isinstance(t, Traced) and not t.variable.is_weak
         return self._noted(type(weak), (t,), {}, weak) if is_number else t
 
-    def _as_recorded(self, t: Any) -> Any:
-        """Return a result that has been checked to have the same shape and dtype in each run."""
-        if not isinstance(t, Traced):
-            return operands.within(t, self._as_recorded)
-        return self._noted(helpers.as_recorded, (t, t.shape, t.dtype), {}, t.value)
-
-    def _copied(self, t: Any) -> Any:
-        """Return a copy of a result, as a rule gets it."""
-        if not isinstance(t, Traced) or t.variable.is_weak:
-            return operands.within(t, self._copied)
-        return self._noted(COPY, (t,), {}, t.value)
+    def _through(self, result: Any, call: Callable[[Traced], tuple]) -> Any:
+        """Return a result after one more call, of each array in it, which changes no values."""
+        if not isinstance(result, Traced) or result.variable.is_weak:
+            return operands.within(result, lambda member: self._through(member, call))
+        function, args = call(result)
+        return self._noted(function, args, {}, result.value)
 
     def _noted(self, function: Any, args: tuple, kwargs: dict[str, Any], y: Any) -> Any:
         """Append an operation to the recording, and return what stands for its result."""
         guards.check_result(Rule(function), y)
         if isinstance(y, (list, tuple)) and any(isinstance(member, (list, tuple)) for member in y):
-            raise NotImplementedError(f"{name_of_function(function)} returns a list among other results, which cannot be recorded")
+            first, *rest = self._noted(helpers.flattened, (function, *args), kwargs, (y[0], *y[1]))
+            return first, rest
         if isinstance(y, (list, tuple)):
             results = [self.traced(member) for member in y]
+            for name, t in zip(getattr(y, "_fields", ()), results):
+                self.name(t, name)
             variable: Any = tuple(t.variable for t in results)
             # A constant among the results stays what it is, as in `GradLevel.wrapped`.
             results = [m if memory.is_of_constant(m, [args, kwargs], self) else t for m, t in zip(y, results)]
@@ -311,27 +291,49 @@ class TraceLevel(Level):
         return next(found, "")
 
     def place(self) -> tuple[str, str]:
-        """Return the line of the user's program, and the part of the program.
+        """Return the line of the user's program, and the part of the program. On the way, find names.
 
-        In the backward pass, the line is that of the operation whose derivative is computed.
+        In the backward pass, the line is that of the operation whose derivative is computed. What happened since the last operation
+        shows in the frames that have ended since, in those that are new, and in the one that called them. Frames further
+        outside have not moved on.
         """
         frame: Any = sys._getframe(1)
-        line, part, node = "", "forward", None
-        while frame is not None and frame.f_code is not trace.__code__:
-            if not is_library(frame):
-                self.find_names(frame)
-                line = line or f"{frame.f_code.co_filename}, line {frame.f_lineno}, in {frame.f_code.co_name}"
-            elif frame.f_code.co_name in ("backward", "gradient_for"):
-                part = "backward"
-                if node is None and frame.f_code.co_name == "backward" and "g" in frame.f_locals:
-                    node = frame.f_locals["node"]
-                    self.name(frame.f_locals["g"], self.held.get(node))
+        new = []
+        while frame not in self.frames:  # at the latest, it is that of `trace`
+            if not is_library(frame) or frame.f_code.co_name in WATCHED:
+                new.append(frame)
             frame = frame.f_back
-        if node is not None:
+        self.leave(frame)
+        for running in (*new, frame):
+            self.find_names(running)
+        for running in reversed(new):
+            user, backward = next(reversed(self.frames.values()))
+            if not is_library(running):
+                user = running
+            elif running.f_code.co_name in BACKWARD:
+                backward = running
+            self.frames[running] = user, backward
+        user, backward = next(reversed(self.frames.values()))
+        line = f"{user.f_code.co_filename}, line {user.f_lineno}, in {user.f_code.co_name}" if user else ""
+        node = backward.f_locals.get("node") if backward and backward.f_code.co_name == "backward" else None
+        if node is not None and "g" in backward.f_locals:
+            self.name(backward.f_locals["g"], self.held.get(node))
             before = bisect_left(self.lines, (-node.number, ""))
             line = self.lines[before - 1][1] if before else line
         self.lines.append((-next(node_numbers), line))
-        return line, part
+        return line, "backward" if backward else "forward"
+
+    def leave(self, outer: Any) -> None:
+        """Find names in the frames inside of one, which have ended. They still have their variables."""
+        while next(reversed(self.frames)) is not outer:
+            frame, _ = self.frames.popitem()
+            self.find_names(frame)
+            if is_library(frame) and frame.f_code.co_name in DIFFERENTIATES:
+                names = frame.f_locals
+                gradients = names.get("gradients") or map(names.get("cotangents", {}).get, names.get("nodes", ()))
+                for leaf, g in zip(names.get("leaves", ()), gradients):
+                    self.name(g, getattr(self.of_level(leaf), "variable", None))
+                self.name(names.get("value"), "value")
 
     def of_level(self, t: Any) -> Any:
         """Return the traced value in a Tensor of an inner level, and anything else as it is."""
@@ -341,37 +343,32 @@ class TraceLevel(Level):
 
     def find_names(self, frame: Any) -> None:
         """Give values the names of the variables of the user that hold them. Note what Tensors hold."""
-        for name, t in list(frame.f_locals.items()):
-            value = self.of_level(t)
-            if isinstance(value, Traced):
-                self.held[t.node] = value.variable
-                if name.isidentifier() and not name.startswith("_"):
-                    value.variable.base = value.variable.base or name
-
-    def name(self, g: Any, of: Variable | None) -> None:
-        """Name a cotangent or a gradient: ``d_w`` for that of ``w``."""
-        value = self.of_level(g)
-        if isinstance(value, Traced) and of is not None and of.base:
-            value.variable.base = value.variable.base or f"d_{of.base}"
-
-    def returned(self, frame: Any, result: Any) -> None:
-        """Find names when a function returns."""
         if not is_library(frame):
-            self.find_names(frame)
-        elif frame.f_code is boundary.gradient_for.__code__:
-            leaf = self.of_level(frame.f_locals["leaf"])
-            self.name(result, leaf.variable if isinstance(leaf, Traced) else None)
-        elif frame.f_code is differentiate.__code__ and isinstance(result, tuple):
-            value = self.of_level(result[0])
-            if isinstance(value, Traced):
-                value.variable.base = value.variable.base or "value"
+            for name, t in list(frame.f_locals.items()):
+                value = self.of_level(t) if isinstance(t, Tensor) else None
+                if isinstance(value, Traced):
+                    self.held[t.node] = value.variable
+                    if name.isidentifier() and not name.startswith("_"):
+                        self.name(value, name)
+
+    def name(self, value: Any, name: str | Variable | None) -> None:
+        """Name a value: by a name, or if it is the gradient of ``w``, ``d_w``."""
+        value = self.of_level(value)
+        if isinstance(name, Variable):
+            name = f"d_{name.base}" if name.base else ""
+        if isinstance(value, Traced) and name:
+            value.variable.base = value.variable.base or name
+
+
+BACKWARD = ("backward", "gradient_for")  # functions of minigrad in which the backward part runs
+DIFFERENTIATES = ("differentiate", "vjp_fun")  # functions of minigrad that return gradients
+WATCHED = (*BACKWARD, *DIFFERENTIATES)
 
 
 def _of_python_numbers(function: Any, args: tuple) -> Any:
     """Return the operator of Python for a ufunc, where it gives the same for Python numbers and does not raise."""
-    if function is np.divide and type(args[1]) is float and args[1]:
-        return operator.truediv
-    return OF_PYTHON_NUMBERS.get(function, function)
+    may_raise = function is np.divide and not (type(args[1]) is float and args[1])
+    return function if may_raise else PYTHON_OF.get(function, function)
 
 
 def _is_function(value: Any) -> bool:
@@ -385,8 +382,18 @@ def is_traced(leaf: Any) -> bool:
     return isinstance(leaf, (float, complex, Tensor))
 
 
-def trace(fun: Callable, args: tuple, kwargs: dict[str, Any]) -> Recording:
-    """Run a function once, and return what it did."""
+ANY_LEAF = boundary.Options("program", allow_int=True, allow_objects=True)
+
+
+def plain(leaf: Any) -> Any:
+    """Return an input as a number or array of no subclass."""
+    if isinstance(leaf, (ndarray, np.generic)):
+        return boundary.as_array(leaf)
+    return float(leaf) if isinstance(leaf, float) else complex(leaf)
+
+
+def trace(fun: Callable, args: tuple, kwargs: dict[str, Any], is_input: list[bool] | None = None) -> Recording:
+    """Run a function once, and return what it did. `is_input` says of each leaf of the arguments what `is_traced` says otherwise."""
     check_callable(fun)
     recording = Recording(fun)
     level = TraceLevel(recording)
@@ -394,16 +401,20 @@ def trace(fun: Callable, args: tuple, kwargs: dict[str, Any]) -> Recording:
     try:
         if any(isinstance(leaf, Tensor) for leaf in leaves):
             raise TypeError("a program is recorded outside of grad: its arguments must not be values that are being differentiated")
-        for leaf in leaves:
-            operands.refuse_foreign(leaf)
         paths = [place_of(fun, path) for path in tree.paths(structure)]
-        given = [level.input(leaf, path) if is_traced(leaf) else leaf for leaf, path in zip(leaves, paths)]
+        for leaf, path in zip(leaves, paths):
+            boundary.check_leaf(leaf, ANY_LEAF, lambda: path)
+        inputs = is_input or map(is_traced, leaves)
+        given = [level.input(leaf, path) if traced else leaf for leaf, path, traced in zip(leaves, paths, inputs)]
         recording.in_tree = tree.unflatten(structure, [level.referred(x) if isinstance(x, Traced) else x for x in given])
         for variable, name in zip(recording.inputs, names_of_inputs([v.path for v in recording.inputs])):
             variable.base = name
         new_args, new_kwargs = tree.unflatten(structure, given)
-        with watching_frames(level.returned):
-            recording.outputs = tree.map(level.referred, fun(*new_args, **new_kwargs))
+        frame = sys._getframe()
+        level.frames[frame] = None, None
+        outputs = fun(*new_args, **new_kwargs)
+        level.leave(frame)
+        recording.outputs = tree.map(level.referred, outputs)
     except Exception as error:
         boundary.show_cause(error)
         raise

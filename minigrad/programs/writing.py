@@ -17,14 +17,11 @@ from .. import tree
 from ..functions import name_of, signature_of
 from ..inside.writing import INFIX
 from ..operands import PYTHON_NUMBERS
-from .operations import Method, Operation, Recording, Variable, name_of_function, variables
+from .operations import UFUNC_OF, Method, Operation, Recording, Variable, name_of_function, text_of, variables
 
 OPERATORS = INFIX | {
-    operator.add: "+", operator.sub: "-", operator.mul: "*", operator.truediv: "/", operator.lt: "<", operator.le: "<=",
-    operator.gt: ">", operator.ge: ">=", operator.eq: "==", operator.ne: "!=", np.bitwise_and: "&", np.bitwise_or: "|",
-    np.bitwise_xor: "^", np.left_shift: "<<", np.right_shift: ">>",
+    np.bitwise_and: "&", np.bitwise_or: "|", np.bitwise_xor: "^", np.left_shift: "<<", np.right_shift: ">>", np.negative: "-", np.invert: "~"
 }
-SIGNS = {np.negative: "-", operator.neg: "-", np.invert: "~"}
 SMALL = 20  # numbers: a larger constant is not written out
 DTYPES = {"float64": "float", "int64": "int", "bool": "bool", "complex128": "complex"}
 
@@ -150,10 +147,9 @@ class Source:
         """Return an operation as an expression."""
         function, args, kwargs = operation.function, operation.args, operation.kwargs
         is_weak = isinstance(function, np.ufunc) and all(v.is_weak for v in operation.operands)
-        if not kwargs and function in OPERATORS and len(args) == 2 and not is_weak:
-            return f"{self.atom(args[0])} {OPERATORS[function]} {self.atom(args[1])}"
-        if not kwargs and function in SIGNS and not is_weak:
-            return f"{SIGNS[function]}{self.atom(args[0])}"
+        sign = OPERATORS.get(UFUNC_OF.get(function, function))
+        if sign and not kwargs and not is_weak:
+            return f" {sign} ".join(map(self.atom, args)) if len(args) == 2 else f"{sign}{self.atom(args[0])}"
         if function is operator.getitem:
             return f"{self.atom(args[0])}[{self.index(args[1])}]"
         given = [self.text(a) for a in args] + [f"{name}={self.text(value)}" for name, value in kwargs.items()]
@@ -183,13 +179,8 @@ class Source:
             return value.name
         if hasattr(value, "_fields"):
             return f"{self.function(type(value))}({', '.join(map(self.text, value))})"
-        if type(value) in (list, tuple):
-            inside = ", ".join(map(self.text, value))
-            return f"[{inside}]" if type(value) is list else f"({inside}{',' if len(value) == 1 else ''})"
-        if type(value) is dict:
-            return "{" + ", ".join(f"{key!r}: {self.text(member)}" for key, member in value.items()) + "}"
-        if isinstance(value, slice):
-            return f"slice({', '.join(map(self.text, (value.start, value.stop, value.step)))})"
+        if type(value) in (list, tuple, dict, slice):
+            return text_of(value, self.text)
         if isinstance(value, np.dtype):
             return f"np.{value.type.__name__}" if value.isnative and value.isbuiltin else f"np.{value!r}"
         if value is ... or isinstance(value, (*PYTHON_NUMBERS, np.generic, str, bytes, type(None))):

@@ -365,4 +365,4 @@ defvjp(np.histogram_bin_edges,
        bins=lambda g, a, bins, range=None: _edges(g, a, bins, range)[1],
        range=lambda g, a, range, bins=10: _edges(g, a, bins, range)[2],
        weights=None)
-defvjp(np.bincount, weights=lambda g, x, minlength=0: g[np.asarray(x)])
+defvjp(np.bincount, weights=lambda g, x, minlength=0: np.take(g, x))

@@ -6,6 +6,7 @@ import warnings
 from functools import partial
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import minigrad
@@ -13,7 +14,7 @@ from minigrad import Tensor, jit, program, tree
 from minigrad.programs.tracing import ConcretizationTypeError
 
 from ..contract import support
-from .support import COMPILES
+from .support import COMPILES, ULPS
 
 MODULES = "complex integers jacobians outputs pytrees simple_functions special_points".split()
 # These look at values: by an if, or by round().
@@ -89,4 +90,4 @@ def test_row(row, way):
             with pytest.raises(ConcretizationTypeError):
                 row.code(programs)
             return
-        support._compare_values(row.code(programs), expected, 1e-13, "")
+        support._compare_values(row.code(programs), expected, ULPS * np.finfo(float).eps, "")

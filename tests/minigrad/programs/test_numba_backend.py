@@ -12,10 +12,12 @@ from minigrad import jit, tree, value_and_grad
 from minigrad.programs import numba_backend
 from minigrad.programs.kernels import Kernel, compiled
 from minigrad.programs.numba_backend import Plan, compile_recording
-from minigrad.programs.operations import run, variables
+from minigrad.programs.operations import variables
 from minigrad.programs.simplifying import simplified
 from minigrad.programs.steps import TEXTS
 from minigrad.programs.tracing import trace
+
+from .support import run
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(2, 50))
@@ -304,6 +306,19 @@ def test_a_chain_of_numbers_is_one_kernel_and_a_long_one_several(monkeypatch):
     long = kernels_of(chain(400), np.float64(2.0))
     assert len(long) == 12 and len(set(long)) < 6
     check(chain(400), np.float64(2.0), stay=None)
+
+
+def test_of_a_long_chain_without_a_period_only_some_kernels_are_compiled(monkeypatch):
+    def fun(y):
+        for i in range(200):
+            y = y * (0.8005 + i / 1000) + 0.01
+        return y
+
+    monkeypatch.setattr(numba_backend, "MANY", 100)
+    monkeypatch.setattr(numba_backend, "PART", 50)
+    monkeypatch.setattr(numba_backend, "MOST", 3)
+    assert len(kernels_of(fun, np.float64(2.0))) == 3
+    check(fun, np.float64(2.0), stay=["np.multiply", "np.add"] * 125)
 
 
 def test_large_arrays_take_the_functions_that_numpy_computes_faster():

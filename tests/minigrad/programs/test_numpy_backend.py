@@ -10,8 +10,10 @@ import pytest
 
 from minigrad import grad, jit, tree, value_and_grad
 from minigrad.programs.numpy_backend import again, compile_recording, sum_of_products
-from minigrad.programs.operations import Operation, Recording, Variable, run
+from minigrad.programs.operations import Operation, Recording, Variable
 from minigrad.programs.tracing import trace
+
+from .support import run
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(2, 50))
