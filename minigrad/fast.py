@@ -23,7 +23,7 @@ from weakref import ref
 import numpy as np
 from numpy import float64, ndarray
 
-from . import boundary, checkpoints, custom, guards, memory, operands, table, tensor
+from . import boundary, calls, checkpoints, guards, memory, operands, table, tensor
 from .fast_backward import FASTER, FLOAT64, OF_A_NUMBER, Edge, FastNode, Parts, add_reduce, backward, matmul, node_for
 from .fast_backward import node_numbers, spread, twice_times, vjp_of  # the templates below use some of these names
 from .graph import NOBODY
@@ -550,7 +550,7 @@ def install() -> None:
     """Replace the names of the core that have a faster version here."""
     graph.Level.is_fast = False  # type: ignore[attr-defined]  # for levels that are not made here
     graph.backward = backward
-    for module in (graph, tensor, boundary, custom, checkpoints):
+    for module in (graph, tensor, boundary, calls, checkpoints):
         module.Node = node_for  # type: ignore[attr-defined, misc, assignment]
     tensor.GradLevel, tensor.unwrap = FastLevel, unwrap  # type: ignore[misc]
     boundary.tensors_for, boundary.gradients_for = tensors_for, gradients_for

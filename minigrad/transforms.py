@@ -85,7 +85,7 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
             raise ValueError(
                 f"unexpected tree structure: the value of {name_of(fun)} has {out_structure}, and the cotangent {form}"
             )
-        _check_forms("cotangent", given, expected, structure=out_structure, like=f"the value of {name_of(fun)}")
+        _check_forms("cotangent", given, expected, out_structure, like=f"the value of {name_of(fun)}")
         try:
             cotangents = graph.backward(root, given) if root else {}
         except Exception as error:
@@ -110,8 +110,8 @@ def _check_forms(name: str, given: list, expected: list, structure: tree.Structu
             raise TypeError(f"the {name}{tree.keystr(path)} is {leaf!r} of type {type(leaf)}: it must be a number or array")
         if form is not None and _form(leaf) != form:
             raise ValueError(
-                f"unexpected shape or dtype of the {name}{tree.keystr(path)}: got {dtype_of(leaf)}{list(np.shape(leaf))}, "
-                f"but expected {form[1]}{list(form[0])}, as {like} has"
+                f"the {name}{tree.keystr(path)} does not match {like}: got {dtype_of(leaf)}{list(np.shape(leaf))}, but "
+                f"expected {form[1]}{list(form[0])}"
             )
 
 

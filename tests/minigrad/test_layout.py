@@ -27,8 +27,10 @@ LAYERS = [
     "graph",
     "table",
     "views",
+    "flat",
     "methods",
     "tensor",
+    "containers",
     "tree",
     "functions",
     "arguments",
@@ -37,6 +39,7 @@ LAYERS = [
     "boundary",
     "grad",
     "transforms",
+    "calls",
     "custom",
     "checkpoints",
     "fast_backward",
@@ -56,7 +59,7 @@ CORE = ("graph", "table", "tensor", "grad")
 # The imports inside of functions, and why they are there.
 LATE_IMPORTS = {
     ("minigrad.numpy", "minigrad.polynomial"): "it loads numpy.polynomial, which NumPy too loads at its first use only",
-    ("minigrad.tree", "dataclasses"): "it takes a fiftieth of the time that importing NumPy does, and few need it",
+    ("minigrad.containers", "dataclasses"): "it takes a fiftieth of the time that importing NumPy does, and few need it",
     ("minigrad.inside.drawing", "matplotlib.figure"): "only drawing needs matplotlib",
     ("minigrad.inside.drawing", "matplotlib.patches"): "only drawing needs matplotlib",
     ("minigrad.inside.drawing", "matplotlib.path"): "only drawing needs matplotlib",
