@@ -15,10 +15,10 @@ from numpy import ndarray
 
 from . import guards, memory, operands, tree
 from .arguments import Arguments
+from .conversions import as_python_number
 from .graph import Level, Node, describe
 from .memory import innermost
 from .libraries import advice, called_in
-from .methods import as_python_number
 from .tensor import Tensor
 
 # An integer has no derivative. Its gradient is an array of this dtype, whose elements have no bytes. (The dtype is JAX's.)

@@ -26,6 +26,7 @@ LAYERS = [
     "guards",
     "graph",
     "table",
+    "conversions",
     "views",
     "flat",
     "methods",
