@@ -517,17 +517,6 @@ def unwrap(value: Any, level: Any) -> Any:
     return value if kind in LEAVES else plain_unwrap(value, level)
 
 
-plain_find_tensor = table.find_tensor
-
-
-def find_tensor(value: Any) -> Any:
-    """Do the same as `table.find_tensor`, which a primitive calls with its arguments: most are arrays and numbers."""
-    if type(value) is tuple and len(value) == 2 and type(value[0]) is tuple and type(value[1]) is dict and not value[1]:
-        if NUMERIC.issuperset(map(type, value[0])):
-            return None
-    return plain_find_tensor(value)
-
-
 # ---- What is replaced -----------------------------------------------------------------------------------------------
 
 plain_define = table.define
@@ -557,7 +546,6 @@ def install() -> None:
     boundary.one_like, boundary.check_output = one_like, check_output
     reductions._spread = spread
     table.define = define
-    table.find_tensor = find_tensor
     for ufunc in OPERATORS:
         postpone(ufunc)
     for name in ("lt", "le", "gt", "ge", "eq", "ne"):
