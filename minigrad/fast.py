@@ -447,8 +447,7 @@ def item(self: Any, index: Any) -> Any:
 # ---- All calls ------------------------------------------------------------------------------------------------------
 # These functions run for every leaf, every gradient or every argument. They check for the usual types first.
 
-LEAVES = operands.ORDINARY | {float64, np.dtype}
-plain_one_like, plain_check_output, plain_unwrap = boundary.one_like, boundary.check_output, tensor.unwrap
+plain_one_like, plain_check_output = boundary.one_like, boundary.check_output
 ONE_OF_FLOAT64 = float64(1)
 
 
@@ -491,18 +490,6 @@ def check_output(out: Any, options: Any, level: Any) -> None:
         plain_check_output(out, options, level)
 
 
-def unwrap(value: Any, level: Any) -> Any:
-    """Do the same as `tensor.unwrap`."""
-    kind = type(value)
-    if kind is Tensor:
-        return value.value if value.level is level else value
-    if kind is dict:
-        return {name: unwrap(member, level) for name, member in value.items()}
-    if kind is tuple or kind is list:
-        return kind([unwrap(member, level) for member in value])
-    return value if kind in LEAVES else plain_unwrap(value, level)
-
-
 # ---- What is replaced -----------------------------------------------------------------------------------------------
 
 plain_define = table.define
@@ -527,7 +514,7 @@ def install() -> None:
     graph.backward = backward
     for module in (graph, tensor, boundary, calls, checkpoints):
         module.Node = node_for  # type: ignore[attr-defined, misc, assignment]
-    tensor.GradLevel, tensor.unwrap = FastLevel, unwrap  # type: ignore[misc]
+    tensor.GradLevel = FastLevel  # type: ignore[misc]
     boundary.tensors_for, boundary.gradients_for = tensors_for, gradients_for
     boundary.one_like, boundary.check_output = one_like, check_output
     reductions._spread = spread
