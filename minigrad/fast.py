@@ -247,7 +247,6 @@ def _short_way(rule: Any) -> Any:
         y = fun(a, b)
         return y if type(y) is ndarray else weak(y, (a, b))
 
-    compute = OPERATORS[fun][1] if fun in SAME_AS_OPERATOR else compute  # type: ignore[assignment]
     forward, reflected = both_ways(rule, compute, plain, lambda b, a: plain(a, b))
     return lambda a, b: forward(a, b) if type(a) is Tensor else reflected(b, a)
 
@@ -273,7 +272,6 @@ OPERATORS = {
     np.negative: ("neg", None),
     np.absolute: ("abs", None),
 }
-SAME_AS_OPERATOR = (np.add, np.subtract, np.multiply, np.divide, np.matmul)  # for Python's numbers too
 plain_methods = {name: getattr(Tensor, name) for name in dir(Tensor) if name.startswith("__")}
 power_a = vjp_of(np.power, "a")
 
