@@ -276,27 +276,6 @@ plain_methods = {name: getattr(Tensor, name) for name in dir(Tensor) if name.sta
 power_a = vjp_of(np.power, "a")
 
 
-def define_operator(ufunc: np.ufunc) -> None:
-    """Give Tensor the short way of an operator, from the rule that the ufunc has now."""
-    rule = None
-    while rule is not rule_of(ufunc):  # once more if another thread defines the rule again meanwhile
-        rule = rule_of(ufunc)
-        set_operator(ufunc, rule)
-
-
-def set_operator(ufunc: np.ufunc, rule: Any) -> None:
-    name, compute = OPERATORS[ufunc]
-    plain = plain_methods[f"__{name}__"]
-    if compute is None:
-        setattr(Tensor, f"__{name}__", short_way(rule) or plain)
-        return
-    way, reflected = both_ways(rule, compute, plain, plain_methods[f"__r{name}__"])
-    if ufunc is np.power and rule.vjps["a"].fun is power_a:
-        way = with_squares(way, compute, plain)
-    setattr(Tensor, f"__{name}__", way)
-    setattr(Tensor, f"__r{name}__", reflected)
-
-
 def postpone(ufunc: np.ufunc) -> None:
     """Let the short way of an operator be made at its first use. Otherwise importing would take longer."""
     name, compute = OPERATORS[ufunc]
@@ -306,10 +285,25 @@ def postpone(ufunc: np.ufunc) -> None:
 
 def first_use(ufunc: np.ufunc, method: str) -> Callable:
     def first(*args: Any) -> Any:
-        define_operator(ufunc)
+        set_operator(ufunc)
         return getattr(Tensor, method)(*args)
 
     return first
+
+
+def set_operator(ufunc: np.ufunc) -> None:
+    """Give Tensor the short way of an operator, from the rule that the ufunc has now."""
+    with guards.changing:  # another thread must not define the rule again meanwhile
+        name, compute = OPERATORS[ufunc]
+        rule, plain = rule_of(ufunc), plain_methods[f"__{name}__"]
+        if compute is None:
+            setattr(Tensor, f"__{name}__", short_way(rule) or plain)
+            return
+        way, reflected = both_ways(rule, compute, plain, plain_methods[f"__r{name}__"])
+        if ufunc is np.power and rule.vjps["a"].fun is power_a:
+            way = with_squares(way, compute, plain)
+        setattr(Tensor, f"__{name}__", way)
+        setattr(Tensor, f"__r{name}__", reflected)
 
 
 def with_squares(power: Callable, compute: Callable, plain: Callable) -> Callable:
