@@ -319,8 +319,7 @@ def with_squares(power: Callable, compute: Callable, plain: Callable) -> Callabl
 
 OPTIONS = {int, float, bool, str, type, type(None)}
 INDEXED = {ndarray, Tensor}
-SIMPLE_INDICES = {int, type(None), type(...)}
-BOUNDS = {int, np.int64, type(None)}
+SIMPLE_INDICES = {int, slice, type(None), type(...)}
 # What some functions of NumPy call in the end. Only the default of axis= is another one.
 REDUCE = {np.sum: add_reduce, np.prod: np.multiply.reduce, np.max: np.maximum.reduce, np.min: np.minimum.reduce}
 
@@ -411,24 +410,13 @@ def method_of(fun: Any) -> Callable:
     return method
 
 
-def is_simple(index: Any) -> bool:
-    """Return whether an index holds no arrays, which would make a copy, and no objects, which could change."""
-    if type(index) is tuple:
-        return SIMPLE_INDICES.issuperset(map(type, index)) or all(map(is_simple_part, index))
-    return is_simple_part(index)
-
-
-def is_simple_part(index: Any) -> bool:
-    if type(index) is slice:
-        return type(index.start) in BOUNDS and type(index.stop) in BOUNDS and type(index.step) in BOUNDS
-    return type(index) in SIMPLE_INDICES
-
-
 def item(self: Any, index: Any) -> Any:
-    """Do the same as `Tensor.__getitem__`, faster for indices without arrays."""
-    is_fast = (type(index) is int or is_simple(index)) and self.level.is_fast and type(self.value) in INDEXED
-    if not is_fast or vjp_of(getitem, "a") not in FASTER:
+    """Do the same as `Tensor.__getitem__`, faster for indices without arrays, which would make a copy."""
+    kind = type(index)
+    is_simple = kind in SIMPLE_INDICES or (kind is tuple and SIMPLE_INDICES.issuperset(map(type, index)))
+    if not is_simple or not self.level.is_fast or type(self.value) not in INDEXED or vjp_of(getitem, "a") not in FASTER:
         return getitem(self, index)
+    index = index if kind is int else operands.admitted(index)  # an object in a slice could change: it becomes a number
     y, node = self.value[index], self.node
     t = result_of(y, self.level, node, Parts, (index, node.shape))
     if type(y) is ndarray or (type(y) is Tensor and type(y.family) is View):
