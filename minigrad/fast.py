@@ -320,8 +320,6 @@ def with_squares(power: Callable, compute: Callable, plain: Callable) -> Callabl
 OPTIONS = {int, float, bool, str, type, type(None)}
 INDEXED = {ndarray, Tensor}
 SIMPLE_INDICES = {int, slice, type(None), type(...)}
-# What some functions of NumPy call in the end. Only the default of axis= is another one.
-REDUCE = {np.sum: add_reduce, np.prod: np.multiply.reduce, np.max: np.maximum.reduce, np.min: np.minimum.reduce}
 
 
 def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -337,11 +335,11 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     plan = plans[form] if form in plans else plans.setdefault(form, plan_for(rule, args, kwargs))
     if plan is None:
         return tensor.record(rule, args, kwargs)
-    compute, vjp, keywords, pick, arrays = plan
+    vjp, keywords, pick, arrays = plan
     if arrays and tuple in map(type, (*args[1:], *kwargs.values())):  # the tuple may stand for an array
         return tensor.record(rule, args, kwargs)
     x, level = t.value, t.level
-    y = (compute if type(x) is ndarray else rule.fun)(x, *args[1:], **kwargs)
+    y = rule.fun(x, *args[1:], **kwargs)
     if keywords:
         given = dict(zip(rule.parameters, args), **kwargs)
         vjp = partial(vjp, **{name: given[name] for name in keywords})
@@ -359,8 +357,8 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
 def plan_for(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Return the plan for calls of this form. Return None if they must go the plain way.
 
-    A plan has a function that computes the value for an array, the VJP of the first argument, the options that the VJP takes,
-    a function that picks the residuals, and whether other arguments of the call may be arrays.
+    A plan has the VJP of the first argument, the options that the VJP takes, a function that picks the residuals, and whether
+    other arguments of the call may be arrays.
     """
     names = list(rule.parameters)
     options = [*names[1 : len(args)], *kwargs]
@@ -376,8 +374,7 @@ def plan_for(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     named = ", ".join(f"{name}=None" for name in dict.fromkeys([*names, *options, "y"]))
     pick = eval(f"lambda {named}: ({residuals})", {"ndarray": ndarray, "shape_of": shape_of})
     keywords = [name for name in vjp.keywords if name in options]
-    compute = REDUCE.get(rule.fun, rule.fun) if "axis" in options else rule.fun
-    return compute, FASTER.get(vjp.fun, vjp.fun), keywords, pick, not rule.vjps.keys().isdisjoint(options)
+    return FASTER.get(vjp.fun, vjp.fun), keywords, pick, not rule.vjps.keys().isdisjoint(options)
 
 
 def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
