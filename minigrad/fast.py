@@ -325,6 +325,8 @@ SIMPLE_INDICES = {int, slice, type(None), type(...)}
 def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Do the same as `tensor.record`, for calls in which the first argument is a Tensor, and the others are options."""
     t: Any = args[0] if args else None
+    if len(args) == 1 and not kwargs and rule.fun in ALONE and type(t) is Tensor:
+        return short_way(rule)(t)
     if type(t) is not Tensor or not t.level.is_fast or type(t.value) not in INDEXED:
         return tensor.record(rule, args, kwargs)
     for option in (*args[1:], *kwargs.values()):
@@ -386,22 +388,12 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs:
 
 
 def array_function(self: Any, function: Any, types: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
-    rule = rules.get(function) or rule_of(function)
-    if function in ALONE and not kwargs and len(args) == 1 and type(args[0]) is Tensor:
-        return short_way(rule)(args[0])
-    return record_with_options(rule, args, kwargs)
+    return record_with_options(rules.get(function) or rule_of(function), args, kwargs)
 
 
 def method_of(fun: Any) -> Callable:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        rule: Any = rules[fun]
-        if args or kwargs:
-            return record_with_options(rule, (self, *args), kwargs)
-        try:
-            way = rule.short_way
-        except AttributeError:
-            way = short_way(rule)
-        return way(self)
+        return record_with_options(rules[fun], (self, *args), kwargs)
 
     method.__name__, method.__doc__ = fun.__name__, f"Same as `numpy.{fun.__name__}`."
     return method
