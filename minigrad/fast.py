@@ -16,7 +16,6 @@ from __future__ import annotations
 import operator
 import os
 from functools import cache, partial
-from threading import get_ident
 from typing import Any, Callable
 from weakref import ref
 
@@ -44,13 +43,8 @@ new = object.__new__  # it takes longer to call the constructor of Tensor than t
 class FastLevel(tensor.GradLevel):
     """A level that may take the short ways while it is open, unless it has an observer. Every short way checks `is_fast`."""
 
-    __slots__ = ("is_fast", "copies")
-
     def __init__(self, observer: Any = NOBODY) -> None:
-        self.number = next(graph.level_numbers)
-        self.observer = observer
-        self.open = True
-        self.thread = get_ident()
+        super().__init__(observer)
         self.is_fast = observer is NOBODY
         self.copies: Any = None
 
