@@ -387,7 +387,8 @@ def array_function(self: Any, function: Any, types: Any, args: tuple, kwargs: di
 
 def method_of(fun: Any) -> Callable:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return record_with_options(rules[fun], (self, *args), kwargs)
+        rule = rules[fun]
+        return record_with_options(rule, (self, *args), kwargs) if args or kwargs else short_way(rule)(self)
 
     method.__name__, method.__doc__ = fun.__name__, f"Same as `numpy.{fun.__name__}`."
     return method
