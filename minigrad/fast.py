@@ -254,7 +254,7 @@ def average(x: Any) -> Any:
 
 # Functions of one array. Each has a function that computes its value in a call without options.
 ALONE = {np.sum: lambda x: add_reduce(x, None) if type(x) is ndarray else np.sum(x), np.mean: average}
-# The ufuncs behind operators. Each has the name of the operator, and a function that computes its value.
+# The ufuncs behind operators of two operands. Each has the name of the operator, and a function that computes its value.
 OPERATORS = {
     np.add: ("add", operator.add),
     np.subtract: ("sub", operator.sub),
@@ -263,8 +263,6 @@ OPERATORS = {
     np.remainder: ("mod", of_python_numbers(np.remainder, operator.mod)),
     np.power: ("pow", of_python_numbers(np.power, operator.pow)),
     np.matmul: ("matmul", matmul),
-    np.negative: ("neg", None),
-    np.absolute: ("abs", None),
 }
 plain_methods = {name: getattr(Tensor, name) for name in dir(Tensor) if name.startswith("__")}
 power_a = vjp_of(np.power, "a")
@@ -272,8 +270,8 @@ power_a = vjp_of(np.power, "a")
 
 def postpone(ufunc: np.ufunc) -> None:
     """Let the short way of an operator be made at its first use. Otherwise importing would take longer."""
-    name, compute = OPERATORS[ufunc]
-    for method in [f"__{name}__"] if compute is None else [f"__{name}__", f"__r{name}__"]:
+    name = OPERATORS[ufunc][0]
+    for method in (f"__{name}__", f"__r{name}__"):
         setattr(Tensor, method, first_use(ufunc, method))
 
 
@@ -290,9 +288,6 @@ def set_operator(ufunc: np.ufunc) -> None:
     with guards.changing:  # another thread must not define the rule again meanwhile
         name, compute = OPERATORS[ufunc]
         rule, plain = rule_of(ufunc), plain_methods[f"__{name}__"]
-        if compute is None:
-            setattr(Tensor, f"__{name}__", short_way(rule) or plain)
-            return
         way, reflected = both_ways(rule, compute, plain, plain_methods[f"__r{name}__"])
         if ufunc is np.power and rule.vjps["a"].fun is power_a:
             way = with_squares(way, compute, plain)
