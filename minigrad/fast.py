@@ -46,7 +46,7 @@ class FastLevel(tensor.GradLevel):
     def __init__(self, observer: Any = NOBODY) -> None:
         super().__init__(observer)
         self.is_fast = observer is NOBODY
-        self.copies: Any = None
+        self.copies: dict[int, Any] = {}  # the id of an array to a weak reference to its copy
 
     def close(self) -> None:
         self.open = self.is_fast = False
@@ -61,11 +61,10 @@ class FastLevel(tensor.GradLevel):
         is_small = value.nbytes < 16_384
         if value.nbytes >= 131_072:
             prime_allocator()
-        copy = None if is_small or self.copies is None else self.copies.get(id(value), no_copy)()
+        copy = self.copies[id(value)]() if id(value) in self.copies else None
         if copy is None or not is_copy(copy, value):
             copy = value.copy() if flags.c_contiguous else copied(value)
             if not is_small:
-                self.copies = {} if self.copies is None else self.copies
                 self.copies[id(value)] = ref(copy)
         return copy
 
@@ -77,10 +76,6 @@ def is_copy(copy: ndarray, value: ndarray) -> bool:
 
 
 CONTAINERS = {dict, list, tuple}
-
-
-def no_copy() -> None:
-    """Stand for a weak reference to a copy where there is no copy yet."""
 
 
 @cache
@@ -253,7 +248,7 @@ def average(x: Any) -> Any:
 
 
 # Functions of one array. Each has a function that computes its value in a call without options.
-ALONE = {np.sum: lambda x: add_reduce(x, None) if type(x) is ndarray else np.sum(x), np.mean: average}
+ALONE = {np.sum: np.sum, np.mean: average}
 # The ufuncs behind operators of two operands. Each has the name of the operator, and a function that computes its value.
 OPERATORS = {
     np.add: ("add", operator.add),
