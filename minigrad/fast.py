@@ -58,14 +58,13 @@ class FastLevel(tensor.GradLevel):
         flags = value.flags
         if value.base is None and not flags.writeable:
             return value
-        is_small = value.nbytes < 16_384
-        if value.nbytes >= 131_072:
-            prime_allocator()
+        if value.nbytes < 16_384:
+            return value.copy() if flags.c_contiguous else copied(value)
+        prime_allocator()
         copy = self.copies[id(value)]() if id(value) in self.copies else None
         if copy is None or not is_copy(copy, value):
-            copy = value.copy() if flags.c_contiguous else copied(value)
-            if not is_small:
-                self.copies[id(value)] = ref(copy)
+            copy = copied(value)
+            self.copies[id(value)] = ref(copy)
         return copy
 
 
