@@ -200,7 +200,7 @@ def _renew(t: Any, new: Any, target: ndarray | None = None) -> None:
         changes = [(root, value), (t, new if is_alike else taken(value, place))]
         if root.family is not None:
             is_part = target is not None and np.may_share_memory(target, array)
-            others = root.family.others(t, place.inside(array, target) if is_part else place)
+            others = root.family.others(t, place.inside(array, target) if is_part else place, innermost(root))
             changes += [(view, taken(value, view.family.place)) for view in others]
     settings = [(tensor, name, getattr(new, name)) for tensor, new in changes for name in ("value", "node", "level")]
     deque(starmap(setattr, settings), maxlen=0)  # one step of the interpreter: no interrupt comes in between, as in a loop
