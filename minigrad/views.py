@@ -64,11 +64,6 @@ class Place:
         """Whether two places in one root are the same."""
         return all(getattr(self, name) == getattr(other, name) for name in ("start", "shape", "steps", "part"))
 
-    def touches(self, other: Place, array: ndarray) -> bool:
-        """Whether two places hold a common element, in an array that has the layout of the root."""
-        is_near = self.low <= other.high and other.low <= self.high
-        return is_near and np.shares_memory(self.of(array), other.of(array))
-
     def of(self, array: ndarray) -> ndarray:
         """The view that lies at this place in an array that has the layout of the root."""
         size = array.itemsize
@@ -184,8 +179,10 @@ class Views(list):
 
     def others(self, t: Any, place: Place, array: ndarray) -> list:
         """Return the views that hold elements of a place, without `t`, where `array` is the array of the root."""
-        alive = [view for found in self[:] if (view := found()) is not None and view is not t]
-        return [view for view in alive if view.family.place.touches(place, array)]
+        alive = [(view, view.family.place) for found in self[:] if (view := found()) is not None and view is not t]
+        near = [(view, its_place) for view, its_place in alive if its_place.low <= place.high and place.low <= its_place.high]
+        part = place.of(array)
+        return [view for view, its_place in near if np.shares_memory(part, its_place.of(array))]
 
 
 def note_view(t: Any, origin: Any) -> None:
