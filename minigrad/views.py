@@ -156,21 +156,13 @@ class View:
         """Where the view lies in the root."""
         if self.known is None:
             outer = innermost(self.outer)
-            self.known = (self.of_outer or self.root.family.whole(outer)).inside(outer, innermost(self.inner))
+            self.known = (self.of_outer or whole(outer)).inside(outer, innermost(self.inner))
             self.outer = self.inner = None
         return self.known
 
 
 class Views(list):
     """Weak references to the views of a root."""
-
-    place = None
-
-    def whole(self, array: ndarray) -> Place:
-        """The place of the root in itself, where `array` is an array of the root."""
-        if self.place is None:
-            self.place = whole(array)
-        return self.place
 
     def drop_dead(self) -> None:
         """Drop the views that no longer exist. Meanwhile another thread may append more."""
@@ -210,7 +202,7 @@ def placed(t: Any) -> tuple:
     family = t.family
     if type(family) is View:
         return family.root, family.place
-    return t, (whole if family is None else family.whole)(innermost(t))
+    return t, whole(innermost(t))
 
 
 def note_views(result: Any, given: Any) -> None:
