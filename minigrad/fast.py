@@ -204,9 +204,14 @@ def record(rule: Any, *args: Any) -> Any:
     return tensor.record(rule, args, {})
 
 
+def is_usual(rule: Any) -> bool:
+    """Return whether the rule of a ufunc has a VJP for each argument."""
+    return not rule.constant and len(rule.vjps) == rule.fun.nin and None not in rule.vjps.values()
+
+
 def both_ways(rule: Any, compute: Any, plain: Any, plain_reflected: Any) -> tuple[Callable, Callable]:
     """Return the short ways of a function of two arguments: for ``t * other``, and for ``other * t``."""
-    if rule.constant or len(rule.vjps) != 2 or None in rule.vjps.values():
+    if not is_usual(rule):
         return plain, plain_reflected
     return generated(ONE_OR_TWO, rule, compute, plain), generated(ONE_OR_TWO, rule, compute, plain_reflected, "b")
 
@@ -224,12 +229,10 @@ def _short_way(rule: Any) -> Any:
     fun, plain = rule.fun, partial(record, rule)
     if fun in ALONE and rule.vjps:
         return generated(ONE, Rule(fun, dict([next(iter(rule.vjps.items()))])), ALONE[fun], plain)
-    if not isinstance(fun, np.ufunc) or rule.constant or fun.nout != 1 or fun.nin != len(rule.vjps) or None in rule.vjps.values():
+    if not isinstance(fun, np.ufunc) or fun.nout != 1 or fun.nin > 2 or not is_usual(rule):
         return None
     if fun.nin == 1:
         return generated(ONE, rule, fun, plain)
-    if fun.nin > 2:
-        return None
 
     def compute(a: Any, b: Any) -> Any:
         y = fun(a, b)
@@ -320,15 +323,13 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     plan = plans[form] if form in plans else plans.setdefault(form, plan_for(rule, args, kwargs))
     if plan is None:
         return tensor.record(rule, args, kwargs)
-    vjp, keywords, pick, arrays = plan
-    if arrays and tuple in map(type, (*args[1:], *kwargs.values())):  # the tuple may stand for an array
+    vjp, may_be_arrays = plan
+    if may_be_arrays and tuple in map(type, (*args[1:], *kwargs.values())):  # the tuple may stand for an array
         return tensor.record(rule, args, kwargs)
     x, level = t.value, t.level
     y = rule.fun(x, *args[1:], **kwargs)
-    if keywords:
-        given = dict(zip(rule.parameters, args), **kwargs)
-        vjp = partial(vjp, **{name: given[name] for name in keywords})
-    result = result_of(y, level, t.node, vjp, pick(x, *args[1:], y=y, **kwargs))
+    given = dict(zip(rule.parameters, (x, *args[1:])), **kwargs)
+    result = result_of(y, level, t.node, *vjp.prepared(given, {**given, "y": y}))
     if type(y) is type(x) is ndarray:
         if y is x or y.base is x:
             note_view(result, t)
@@ -342,8 +343,7 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
 def plan_for(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Return the plan for calls of this form. Return None if they must go the plain way.
 
-    A plan has the VJP of the first argument, the options that the VJP takes, a function that picks the residuals, and whether
-    other arguments of the call may be arrays.
+    A plan has the VJP of the first argument, and says whether other arguments of the call may be arrays.
     """
     names = list(rule.parameters)
     options = [*names[1 : len(args)], *kwargs]
@@ -355,11 +355,7 @@ def plan_for(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     is_simple = kept <= {names[0], "y", *options} and not vjp.choices.keys() & set(options)
     if not is_simple or not all(name in (*rule.vjps, *vjp.needs) for name in options):
         return None
-    residuals = "".join((SHAPE.format(name[:-6]) if name.endswith("_shape") else name) + "," for name in vjp.residuals)
-    named = ", ".join(f"{name}=None" for name in dict.fromkeys([*names, *options, "y"]))
-    pick = eval(f"lambda {named}: ({residuals})", {"ndarray": ndarray, "shape_of": shape_of})
-    keywords = [name for name in vjp.keywords if name in options]
-    return FASTER.get(vjp.fun, vjp.fun), keywords, pick, not rule.vjps.keys().isdisjoint(options)
+    return table.VJP(FASTER.get(vjp.fun, vjp.fun)), not rule.vjps.keys().isdisjoint(options)
 
 
 def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
