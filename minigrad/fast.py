@@ -23,7 +23,7 @@ import numpy as np
 from numpy import float64, ndarray
 
 from . import boundary, calls, checkpoints, guards, memory, operands, table, tensor
-from .fast_backward import FASTER, FLOAT64, OF_A_NUMBER, Edge, FastNode, Parts, add_reduce, backward, matmul, node_for
+from .fast_backward import FASTER, FLOAT64, OF_A_NUMBER, Edge, FastNode, Parts, add_reduce, backward, node_for
 from .fast_backward import node_numbers, spread, twice_times, vjp_of  # the templates below use some of these names
 from .graph import NOBODY
 from .guards import of_python_numbers, weak
@@ -259,7 +259,7 @@ OPERATORS = {
     np.divide: ("truediv", of_python_numbers(np.divide, operator.truediv)),
     np.remainder: ("mod", of_python_numbers(np.remainder, operator.mod)),
     np.power: ("pow", of_python_numbers(np.power, operator.pow)),
-    np.matmul: ("matmul", matmul),
+    np.matmul: ("matmul", operator.matmul),
 }
 plain_methods = {name: getattr(Tensor, name) for name in dir(Tensor) if name.startswith("__")}
 power_a = vjp_of(np.power, "a")

@@ -274,17 +274,6 @@ def matmul_b(g: Any, a: Any) -> Any:
     return g.dot(a) if g.ndim == 1 else a.T.dot(g)
 
 
-DOT_REPORTS_OVERFLOW = np.lib.NumpyVersion(np.__version__) >= "2.4.0"
-
-
-def matmul(a: Any, b: Any) -> Any:
-    """Return a @ b. A single row or a view goes to matmul, which may add it up in another order than dot."""
-    if DOT_REPORTS_OVERFLOW and are_small(a, b) and b.ndim == 1 and a.ndim == 2 and 1 < len(a) and a.shape[1] == len(b):
-        if a.dtype is FLOAT64 and a.base is b.base is None:
-            return a.dot(b)
-    return np.matmul(a, b)
-
-
 plain_spread, plain_mean_a = reductions._spread, reductions._mean_a
 
 
