@@ -397,7 +397,6 @@ def item(self: Any, index: Any) -> Any:
 # These functions run for every leaf, every gradient or every argument. They check for the usual types first.
 
 plain_one_like, plain_check_output = boundary.one_like, boundary.check_output
-ONE_OF_FLOAT64 = float64(1)
 
 
 def tensors_for(leaves: list, structure: Any, level: Any, options: Any, arguments: Any, args: tuple) -> tuple[list, list]:
@@ -428,9 +427,7 @@ def gradients_for(leaves: list, nodes: list, level: Any, cotangents: dict) -> li
 
 def one_like(value: Any) -> Any:
     """Do the same as `boundary.one_like`."""
-    if type(value) is float:
-        return 1.0
-    return ONE_OF_FLOAT64 if type(value) is float64 else plain_one_like(value)
+    return type(value)(1) if type(value) in (float64, float) else plain_one_like(value)
 
 
 def check_output(out: Any, options: Any, level: Any) -> None:
