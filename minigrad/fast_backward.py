@@ -79,8 +79,8 @@ class Parts:
 
     __slots__ = ("shares", "indices", "shape")
 
-    def __init__(self, share: Any, index: Any, shape: tuple) -> None:
-        self.shares, self.indices, self.shape = [share], [index], shape
+    def __init__(self, share: Any, index: Any, a_shape: tuple) -> None:
+        self.shares, self.indices, self.shape = [share], [index], a_shape
 
     def add(self, other: Any) -> Parts:
         """Add the shares of another `Parts`, or a cotangent of the whole array."""
@@ -223,6 +223,7 @@ def backward(node: Any, g: Any, observer: Any = NOBODY) -> dict[Any, Any]:
 # ---- VJPs -----------------------------------------------------------------------------------------------------------
 # Some VJPs of the table have a faster version here. Either only `backward` in this file understands it, or it is too long
 # for the table. The key is the function in the table. So a VJP that the user defines has no faster version.
+# A faster version that stands in `FASTER` has parameters of the same names, because they say what it needs.
 
 BLOCK = 10_000
 
