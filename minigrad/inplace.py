@@ -62,11 +62,6 @@ def _plain(index: Any, value_of: Callable) -> Any:
     return value_of(index) if isinstance(index, Tensor) else operands.within(index, lambda part: _plain(part, value_of))
 
 
-def update(t: Any, result: Any) -> Any:
-    """Finish an in-place operator. Write its result into `t` and return `t`; if `t` is a number, return the result."""
-    return _filled(t, result) if isinstance(innermost(t), ndarray) else result
-
-
 def _filled(t: Any, result: Any) -> Any:
     """Write a result into all of `t`, and return `t`."""
     array = _writable(t)
@@ -175,8 +170,8 @@ def _fitting(t: Any, target: Any, value: Any) -> Any:
 def _lies_like(t: Any, array: ndarray) -> bool:
     """Whether the array in a Tensor has the layout of another. The layout decides which operations return a view."""
     other = innermost(t)
-    if not isinstance(other, ndarray) or other.strides == array.strides:
-        return isinstance(other, ndarray)
+    if not isinstance(other, ndarray):
+        return False
     return all(n == 1 or one == another for n, one, another in zip(array.shape, array.strides, other.strides))
 
 
@@ -225,7 +220,9 @@ def _in_place(name: str) -> Callable[[Any, Any], Any]:
 
     def method(self: Tensor, other: Any) -> Any:
         result = getattr(self, f"__{name}__")(other)
-        return result if result is NotImplemented else update(self, result)
+        if result is NotImplemented or not isinstance(innermost(self), ndarray):
+            return result  # a number cannot be written into: the variable gets the result
+        return _filled(self, result)
 
     return method
 
