@@ -253,26 +253,21 @@ def sum_of_products(g: Any, array: ndarray) -> Any:
     return np.vecdot(g[:n].reshape(blocks, BLOCK), array[:n].reshape(blocks, BLOCK)).sum() + g[n:].dot(array[n:])
 
 
-def are_small(a: Any, b: Any) -> bool:
+def is_small_product(matrix: Any, vector: Any) -> bool:
     """Return whether `numpy.ndarray.dot` gives the same as matmul in half the time.
 
     Only small arrays qualify, because `dot` clears the result first.
     """
-    return type(a) is type(b) is ndarray and a.ndim <= 2 and b.ndim <= 2 and a.size <= 1_000 and b.size <= 1_000
+    return type(matrix) is type(vector) is ndarray and matrix.ndim == 2 and vector.ndim == 1 and matrix.size <= 1_000
 
 
 def matmul_a(g: Any, b: Any) -> Any:
-    if not are_small(g, b) or g.ndim != b.ndim:
-        return products.matmul_a(g, b)
-    return g[:, None].dot(b[None]) if b.ndim == 1 else g.dot(b.T)
+    is_outer = type(g) is type(b) is ndarray and g.ndim == b.ndim == 1 and g.size * b.size <= 1_000
+    return g[:, None].dot(b[None]) if is_outer else products.matmul_a(g, b)
 
 
 def matmul_b(g: Any, a: Any) -> Any:
-    if not are_small(g, a) or g.ndim > a.ndim:
-        return products.matmul_b(g, a)
-    if a.ndim == 1:
-        return a[:, None].dot(g[None])
-    return g.dot(a) if g.ndim == 1 else a.T.dot(g)
+    return g.dot(a) if is_small_product(a, g) else products.matmul_b(g, a)
 
 
 plain_spread, plain_mean_a = reductions._spread, reductions._mean_a
