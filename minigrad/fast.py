@@ -200,10 +200,6 @@ def generated(template: str, rule: Any, compute: Any = None, plain: Any = None, 
 result_of = generated(RESULT, Rule(getitem))  # for an operation with one parent, or for a leaf
 
 
-def record(rule: Any, *args: Any) -> Any:
-    return tensor.record(rule, args, {})
-
-
 def is_usual(rule: Any) -> bool:
     """Return whether the rule of a ufunc has a VJP for each argument."""
     return not rule.constant and len(rule.vjps) == rule.fun.nin and None not in rule.vjps.values()
@@ -226,7 +222,10 @@ def short_way(rule: Any) -> Any:
 
 
 def _short_way(rule: Any) -> Any:
-    fun, plain = rule.fun, partial(record, rule)
+    def plain(*args: Any) -> Any:
+        return tensor.record(rule, args, {})
+
+    fun = rule.fun
     if fun in ALONE and rule.vjps:
         return generated(ONE, Rule(fun, dict([next(iter(rule.vjps.items()))])), ALONE[fun], plain)
     if not isinstance(fun, np.ufunc) or fun.nout != 1 or fun.nin > 2 or not is_usual(rule):
