@@ -120,7 +120,7 @@ FAULTS = {
     "constants are not copied": lambda: patched(memory, "copied", lambda array: array),
     "views keep their values": lambda: patched(Views, "others", lambda views, t, place: []),
     "a write drops the derivative": lambda: patched(
-        inplace, "_fitting", lambda t, target, value: minigrad.stop_gradient(value)
+        inplace, "fitting", lambda t, target, value: minigrad.stop_gradient(value)
     ),
 }
 

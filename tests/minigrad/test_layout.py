@@ -37,6 +37,7 @@ LAYERS = [
     "arguments",
     "rules",
     "inplace",
+    "ufunc_calls",
     "boundary",
     "grad",
     "transforms",

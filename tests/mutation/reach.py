@@ -38,6 +38,7 @@ TESTED_IN = {
     "guards": ["test_changed_arrays", "test_foreign", "test_what_is_kept", "test_own_rules"],
     "operands": ["test_foreign", "test_changed_arrays"],
     "views": ["test_inplace", "test_writable"],
+    "ufunc_calls": ["test_inplace", "test_rules_ufunc"],
     "boundary": ["test_tree", "test_grad", "test_writable", "contract"],
     "arguments": ["test_argn", "contract"],
     "custom": ["test_custom", "test_own_rules", "contract"],
