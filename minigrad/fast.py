@@ -58,13 +58,12 @@ class FastLevel(tensor.GradLevel):
         flags = value.flags
         if value.base is None and not flags.writeable:
             return value
-        if value.nbytes < 16_384:
-            return value.copy() if flags.c_contiguous else copied(value)
-        prime_allocator()
         copy = self.copies[id(value)]() if id(value) in self.copies else None
         if copy is None or not is_copy(copy, value):
-            copy = copied(value)
-            self.copies[id(value)] = ref(copy)
+            copy = value.copy() if flags.c_contiguous else copied(value)
+            if value.nbytes >= 16_384:
+                prime_allocator()
+                self.copies[id(value)] = ref(copy)
         return copy
 
 
