@@ -16,6 +16,7 @@ from __future__ import annotations
 import operator
 import os
 from functools import cache, partial
+from threading import get_ident
 from typing import Any, Callable
 from weakref import ref
 
@@ -43,10 +44,15 @@ new = object.__new__  # it takes longer to call the constructor of Tensor than t
 class FastLevel(tensor.GradLevel):
     """A level that may take the short ways while it is open, unless it has an observer. Every short way checks `is_fast`."""
 
+    __slots__ = ("is_fast", "copies")
+
     def __init__(self, observer: Any = NOBODY) -> None:
-        super().__init__(observer)
+        self.number = next(graph.level_numbers)
+        self.observer = observer
+        self.open = True
+        self.thread = get_ident()
         self.is_fast = observer is NOBODY
-        self.copies: dict[int, Any] = {}  # the id of an array to a weak reference to its copy
+        self.copies: Any = None  # a dict from the id of an array to a weak reference to its copy, when there is a large one
 
     def close(self) -> None:
         self.open = self.is_fast = False
@@ -58,11 +64,12 @@ class FastLevel(tensor.GradLevel):
         flags = value.flags
         if value.base is None and not flags.writeable:
             return value
-        copy = self.copies[id(value)]() if id(value) in self.copies else None
+        copy = self.copies[id(value)]() if self.copies and id(value) in self.copies else None
         if copy is None or not is_copy(copy, value):
             copy = value.copy() if flags.c_contiguous else copied(value)
             if value.nbytes >= 16_384:
                 prime_allocator()
+                self.copies = self.copies or {}
                 self.copies[id(value)] = ref(copy)
         return copy
 
