@@ -1,4 +1,4 @@
-"""Calls of ufuncs with options, ``np.add(a, b, out=t, where=mask)``, and ``np.add.at(t, i, u)``: they may write into a Tensor."""
+"""Ufuncs that may write into a Tensor: ``np.add(a, b, out=t, where=mask)``, and ``np.add.at(t, i, u)``."""
 
 from __future__ import annotations
 
