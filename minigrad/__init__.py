@@ -4,7 +4,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import inplace, rules, tree
+from . import inplace, rules, tree, ufunc_calls
 from .boundary import float0
 from .checkpoints import checkpoint
 from .custom import custom_vjp, defvjp, primitive, stop_gradient

@@ -15,10 +15,10 @@ from numpy import ndarray
 
 from . import guards, memory, operands, tree
 from .arguments import Arguments
+from .conversions import as_python_number
 from .graph import Level, Node, describe
 from .memory import innermost
 from .libraries import advice, called_in
-from .methods import as_python_number
 from .tensor import Tensor
 
 # An integer has no derivative. Its gradient is an array of this dtype, whose elements have no bytes. (The dtype is JAX's.)
@@ -130,9 +130,7 @@ def check_output(out: Any, options: Options, level: Level) -> None:
     shape = describe(out)[0]
     if shape != ():
         example = "its only element, with .sum()" if np.size(out) == 1 else "its .sum() or .mean()"
-        raise TypeError(
-            f"Gradient only defined for scalar-output functions. Output had shape: {shape}. Return {example}"
-        )
+        raise TypeError(f"Gradient only defined for scalar-output functions. Output had shape: {shape}. Return {example}")
     check_output_dtype(out, options)
     guards.check_dependence([out], level)
 
@@ -141,9 +139,7 @@ def check_output_dtype(out: Any, options: Options) -> None:
     """Raise if a result is not real (or, for a holomorphic function, not complex)."""
     kind = kind_of(out)
     if options.holomorphic and kind != "c":
-        raise TypeError(
-            f"{options.name} with holomorphic=True requires outputs with complex dtype, but got {dtype_of(out)}"
-        )
+        raise TypeError(f"{options.name} with holomorphic=True requires outputs with complex dtype, but got {dtype_of(out)}")
     if not options.holomorphic and kind != "f":
         holomorphic = "For holomorphic differentiation, pass holomorphic=True. " if kind == "c" else ""
         raise TypeError(
@@ -186,18 +182,13 @@ def gradient_for(leaf: Any, node: Node | None, level: Level, g: Any) -> Any:
         return np.positive(g) if is_read_only else g.snapshot()
     g = zero_cotangent(as_array(leaf)) if g is None else g
     if isinstance(leaf, ndarray):
-        return owned(g, node.dtype)
+        return np.array(g, node.dtype)  # a copy: g may be a view, or a rule or another leaf may hold it
     return g[()] if isinstance(g, ndarray) and not isinstance(leaf, Tensor) else g
 
 
 def gradients_for(leaves: list, nodes: list, level: Level, cotangents: dict) -> list:
     """Return the gradients for all leaves, from the cotangents of their nodes."""
     return [gradient_for(leaf, node, level, cotangents.get(node)) for leaf, node in zip(leaves, nodes)]
-
-
-def owned(g: Any, dtype: Any) -> ndarray:
-    """Return a copy of a cotangent as an array. The cotangent may be a view, or a rule or another leaf may hold it."""
-    return np.array(g, dtype)
 
 
 def zero_cotangent(value: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import memory, operands, tensor, tree
 from .boundary import kind_of, value_of
-from .custom import check_numbers, differentiating, in_root, is_of, lowered, reaches, recorded
+from .calls import check_numbers, differentiating, in_root, is_of, lowered, reaches, recorded
 from .functions import P, check_callable, name_of, transform, wraps
 from .graph import Node
 from .inplace import only_new_values

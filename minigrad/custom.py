@@ -1,9 +1,8 @@
-"""Derivatives that the user defines, and functions that are recorded as one operation."""
+"""Derivatives that the user defines: `defvjp` and `primitive`, `custom_vjp`, and `stop_gradient`."""
 
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,11 +12,9 @@ from numpy import ndarray
 from . import guards, memory, operands, table, tree
 from .arguments import whole_numbers
 from .boundary import float0, kind_of
-from .functions import check_callable, name_of
-from .graph import Edge, Level, Node
-from .memory import innermost
+from .calls import differentiating, in_root, is_of, lowered, reaches, recorded, unlocked
+from .functions import check_callable, name_of, signature_of
 from .tensor import Tensor, record, top_level
-from .views import View, note_views, placed, taken, tensors
 
 # ---- Rules of one's own ---------------------------------------------------------------------------------------------
 
@@ -113,7 +110,7 @@ def primitive(fun: Callable) -> Callable:
 
         def compute(*values: Any, **options: Any) -> Any:
             y = operation(*memory.locked(values), **memory.locked(options))
-            return _unlocked(memory.apart(y, [args, kwargs], level, isinstance(y, (list, tuple))), [values, options])
+            return unlocked(memory.apart(y, [args, kwargs], level, isinstance(y, (list, tuple))), [values, options])
 
         return record(table.rule_of(operation), args, kwargs, compute)
 
@@ -135,11 +132,8 @@ def stop_gradient(x: Any) -> Any:
     >>> grad(lambda x: stop_gradient(x) * x)(3.0)
     3.0
     """
-    return tree.map(lambda leaf: _plain(leaf) if isinstance(leaf, Tensor) else leaf, x)
-
-
-def _plain(t: Tensor) -> Any:
-    return memory.own(memory.undifferentiated(t))  # a copy, because a rule may need the array
+    # A copy, because a rule may need the array.
+    return tree.map(lambda leaf: memory.own(memory.undifferentiated(leaf)) if isinstance(leaf, Tensor) else leaf, x)
 
 
 # ---- Derivatives of one's own ----------------------------------------------------------------------------------------
@@ -181,8 +175,7 @@ class custom_vjp:
         self.fun = fun
         self.fwd: Callable | None = None
         self.bwd: Callable | None = None
-        is_one = isinstance(nondiff_argnums, int)
-        self.nondiff_argnums = (nondiff_argnums,) if is_one else whole_numbers("nondiff_argnums", nondiff_argnums)
+        self.nondiff_argnums = whole_numbers("nondiff_argnums", nondiff_argnums)
 
     def defvjp(self, fwd: Callable, bwd: Callable) -> None:
         """Define the derivative.
@@ -206,13 +199,9 @@ class custom_vjp:
         if self.fwd is None or self.bwd is None:
             raise AttributeError(f"No VJP defined for custom_vjp function {name} using defvjp.")
         fwd, bwd = self.fwd, self.bwd
-        try:
-            bound = inspect.signature(self.fun).bind(*args, **kwargs)
-        except ValueError:  # some functions written in C have no signature
-            pass
-        else:
-            bound.apply_defaults()
-            args, kwargs = bound.args, bound.kwargs
+        bound = signature_of(self.fun).bind(*args, **kwargs)
+        bound.apply_defaults()
+        args, kwargs = bound.args, bound.kwargs
         if kwargs:
             raise TypeError(f"custom_vjp functions take no keyword-only arguments, and {name} got {', '.join(kwargs)}")
         for i in self.nondiff_argnums:
@@ -273,76 +262,3 @@ class custom_vjp:
 
 
 _OUTSIDE = "{} uses a value from outside that is being differentiated: pass it as an argument"
-
-
-def check_numbers(fun: Callable, results: list) -> None:
-    """Raise if a function returned anything but numbers and arrays."""
-    for result in results:
-        operands.refuse_foreign(result)
-        if kind_of(result) == "O":
-            raise TypeError(
-                f"{name_of(fun)} returned {result!r} of type {type(result)}: a checkpoint or custom_vjp function returns numbers "
-                f"and arrays only; leave the rest out, or compute it outside of the function"
-            )
-
-
-def recorded(
-    fun: Callable, args: tuple, kwargs: dict[str, Any], results: list, arguments: list[Tensor], level: Any, vjp: Callable,
-    given: Sequence = (),
-) -> list:
-    """Record a call as one operation, and return Tensors for its results.
-
-    `vjp` takes a list of the results' cotangents, and returns a list of the arguments' cotangents. Results that are views of
-    constants among the values in `given` stay as they are.
-    """
-    check_numbers(fun, results)
-    node = Node(results, [Edge(level.node_of(arguments), vjp, ())])
-    outputs = level.wrapped(_unlocked(results, list(map(innermost, arguments))), node, given)
-    note_views(outputs, arguments)
-    level.observer.recorded(fun, args, kwargs, outputs, node)
-    return outputs
-
-
-def differentiating(leaves: list) -> Any:
-    """Return the highest level among the Tensors in a list. Return None if it does not differentiate, but only notes what is done."""
-    level = top_level(leaves)
-    return level if level is not None and level.differentiates else None
-
-
-def is_of(leaf: Any, level: Level) -> bool:
-    return type(leaf) is Tensor and leaf.level is level
-
-
-def lowered(leaves: list, level: Level) -> list:
-    """Return arguments for a function that is recorded as one operation.
-
-    A Tensor of the level becomes its value, which is read-only. So the results that are views of it are found by their
-    memory, and a write into it raises. Anything else is copied.
-    """
-    return [memory.read_only(leaf.value) if is_of(leaf, level) else own for leaf, own in zip(leaves, memory.own_all(leaves))]
-
-
-def in_root(leaf: Any) -> Any:
-    """Return a view with its array in the memory of its root. After a write into the view, it has an array of its own."""
-    if type(leaf) is not Tensor or type(leaf.family) is not View or np.shares_memory(innermost(leaf), innermost(leaf.family.root)):
-        return leaf
-    return taken(*placed(leaf))
-
-
-def _unlocked(result: Any, args: Any) -> Any:
-    """Undo `memory.locked` in a result that is a view of one of these arrays, if that one is not read-only."""
-    if isinstance(result, (list, tuple)):
-        return operands.within(result, lambda member: _unlocked(member, args))
-    if isinstance(result, Tensor):
-        value = _unlocked(result.value, args)
-        return result if value is result.value else type(result)(value, result.node, result.level)
-    if isinstance(result, ndarray) and not result.flags.writeable:
-        if any(array.flags.writeable and np.shares_memory(array, result) for array in tensors(args, ndarray)):
-            result = result.view()
-            result.flags.writeable = True
-    return result
-
-
-def reaches(leaves: list, level: Level) -> bool:
-    """Return whether a result depends on a Tensor of this level or a higher one. The arguments had no such Tensor."""
-    return any(type(leaf) is Tensor and leaf.level.number >= level.number for leaf in leaves)

@@ -23,8 +23,8 @@ from weakref import ref
 import numpy as np
 from numpy import float64, ndarray
 
-from . import boundary, checkpoints, custom, guards, memory, operands, table, tensor
-from .fast_backward import FASTER, FLOAT64, OF_A_NUMBER, Edge, FastNode, Parts, add_reduce, backward, matmul, node_for
+from . import boundary, calls, checkpoints, guards, memory, operands, table, tensor
+from .fast_backward import FASTER, FLOAT64, OF_A_NUMBER, Edge, FastNode, Parts, add_reduce, backward, node_for
 from .fast_backward import node_numbers, spread, twice_times, vjp_of  # the templates below use some of these names
 from .graph import NOBODY
 from .guards import of_python_numbers, weak
@@ -52,7 +52,7 @@ class FastLevel(tensor.GradLevel):
         self.open = True
         self.thread = get_ident()
         self.is_fast = observer is NOBODY
-        self.copies: Any = None
+        self.copies: Any = None  # a dict from the id of an array to a weak reference to its copy, when there is a large one
 
     def close(self) -> None:
         self.open = self.is_fast = False
@@ -64,14 +64,12 @@ class FastLevel(tensor.GradLevel):
         flags = value.flags
         if value.base is None and not flags.writeable:
             return value
-        is_small = value.nbytes < 16_384
-        if value.nbytes >= 131_072:
-            prime_allocator()
-        copy = None if is_small or self.copies is None else self.copies.get(id(value), no_copy)()
+        copy = self.copies[id(value)]() if self.copies and id(value) in self.copies else None
         if copy is None or not is_copy(copy, value):
             copy = value.copy() if flags.c_contiguous else copied(value)
-            if not is_small:
-                self.copies = {} if self.copies is None else self.copies
+            if value.nbytes >= 16_384:
+                prime_allocator()
+                self.copies = self.copies or {}
                 self.copies[id(value)] = ref(copy)
         return copy
 
@@ -83,10 +81,6 @@ def is_copy(copy: ndarray, value: ndarray) -> bool:
 
 
 CONTAINERS = {dict, list, tuple}
-
-
-def no_copy() -> None:
-    """Stand for a weak reference to a copy where there is no copy yet."""
 
 
 @cache
@@ -212,13 +206,14 @@ def generated(template: str, rule: Any, compute: Any = None, plain: Any = None, 
 result_of = generated(RESULT, Rule(getitem))  # for an operation with one parent, or for a leaf
 
 
-def record(rule: Any, *args: Any) -> Any:
-    return tensor.record(rule, args, {})
+def is_usual(rule: Any) -> bool:
+    """Return whether the rule of a ufunc has a VJP for each argument."""
+    return not rule.constant and len(rule.vjps) == rule.fun.nin and None not in rule.vjps.values()
 
 
 def both_ways(rule: Any, compute: Any, plain: Any, plain_reflected: Any) -> tuple[Callable, Callable]:
     """Return the short ways of a function of two arguments: for ``t * other``, and for ``other * t``."""
-    if rule.constant or len(rule.vjps) != 2 or None in rule.vjps.values():
+    if not is_usual(rule):
         return plain, plain_reflected
     return generated(ONE_OR_TWO, rule, compute, plain), generated(ONE_OR_TWO, rule, compute, plain_reflected, "b")
 
@@ -233,21 +228,21 @@ def short_way(rule: Any) -> Any:
 
 
 def _short_way(rule: Any) -> Any:
-    fun, plain = rule.fun, partial(record, rule)
+    def plain(*args: Any) -> Any:
+        return tensor.record(rule, args, {})
+
+    fun = rule.fun
     if fun in ALONE and rule.vjps:
         return generated(ONE, Rule(fun, dict([next(iter(rule.vjps.items()))])), ALONE[fun], plain)
-    if not isinstance(fun, np.ufunc) or rule.constant or fun.nout != 1 or fun.nin != len(rule.vjps) or None in rule.vjps.values():
+    if not isinstance(fun, np.ufunc) or fun.nout != 1 or fun.nin > 2 or not is_usual(rule):
         return None
     if fun.nin == 1:
         return generated(ONE, rule, fun, plain)
-    if fun.nin > 2:
-        return None
 
     def compute(a: Any, b: Any) -> Any:
         y = fun(a, b)
         return y if type(y) is ndarray else weak(y, (a, b))
 
-    compute = OPERATORS[fun][1] if fun in SAME_AS_OPERATOR else compute  # type: ignore[assignment]
     forward, reflected = both_ways(rule, compute, plain, lambda b, a: plain(a, b))
     return lambda a, b: forward(a, b) if type(a) is Tensor else reflected(b, a)
 
@@ -260,8 +255,8 @@ def average(x: Any) -> Any:
 
 
 # Functions of one array. Each has a function that computes its value in a call without options.
-ALONE = {np.sum: lambda x: add_reduce(x, None) if type(x) is ndarray else np.sum(x), np.mean: average}
-# The ufuncs behind operators. Each has the name of the operator, and a function that computes its value.
+ALONE = {np.sum: np.sum, np.mean: average}
+# The ufuncs behind operators of two operands. Each has the name of the operator, and a function that computes its value.
 OPERATORS = {
     np.add: ("add", operator.add),
     np.subtract: ("sub", operator.sub),
@@ -269,49 +264,37 @@ OPERATORS = {
     np.divide: ("truediv", of_python_numbers(np.divide, operator.truediv)),
     np.remainder: ("mod", of_python_numbers(np.remainder, operator.mod)),
     np.power: ("pow", of_python_numbers(np.power, operator.pow)),
-    np.matmul: ("matmul", matmul),
-    np.negative: ("neg", None),
-    np.absolute: ("abs", None),
+    np.matmul: ("matmul", operator.matmul),
 }
-SAME_AS_OPERATOR = (np.add, np.subtract, np.multiply, np.divide, np.matmul)  # for Python's numbers too
 plain_methods = {name: getattr(Tensor, name) for name in dir(Tensor) if name.startswith("__")}
 power_a = vjp_of(np.power, "a")
 
 
-def define_operator(ufunc: np.ufunc) -> None:
-    """Give Tensor the short way of an operator, from the rule that the ufunc has now."""
-    rule = None
-    while rule is not rule_of(ufunc):  # once more if another thread defines the rule again meanwhile
-        rule = rule_of(ufunc)
-        set_operator(ufunc, rule)
-
-
-def set_operator(ufunc: np.ufunc, rule: Any) -> None:
-    name, compute = OPERATORS[ufunc]
-    plain = plain_methods[f"__{name}__"]
-    if compute is None:
-        setattr(Tensor, f"__{name}__", short_way(rule) or plain)
-        return
-    way, reflected = both_ways(rule, compute, plain, plain_methods[f"__r{name}__"])
-    if ufunc is np.power and rule.vjps["a"].fun is power_a:
-        way = with_squares(way, compute, plain)
-    setattr(Tensor, f"__{name}__", way)
-    setattr(Tensor, f"__r{name}__", reflected)
-
-
 def postpone(ufunc: np.ufunc) -> None:
     """Let the short way of an operator be made at its first use. Otherwise importing would take longer."""
-    name, compute = OPERATORS[ufunc]
-    for method in [f"__{name}__"] if compute is None else [f"__{name}__", f"__r{name}__"]:
+    name = OPERATORS[ufunc][0]
+    for method in (f"__{name}__", f"__r{name}__"):
         setattr(Tensor, method, first_use(ufunc, method))
 
 
 def first_use(ufunc: np.ufunc, method: str) -> Callable:
     def first(*args: Any) -> Any:
-        define_operator(ufunc)
+        set_operator(ufunc)
         return getattr(Tensor, method)(*args)
 
     return first
+
+
+def set_operator(ufunc: np.ufunc) -> None:
+    """Give Tensor the short way of an operator, from the rule that the ufunc has now."""
+    with guards.changing:  # another thread must not define the rule again meanwhile
+        name, compute = OPERATORS[ufunc]
+        rule, plain = rule_of(ufunc), plain_methods[f"__{name}__"]
+        way, reflected = both_ways(rule, compute, plain, plain_methods[f"__r{name}__"])
+        if ufunc is np.power and rule.vjps["a"].fun is power_a:
+            way = with_squares(way, compute, plain)
+        setattr(Tensor, f"__{name}__", way)
+        setattr(Tensor, f"__r{name}__", reflected)
 
 
 def with_squares(power: Callable, compute: Callable, plain: Callable) -> Callable:
@@ -321,35 +304,20 @@ def with_squares(power: Callable, compute: Callable, plain: Callable) -> Callabl
     return lambda a, b: square(a) if (type(b) is int or type(b) is float) and b == 2 else power(a, b)
 
 
-def comparison(name: str) -> Callable:
-    """Return the short way of a comparison. The result of a comparison is plain, so nothing is recorded."""
-    operate, plain = getattr(operator, name), plain_methods[f"__{name}__"]
-
-    def compare(a: Any, b: Any) -> Any:
-        level = a.level
-        z = b.value if type(b) is Tensor and b.level is level else b
-        return operate(a.value, z) if level.is_fast and type(a.value) in NUMERIC and type(z) in NUMERIC else plain(a, b)
-
-    return compare
-
-
-NUMERIC = {ndarray, float64, float, int}
-
 # ---- Calls with options, like np.sum(t, axis=0) -----------------------------------------------------------------------
 # `tensor.record` checks every argument: its type, and whether the rule knows its name. Calls of the same form have the same
 # names. So the names are checked once for each form. The result, a plan, is stored in the rule.
 
 OPTIONS = {int, float, bool, str, type, type(None)}
 INDEXED = {ndarray, Tensor}
-SIMPLE_INDICES = {int, type(None), type(...)}
-BOUNDS = {int, np.int64, type(None)}
-# What some functions of NumPy call in the end. Only the default of axis= is another one.
-REDUCE = {np.sum: add_reduce, np.prod: np.multiply.reduce, np.max: np.maximum.reduce, np.min: np.minimum.reduce}
+SIMPLE_INDICES = {int, slice, type(None), type(...)}
 
 
 def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Do the same as `tensor.record`, for calls in which the first argument is a Tensor, and the others are options."""
     t: Any = args[0] if args else None
+    if len(args) == 1 and not kwargs and rule.fun in ALONE and type(t) is Tensor:
+        return short_way(rule)(t)
     if type(t) is not Tensor or not t.level.is_fast or type(t.value) not in INDEXED:
         return tensor.record(rule, args, kwargs)
     for option in (*args[1:], *kwargs.values()):
@@ -360,15 +328,13 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     plan = plans[form] if form in plans else plans.setdefault(form, plan_for(rule, args, kwargs))
     if plan is None:
         return tensor.record(rule, args, kwargs)
-    compute, vjp, keywords, pick, arrays = plan
-    if arrays and tuple in map(type, (*args[1:], *kwargs.values())):  # the tuple may stand for an array
+    vjp, may_be_arrays = plan
+    if may_be_arrays and tuple in map(type, (*args[1:], *kwargs.values())):  # the tuple may stand for an array
         return tensor.record(rule, args, kwargs)
     x, level = t.value, t.level
-    y = (compute if type(x) is ndarray else rule.fun)(x, *args[1:], **kwargs)
-    if keywords:
-        given = dict(zip(rule.parameters, args), **kwargs)
-        vjp = partial(vjp, **{name: given[name] for name in keywords})
-    result = result_of(y, level, t.node, vjp, pick(x, *args[1:], y=y, **kwargs))
+    y = rule.fun(x, *args[1:], **kwargs)
+    given = dict(zip(rule.parameters, (x, *args[1:])), **kwargs)
+    result = result_of(y, level, t.node, *vjp.prepared(given, {**given, "y": y}))
     if type(y) is type(x) is ndarray:
         if y is x or y.base is x:
             note_view(result, t)
@@ -382,8 +348,7 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
 def plan_for(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Return the plan for calls of this form. Return None if they must go the plain way.
 
-    A plan has a function that computes the value for an array, the VJP of the first argument, the options that the VJP takes,
-    a function that picks the residuals, and whether other arguments of the call may be arrays.
+    A plan has the VJP of the first argument, and says whether other arguments of the call may be arrays.
     """
     names = list(rule.parameters)
     options = [*names[1 : len(args)], *kwargs]
@@ -395,12 +360,7 @@ def plan_for(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     is_simple = kept <= {names[0], "y", *options} and not vjp.choices.keys() & set(options)
     if not is_simple or not all(name in (*rule.vjps, *vjp.needs) for name in options):
         return None
-    residuals = "".join((SHAPE.format(name[:-6]) if name.endswith("_shape") else name) + "," for name in vjp.residuals)
-    named = ", ".join(f"{name}=None" for name in dict.fromkeys([*names, *options, "y"]))
-    pick = eval(f"lambda {named}: ({residuals})", {"ndarray": ndarray, "shape_of": shape_of})
-    keywords = [name for name in vjp.keywords if name in options]
-    compute = REDUCE.get(rule.fun, rule.fun) if "axis" in options else rule.fun
-    return compute, FASTER.get(vjp.fun, vjp.fun), keywords, pick, not rule.vjps.keys().isdisjoint(options)
+    return table.VJP(FASTER.get(vjp.fun, vjp.fun)), not rule.vjps.keys().isdisjoint(options)
 
 
 def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -412,45 +372,25 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs:
 
 
 def array_function(self: Any, function: Any, types: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
-    rule = rules.get(function) or rule_of(function)
-    if function in ALONE and not kwargs and len(args) == 1 and type(args[0]) is Tensor:
-        return short_way(rule)(args[0])
-    return record_with_options(rule, args, kwargs)
+    return record_with_options(rules.get(function) or rule_of(function), args, kwargs)
 
 
 def method_of(fun: Any) -> Callable:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        rule: Any = rules[fun]
-        if args or kwargs:
-            return record_with_options(rule, (self, *args), kwargs)
-        try:
-            way = rule.short_way
-        except AttributeError:
-            way = short_way(rule)
-        return way(self)
+        rule = rules[fun]
+        return record_with_options(rule, (self, *args), kwargs) if args or kwargs else short_way(rule)(self)
 
     method.__name__, method.__doc__ = fun.__name__, f"Same as `numpy.{fun.__name__}`."
     return method
 
 
-def is_simple(index: Any) -> bool:
-    """Return whether an index holds no arrays, which would make a copy, and no objects, which could change."""
-    if type(index) is tuple:
-        return SIMPLE_INDICES.issuperset(map(type, index)) or all(map(is_simple_part, index))
-    return is_simple_part(index)
-
-
-def is_simple_part(index: Any) -> bool:
-    if type(index) is slice:
-        return type(index.start) in BOUNDS and type(index.stop) in BOUNDS and type(index.step) in BOUNDS
-    return type(index) in SIMPLE_INDICES
-
-
 def item(self: Any, index: Any) -> Any:
-    """Do the same as `Tensor.__getitem__`, faster for indices without arrays."""
-    is_fast = (type(index) is int or is_simple(index)) and self.level.is_fast and type(self.value) in INDEXED
-    if not is_fast or vjp_of(getitem, "a") not in FASTER:
+    """Do the same as `Tensor.__getitem__`, faster for indices without arrays, which would make a copy."""
+    kind = type(index)
+    is_simple = kind in SIMPLE_INDICES or (kind is tuple and SIMPLE_INDICES.issuperset(map(type, index)))
+    if not is_simple or not self.level.is_fast or type(self.value) not in INDEXED or vjp_of(getitem, "a") not in FASTER:
         return getitem(self, index)
+    index = index if kind is int else operands.admitted(index)  # an object in a slice could change: it becomes a number
     y, node = self.value[index], self.node
     t = result_of(y, self.level, node, Parts, (index, node.shape))
     if type(y) is ndarray or (type(y) is Tensor and type(y.family) is View):
@@ -461,9 +401,7 @@ def item(self: Any, index: Any) -> Any:
 # ---- All calls ------------------------------------------------------------------------------------------------------
 # These functions run for every leaf, every gradient or every argument. They check for the usual types first.
 
-LEAVES = operands.ORDINARY | {float64, np.dtype}
-plain_one_like, plain_check_output, plain_unwrap = boundary.one_like, boundary.check_output, tensor.unwrap
-ONE_OF_FLOAT64 = float64(1)
+plain_one_like, plain_check_output = boundary.one_like, boundary.check_output
 
 
 def tensors_for(leaves: list, structure: Any, level: Any, options: Any, arguments: Any, args: tuple) -> tuple[list, list]:
@@ -494,38 +432,13 @@ def gradients_for(leaves: list, nodes: list, level: Any, cotangents: dict) -> li
 
 def one_like(value: Any) -> Any:
     """Do the same as `boundary.one_like`."""
-    if type(value) is float:
-        return 1.0
-    return ONE_OF_FLOAT64 if type(value) is float64 else plain_one_like(value)
+    return type(value)(1) if type(value) in (float64, float) else plain_one_like(value)
 
 
 def check_output(out: Any, options: Any, level: Any) -> None:
     """Do the same as `boundary.check_output`."""
     if type(out) is not Tensor or type(out.value) not in (float64, float) or options.holomorphic or out.level is not level:
         plain_check_output(out, options, level)
-
-
-def unwrap(value: Any, level: Any) -> Any:
-    """Do the same as `tensor.unwrap`."""
-    kind = type(value)
-    if kind is Tensor:
-        return value.value if value.level is level else value
-    if kind is dict:
-        return {name: unwrap(member, level) for name, member in value.items()}
-    if kind is tuple or kind is list:
-        return kind([unwrap(member, level) for member in value])
-    return value if kind in LEAVES else plain_unwrap(value, level)
-
-
-plain_find_tensor = table.find_tensor
-
-
-def find_tensor(value: Any) -> Any:
-    """Do the same as `table.find_tensor`, which a primitive calls with its arguments: most are arrays and numbers."""
-    if type(value) is tuple and len(value) == 2 and type(value[0]) is tuple and type(value[1]) is dict and not value[1]:
-        if NUMERIC.issuperset(map(type, value[0])):
-            return None
-    return plain_find_tensor(value)
 
 
 # ---- What is replaced -----------------------------------------------------------------------------------------------
@@ -550,18 +463,15 @@ def install() -> None:
     """Replace the names of the core that have a faster version here."""
     graph.Level.is_fast = False  # type: ignore[attr-defined]  # for levels that are not made here
     graph.backward = backward
-    for module in (graph, tensor, boundary, custom, checkpoints):
+    for module in (graph, tensor, boundary, calls, checkpoints):
         module.Node = node_for  # type: ignore[attr-defined, misc, assignment]
-    tensor.GradLevel, tensor.unwrap = FastLevel, unwrap  # type: ignore[misc]
+    tensor.GradLevel = FastLevel  # type: ignore[misc]
     boundary.tensors_for, boundary.gradients_for = tensors_for, gradients_for
     boundary.one_like, boundary.check_output = one_like, check_output
     reductions._spread = spread
     table.define = define
-    table.find_tensor = find_tensor
     for ufunc in OPERATORS:
         postpone(ufunc)
-    for name in ("lt", "le", "gt", "ge", "eq", "ne"):
-        setattr(Tensor, f"__{name}__", comparison(name))
     Tensor.__array_ufunc__, Tensor.__array_function__ = array_ufunc, array_function  # type: ignore[method-assign]
     Tensor.__getitem__ = item  # type: ignore[method-assign]
     Tensor.sum, Tensor.mean = method_of(np.sum), method_of(np.mean)  # type: ignore[attr-defined]

@@ -79,8 +79,8 @@ class Parts:
 
     __slots__ = ("shares", "indices", "shape")
 
-    def __init__(self, share: Any, index: Any, shape: tuple) -> None:
-        self.shares, self.indices, self.shape = [share], [index], shape
+    def __init__(self, share: Any, index: Any, a_shape: tuple) -> None:
+        self.shares, self.indices, self.shape = [share], [index], a_shape
 
     def add(self, other: Any) -> Parts:
         """Add the shares of another `Parts`, or a cotangent of the whole array."""
@@ -118,12 +118,8 @@ def fit(share: Any, parent: Any) -> Any:
         return share
     if type(share) is Scaled:
         share = share.factor * add_reduce(share.array, None) if shape == () else share.total()
-    if type(share) is ndarray and share.dtype is FLOAT64:
-        added = share.ndim - len(shape)
-        if shape == ():
-            share = add_reduce(share, None)
-        elif added > 0 and dtype is FLOAT64 and share.shape[added:] == shape:  # such as the cotangent of a bias
-            return add_reduce(share, tuple(range(added)))
+    if type(share) is ndarray and share.dtype is FLOAT64 and shape == ():
+        share = add_reduce(share, None)
     return float(share) if dtype is float and type(share) is float64 else graph.fit(share, parent)
 
 
@@ -227,6 +223,7 @@ def backward(node: Any, g: Any, observer: Any = NOBODY) -> dict[Any, Any]:
 # ---- VJPs -----------------------------------------------------------------------------------------------------------
 # Some VJPs of the table have a faster version here. Either only `backward` in this file understands it, or it is too long
 # for the table. The key is the function in the table. So a VJP that the user defines has no faster version.
+# A faster version that stands in `FASTER` has parameters of the same names, because they say what it needs.
 
 BLOCK = 10_000
 
@@ -256,37 +253,21 @@ def sum_of_products(g: Any, array: ndarray) -> Any:
     return np.vecdot(g[:n].reshape(blocks, BLOCK), array[:n].reshape(blocks, BLOCK)).sum() + g[n:].dot(array[n:])
 
 
-def are_small(a: Any, b: Any) -> bool:
+def is_small_product(matrix: Any, vector: Any) -> bool:
     """Return whether `numpy.ndarray.dot` gives the same as matmul in half the time.
 
     Only small arrays qualify, because `dot` clears the result first.
     """
-    return type(a) is type(b) is ndarray and a.ndim <= 2 and b.ndim <= 2 and a.size <= 1_000 and b.size <= 1_000
+    return type(matrix) is type(vector) is ndarray and matrix.ndim == 2 and vector.ndim == 1 and matrix.size <= 1_000
 
 
 def matmul_a(g: Any, b: Any) -> Any:
-    if not are_small(g, b) or g.ndim != b.ndim:
-        return products.matmul_a(g, b)
-    return g[:, None].dot(b[None]) if b.ndim == 1 else g.dot(b.T)
+    is_outer = type(g) is type(b) is ndarray and g.ndim == b.ndim == 1 and g.size * b.size <= 1_000
+    return g[:, None].dot(b[None]) if is_outer else products.matmul_a(g, b)
 
 
 def matmul_b(g: Any, a: Any) -> Any:
-    if not are_small(g, a) or g.ndim > a.ndim:
-        return products.matmul_b(g, a)
-    if a.ndim == 1:
-        return a[:, None].dot(g[None])
-    return g.dot(a) if g.ndim == 1 else a.T.dot(g)
-
-
-DOT_REPORTS_OVERFLOW = np.lib.NumpyVersion(np.__version__) >= "2.4.0"
-
-
-def matmul(a: Any, b: Any) -> Any:
-    """Return a @ b. A single row or a view goes to matmul, which may add it up in another order than dot."""
-    if DOT_REPORTS_OVERFLOW and are_small(a, b) and b.ndim == 1 and a.ndim == 2 and 1 < len(a) and a.shape[1] == len(b):
-        if a.dtype is FLOAT64 and a.base is b.base is None:
-            return a.dot(b)
-    return np.matmul(a, b)
+    return g.dot(a) if is_small_product(a, g) else products.matmul_b(g, a)
 
 
 plain_spread, plain_mean_a = reductions._spread, reductions._mean_a
@@ -334,7 +315,7 @@ def vjp_of(fun: Any, name: str) -> Any:
 
 
 plain_tanh_x, plain_logaddexp_b = vjp_of(np.tanh, "x"), vjp_of(np.logaddexp, "b")
-FASTER = {
+FASTER: dict[Any, Any] = {
     plain_logaddexp_b: logaddexp_b,
     plain_tanh_x: tanh_x,
     vjp_of(np.square, "x"): twice_times,

@@ -1,4 +1,4 @@
-"""Writing into a Tensor: ``t[i] = v``, ``t += u``, ``np.add.at(t, i, u)`` and ``np.add(a, b, out=t, where=mask)``.
+"""Writing into a Tensor: ``t[i] = v`` and ``t += u``. The ufuncs that write into one are in `ufunc_calls`.
 
 A write changes no array, because rules may have kept the array. Instead, the operation `replace` makes a copy of the old
 value with other elements at an index. The Tensor gets this new value, and the node of the operation.
@@ -22,9 +22,8 @@ from numpy import ndarray
 from . import guards, memory, operands
 from .graph import Level, describe, node_numbers
 from .memory import innermost
-from .rules.indexing import replace, scatter
-from .table import rule_of, ufunc_methods
-from .tensor import Tensor, record
+from .rules.indexing import replace
+from .tensor import Tensor
 from .views import View, placed, replaced, taken, tensors
 
 # ---- Writing --------------------------------------------------------------------------------------------------------
@@ -42,11 +41,11 @@ def write(t: Any, index: Any, value: Any) -> None:
             if np.may_share_memory(target, array) and family.place.same_as(place.inside(array, target)):
                 return  # Python runs y[i] += u as v = y[i]; v += u; y[i] = v. Here v is a view, and v += u has written into y
             _refuse_swap(sys._getframe(1))
-    target = _writable(t)[where]
-    new = replace(t, index, _fitting(t, target, value))
+    target = writable(t)[where]
+    new = replace(t, index, fitting(t, target, value))
     if t.family is not None and not isinstance(target, ndarray):  # a single element, as an array of no axes
         target = array[(*(where if isinstance(where, tuple) else (where,)), ...)]
-    _renew(t, new, None if tensors(index) else target)
+    renew(t, new, None if tensors(index) else target)
 
 
 def _refuse_swap(frame: Any) -> None:
@@ -62,14 +61,9 @@ def _plain(index: Any, value_of: Callable) -> Any:
     return value_of(index) if isinstance(index, Tensor) else operands.within(index, lambda part: _plain(part, value_of))
 
 
-def update(t: Any, result: Any) -> Any:
-    """Finish an in-place operator. Write its result into `t` and return `t`; if `t` is a number, return the result."""
-    return _filled(t, result) if isinstance(innermost(t), ndarray) else result
-
-
-def _filled(t: Any, result: Any) -> Any:
+def filled(t: Any, result: Any) -> Any:
     """Write a result into all of `t`, and return `t`."""
-    array = _writable(t)
+    array = writable(t)
     shape, kind = describe(result)
     if shape != array.shape and np.broadcast_shapes(shape, array.shape) != array.shape:
         raise ValueError(
@@ -78,83 +72,11 @@ def _filled(t: Any, result: Any) -> Any:
     if not np.can_cast(kind, array.dtype, "same_kind"):
         raise TypeError(f"a result of dtype {np.dtype(kind)} cannot be written into an array of dtype {array.dtype}")
     is_alike = type(result) is type(t) and (shape, kind) == (array.shape, array.dtype)
-    _renew(t, result if is_alike else replace(t, ..., result))
+    renew(t, result if is_alike else replace(t, ..., result))
     return t
 
 
-def update_at(ufunc: np.ufunc, t: Any, index: Any, *values: Any) -> None:
-    """Do ``ufunc.at(t, index, *values)``. If the index names an element twice, the operation is applied to it twice."""
-    if not isinstance(t, Tensor):
-        raise NotImplementedError(
-            f"np.{ufunc.__name__}.at was to write a value that is being differentiated into a plain array, which would "
-            f"drop its derivative; write into np.zeros_like(x, shape=...), where x is being differentiated"
-        )
-    index, values = operands.admitted(index), operands.admitted(values)
-    elements = np.arange(t.size).reshape(_writable(t).shape)[index]
-    spread = [np.broadcast_to(_fitting(t, elements, value), elements.shape) for value in values]
-    if ufunc in (np.add, np.subtract):
-        _renew(t, replace(t, ..., ufunc(t, scatter(spread, [index], t.shape))))
-        return
-    # If the index names an element twice, it has two turns. All first turns are done, then all second turns, and so on.
-    where = elements.ravel()
-    flat, spread, turns = t.ravel(), [operand.ravel() for operand in spread], _turns(where)
-    for turn in range(turns.max(initial=-1) + 1):
-        now = np.flatnonzero(turns == turn)
-        flat = replace(flat, where[now], ufunc(flat[where[now]], *(operand[now] for operand in spread)))
-    _renew(t, flat.reshape(t.shape))
-
-
-def call_ufunc(ufunc: np.ufunc, *inputs: Any, out: Any = None, where: Any = True, dtype: Any = None, **others: Any) -> Any:
-    """Do ``ufunc(*inputs, out=out, where=where, dtype=dtype)``.
-
-    Where `where` is false, nothing is computed: these elements of `out` keep their values and their derivatives.
-
-    Raises
-    ------
-    NotImplementedError
-        If the result would have to be written into a plain array.
-    """
-    rule, inputs, where = rule_of(ufunc), operands.admitted(inputs), operands.admitted(where)
-    if others or ufunc.nout > 1 or ufunc.signature or not (rule.vjps or rule.constant):
-        options = {"out": (out, None), "where": (where, True), "dtype": (dtype, None)}
-        return record(rule, inputs, others | {name: given for name, (given, default) in options.items() if given is not default})
-    target = out[0] if isinstance(out, tuple) else out
-    if target is not None and not isinstance(target, Tensor):
-        raise NotImplementedError(
-            f"the derivative of {rule.title} does not support out=a, nor a += t, for a plain array a, which cannot hold "
-            f"a value that is being differentiated; write a = a + t, or begin with a = np.zeros_like(t)"
-        )
-    if dtype is not None:
-        for x in inputs:
-            if hasattr(x, "dtype") and not np.can_cast(x.dtype, dtype, "same_kind"):
-                raise TypeError(f"{rule.title} with dtype={np.dtype(dtype)} cannot take a {x.dtype}")
-        inputs = tuple(x.astype(dtype) if hasattr(x, "dtype") else x for x in inputs)
-    if where is True:
-        result = ufunc(*inputs)
-        if target is None:
-            return result
-    else:
-        mask = np.asarray(memory.undifferentiated(where), bool)
-        shapes = [mask.shape, *map(np.shape, inputs), *([] if target is None else [target.shape])]
-        mask = np.broadcast_to(mask, np.broadcast_shapes(*shapes))
-        chosen = ufunc(*(np.broadcast_to(x, mask.shape)[mask] if np.shape(x) else x for x in inputs))
-        if target is None:
-            return replace(np.empty(mask.shape, chosen.dtype), mask, chosen)
-        if mask.shape != target.shape:
-            raise ValueError(f"non-broadcastable output operand with shape {target.shape} doesn't match {mask.shape}")
-        result = replace(target, mask, chosen)
-    return _filled(target, result)
-
-
-def _turns(numbers: ndarray) -> ndarray:
-    """Return, for each number, how many times it has occurred before."""
-    order = np.argsort(numbers, kind="stable")
-    turns = np.empty_like(order)
-    turns[order] = np.arange(order.size) - np.searchsorted(numbers, numbers[order], sorter=order)
-    return turns
-
-
-def _writable(t: Any) -> ndarray:
+def writable(t: Any) -> ndarray:
     """Return the array in a Tensor. Raise if it may not be written into."""
     array = innermost(t)
     if not isinstance(array, ndarray):
@@ -164,7 +86,7 @@ def _writable(t: Any) -> ndarray:
     return array
 
 
-def _fitting(t: Any, target: Any, value: Any) -> Any:
+def fitting(t: Any, target: Any, value: Any) -> Any:
     """Return a value in a shape that can be written into `target`. Raise if this would drop imaginary parts."""
     if np.iscomplexobj(value) and t.dtype.kind != "c":
         raise TypeError("complex numbers were to be written into a real array, which would drop their imaginary parts")
@@ -175,12 +97,12 @@ def _fitting(t: Any, target: Any, value: Any) -> Any:
 def _lies_like(t: Any, array: ndarray) -> bool:
     """Whether the array in a Tensor has the layout of another. The layout decides which operations return a view."""
     other = innermost(t)
-    if not isinstance(other, ndarray) or other.strides == array.strides:
-        return isinstance(other, ndarray)
+    if not isinstance(other, ndarray):
+        return False
     return all(n == 1 or one == another for n, one, another in zip(array.shape, array.strides, other.strides))
 
 
-def _renew(t: Any, new: Any, target: ndarray | None = None) -> None:
+def renew(t: Any, new: Any, target: ndarray | None = None) -> None:
     """Give the Tensor `t` the value and the node of `new`. Its root, and all views that touch what was written, change too.
 
     `target` is the part of t's array that was written. Without it, all of the array was written.
@@ -200,7 +122,7 @@ def _renew(t: Any, new: Any, target: ndarray | None = None) -> None:
         changes = [(root, value), (t, new if is_alike else taken(value, place))]
         if root.family is not None:
             is_part = target is not None and np.may_share_memory(target, array)
-            others = root.family.others(t, place.inside(array, target) if is_part else place)
+            others = root.family.others(t, place.inside(array, target) if is_part else place, innermost(root))
             changes += [(view, taken(value, view.family.place)) for view in others]
     settings = [(tensor, name, getattr(new, name)) for tensor, new in changes for name in ("value", "node", "level")]
     deque(starmap(setattr, settings), maxlen=0)  # one step of the interpreter: no interrupt comes in between, as in a loop
@@ -225,7 +147,9 @@ def _in_place(name: str) -> Callable[[Any, Any], Any]:
 
     def method(self: Tensor, other: Any) -> Any:
         result = getattr(self, f"__{name}__")(other)
-        return result if result is NotImplemented else update(self, result)
+        if result is NotImplemented or not isinstance(innermost(self), ndarray):
+            return result  # a number cannot be written into: the variable gets the result
+        return filled(self, result)
 
     return method
 
@@ -233,4 +157,3 @@ def _in_place(name: str) -> Callable[[Any, Any], Any]:
 Tensor.__setitem__ = write  # type: ignore[attr-defined]
 for _name in "add sub mul truediv floordiv mod pow matmul".split():
     setattr(Tensor, f"__i{_name}__", _in_place(_name))
-ufunc_methods.update({"__call__": call_ufunc, "at": update_at})

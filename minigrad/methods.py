@@ -7,78 +7,13 @@ from typing import Any, Callable, NoReturn
 import numpy as np
 
 from . import guards
+from .conversions import astype
+from .flat import Flat
 from .memory import innermost, is_writable, undifferentiated
-from .table import defvjp, primitive
-from .views import placed
-
-FLOAT16 = np.dtype(np.float16)
-
-
-@primitive
-def astype(x: Any, dtype: Any, casting: Any = "unsafe", order: str = "K") -> Any:
-    """The value in another dtype."""
-    y = np.asarray(x).astype(dtype, order, casting)
-    return y if isinstance(x, np.ndarray) else y[()]
-
-
-class Flat:
-    """The elements of an array, one after the other, as in `numpy.ndarray.flat`. What is taken from it is a copy."""
-
-    def __init__(self, array: Any) -> None:
-        self.base = array if array.ndim else array.reshape(1)  # the view of a number that has an axis to count along
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.copy()[index]
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        if isinstance(value, ArrayMethods) and placed(value)[0] is placed(self.base)[0]:
-            raise NotImplementedError("t.flat[i] = x moves elements one by one if x shares memory with t; write x.copy()")
-        numbers = np.arange(self.base.size)[index]  # NumPy begins again with the first of the values if there are too few
-        if not numbers.size:
-            return
-        value = np.reshape(np.resize(value, numbers.size), numbers.shape) if np.size(value) else value
-        self.base[np.unravel_index(numbers, self.base.shape)] = value
-
-    def __len__(self) -> int:
-        return self.base.size
-
-    def __iter__(self) -> Any:
-        return (self.base[np.unravel_index(i, self.base.shape)] for i in range(len(self)))
-
-    def copy(self) -> Any:
-        return self.base.flatten()
-
-    def __array_function__(self, function: Any, types: Any, args: tuple, kwargs: dict) -> Any:
-        return function(*(a.copy() if isinstance(a, Flat) else a for a in args), **kwargs)
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        return getattr(ufunc, method)(*(a.copy() if isinstance(a, Flat) else a for a in inputs), **kwargs)
 
 
 def _fill(array: Any, value: Any) -> None:
     array[...] = value
-
-
-def widened(x: Any) -> Any:
-    """The value in float32 if it is in float16, which has too few digits to count and to add in."""
-    return astype(x, np.float32) if getattr(x, "dtype", None) == FLOAT16 else x
-
-
-@primitive
-def checked(x: Any, is_wrong: Any, message: str) -> Any:
-    """The value itself. It is an error if a condition holds for some element."""
-    if np.any(is_wrong):
-        raise ValueError(message)
-    return x
-
-
-defvjp(checked, x=lambda g: g, is_wrong=None, message=None)
-
-
-@primitive
-def as_python_number(x: Any) -> Any:
-    """The only element of an array as a Python number: a weak value, which leaves the dtype to the arrays that it meets."""
-    return (complex if np.iscomplexobj(x) else float)(np.asarray(x).item())
 
 
 class ArrayMethods:

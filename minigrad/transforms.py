@@ -72,7 +72,7 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     leaves, structure = tree.flatten(primals)
     level, nodes, root, out, aux = _forward(fun, primals, has_aux)
     out_leaves, out_structure = tree.flatten(out)
-    expected = [(kind_of(leaf), np.shape(leaf), dtype_of(leaf)) for leaf in out_leaves]
+    expected = [_form(leaf) if kind_of(leaf) in "fc" else None for leaf in out_leaves]
 
     def vjp_fun(*cotangent: Any) -> tuple:
         if len(cotangent) != 1:
@@ -85,14 +85,7 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
             raise ValueError(
                 f"unexpected tree structure: the value of {name_of(fun)} has {out_structure}, and the cotangent {form}"
             )
-        for g, (kind, shape, dtype), path in zip(given, expected, tree.paths(out_structure)):
-            if kind_of(g) == "O":
-                raise TypeError(f"the cotangent{tree.keystr(path)} is {g!r} of type {type(g)}: it must be a number or array")
-            if kind in "fc" and (np.shape(g), dtype_of(g)) != (shape, dtype):
-                raise ValueError(
-                    f"unexpected shape or dtype of the cotangent{tree.keystr(path)}: got {dtype_of(g)}{list(np.shape(g))}, "
-                    f"but expected {dtype}{list(shape)}, as the value of {name_of(fun)} has"
-                )
+        _check_forms("cotangent", given, expected, out_structure, like=f"the value of {name_of(fun)}")
         try:
             cotangents = graph.backward(root, given) if root else {}
         except Exception as error:
@@ -101,6 +94,25 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
         return tree.unflatten(structure, boundary.gradients_for(leaves, nodes, level, cotangents))
 
     return (out, vjp_fun, aux) if has_aux else (out, vjp_fun)
+
+
+def _form(leaf: Any) -> tuple:
+    return np.shape(leaf), dtype_of(leaf)
+
+
+def _check_forms(name: str, given: list, expected: list, structure: tree.Structure, like: str) -> None:
+    """Raise if a leaf of a cotangent or tangent is no number or array, or if it has another shape or dtype than expected.
+
+    The expected shape and dtype are those of `like`. If they are None, the leaf may have any.
+    """
+    for leaf, form, path in zip(given, expected, tree.paths(structure)):
+        if kind_of(leaf) == "O":
+            raise TypeError(f"the {name}{tree.keystr(path)} is {leaf!r} of type {type(leaf)}: it must be a number or array")
+        if form is not None and _form(leaf) != form:
+            raise ValueError(
+                f"the {name}{tree.keystr(path)} does not match {like}: got {dtype_of(leaf)}{list(np.shape(leaf))}, but "
+                f"expected {form[1]}{list(form[0])}"
+            )
 
 
 def _forward(fun: Callable, primals: tuple, has_aux: bool, observer: Observer = NOBODY) -> tuple:
@@ -177,21 +189,14 @@ def linearize(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     # vjp_fun is linear, g -> J^T g. So its own VJP is t -> J t at every point, also at zero.
     _, transposed = vjp(vjp_fun, tree.map(zero_cotangent, out))
     expected, structure = tree.flatten(tree.map(as_array, primals))
-    form = [(np.shape(leaf), _tangent_dtype(leaf)) for leaf in expected]
+    forms = [(np.shape(leaf), _tangent_dtype(leaf)) for leaf in expected]
 
     def jvp_fun(*tangents: Any) -> Any:
         given, its_structure = tree.flatten(tangents)
         given = list(map(as_array, given))
         if its_structure != structure:
             raise TypeError(f"the primals have the structure {structure}, and the tangents {its_structure}")
-        for t, (shape, dtype), path in zip(given, form, tree.paths(structure)):
-            if kind_of(t) == "O":
-                raise TypeError(f"the tangent{tree.keystr(path)} is {t!r} of type {type(t)}: it must be a number or array")
-            if (np.shape(t), dtype_of(t)) != (shape, dtype):
-                raise ValueError(
-                    f"the tangent{tree.keystr(path)} does not match its primal: got {dtype_of(t)}{list(np.shape(t))}, but "
-                    f"expected {dtype}{list(shape)}"
-                )
+        _check_forms("tangent", given, forms, structure, like="its primal")
         return transposed(tree.unflatten(structure, given))[0]
 
     return out, jvp_fun, *aux
@@ -312,15 +317,9 @@ def jacrev(
         out_leaves, out_structure = tree.flatten(out)
         for leaf in out_leaves:
             check_output_dtype(leaf, options)
-        zeros = [zero_cotangent(leaf) for leaf in out_leaves]
         jacobians = []
-        for i, leaf in enumerate(out_leaves):
-            rows = []
-            for unit in _units(leaf):
-                (row,) = vjp_fun(tree.unflatten(out_structure, [*zeros[:i], unit, *zeros[i + 1 :]]))
-                rows.append(tree.leaves(row))
-            columns = list(zip(*rows)) or [()] * len(in_leaves)
-            found = [_stacked(column, np.shape(leaf), x, 0) for column, x in zip(columns, in_leaves)]
+        for y, rows in zip(out_leaves, _of_units(lambda g: vjp_fun(g)[0], out_leaves, out_structure, len(in_leaves))):
+            found = [_stacked(parts, np.shape(y), x, 0) for parts, x in zip(rows, in_leaves)]
             jacobians.append(tree.unflatten(in_structure, found))
         jacobian_tree = tree.unflatten(out_structure, jacobians)
         return (jacobian_tree, *aux) if has_aux else jacobian_tree
@@ -377,17 +376,10 @@ def jacfwd(
         if holomorphic:
             for leaf in out_leaves:
                 check_output_dtype(leaf, options)
-        zeros = [zero_cotangent(leaf) for leaf in in_leaves]
-        by_argument = []  # for each leaf of the argument, the columns of each leaf of the result
-        for i, leaf in enumerate(in_leaves):
-            columns = []
-            for unit in _units(leaf):
-                column = jvp_fun(tree.unflatten(in_structure, [*zeros[:i], unit, *zeros[i + 1 :]]))
-                columns.append(tree.leaves(column))
-            by_argument.append(list(zip(*columns)) or [()] * len(out_leaves))
+        columns = _of_units(jvp_fun, in_leaves, in_structure, len(out_leaves))
         jacobians = []
         for i, y in enumerate(out_leaves):
-            found = [_stacked(columns[i], np.shape(x), y, -1) for columns, x in zip(by_argument, in_leaves)]
+            found = [_stacked(parts[i], np.shape(x), y, -1) for parts, x in zip(columns, in_leaves)]
             jacobians.append(tree.unflatten(in_structure, found))
         jacobian_tree = tree.unflatten(out_structure, jacobians)
         return (jacobian_tree, *aux) if has_aux else jacobian_tree
@@ -414,6 +406,19 @@ def _restricted(
     return of_argument, tree.map(as_array, argument)
 
 
+def _of_units(linear: Callable, leaves: list, structure: tree.Structure, n: int) -> list:
+    """Return, for each leaf of the argument of a linear function, what the function gives for the leaf's units.
+
+    This is a sequence with an entry for each of the n leaves of the function's result. An entry has one part for each unit.
+    """
+    zeros = [zero_cotangent(leaf) for leaf in leaves]
+    found = []
+    for i, leaf in enumerate(leaves):
+        trees = [linear(tree.unflatten(structure, [*zeros[:i], unit, *zeros[i + 1 :]])) for unit in _units(leaf)]
+        found.append(list(zip(*map(tree.leaves, trees))) or [()] * n)
+    return found
+
+
 def _units(leaf: Any) -> list:
     """Return, for each element of a leaf, a leaf of the same form with 1 at this element and 0 elsewhere."""
     shape, dtype = describe(leaf)
@@ -430,13 +435,12 @@ def _units(leaf: Any) -> list:
 def _stacked(parts: Sequence, shape: tuple, like: Any, axis: int) -> Any:
     """Join the parts, one for each element of a leaf of that shape. The axes of the leaf come first or last."""
     its_shape, dtype = describe(like)
+    whole = shape + its_shape if axis == 0 else its_shape + shape
     if kind_of(like) not in "fc":  # integers have no derivative
-        return np.zeros(shape + its_shape if axis == 0 else its_shape + shape, float0 if axis == 0 else dtype)
+        return np.zeros(whole, float0 if axis == 0 else dtype)
     if shape == ():
         return parts[0]
-    if not parts:
-        return np.zeros(shape + its_shape if axis == 0 else its_shape + shape, dtype)
-    return np.reshape(np.stack(parts, axis=axis), shape + its_shape if axis == 0 else its_shape + shape)
+    return np.reshape(np.stack(parts, axis=axis), whole) if parts else np.zeros(whole, dtype)
 
 
 @transform

@@ -9,7 +9,6 @@ made the view. A write gives the root a new array, in which everything lies at t
 
 from __future__ import annotations
 
-from math import gcd
 from typing import Any
 from weakref import ref
 
@@ -37,19 +36,20 @@ class Place:
     ----------
     root : tuple
         The dtype, the shape and the steps of the root. A step is the distance to the next element along an axis.
-    start : int
-        The distance from the root's lowest element in memory to the array's first element.
+    start, low, high : int
+        The distances from the root's lowest element in memory to the array's first element, and to its lowest and highest.
     shape, steps : tuple of int
     part : str
         "real" or "imag" if the root is complex, and the array holds these parts of its elements. Otherwise "".
     is_writable : bool
     """
 
-    __slots__ = ("root", "start", "shape", "steps", "part", "is_writable")
+    __slots__ = ("root", "start", "low", "high", "shape", "steps", "part", "is_writable")
 
     def __init__(self, root: tuple, start: int, array: ndarray, part: str = "") -> None:
         self.root, self.start, self.shape, self.part = root, start, array.shape, part
         self.steps, self.is_writable = _steps(array, root[0].itemsize), memory.is_writable(array)
+        self.low, self.high = (start + end for end in _ends(array.shape, self.steps))
 
     def inside(self, outer: ndarray, array: ndarray) -> Place:
         """The place of an array that lies in the memory of `outer`, where `outer` is the array at this place."""
@@ -63,28 +63,6 @@ class Place:
     def same_as(self, other: Place) -> bool:
         """Whether two places in one root are the same."""
         return all(getattr(self, name) == getattr(other, name) for name in ("start", "shape", "steps", "part"))
-
-    def box(self) -> Any:
-        """The smallest and the largest index along each axis of the root, and the first and the last element in memory.
-
-        The indices are known if a step along an axis of the view never goes beyond the end of an axis of the root. The third
-        row ends with the common divisor of the steps: the distance from one element of the view to another is a multiple of it.
-        """
-        sizes = sorted({abs(step) for n, step in zip(*self.root[1:]) if n > 1}, reverse=True)
-
-        def indices(element: int) -> list[int]:
-            return [element % outer // size for outer, size in zip([1 << 62, *sizes], sizes)]
-
-        first = self.start + sum(min(0, (n - 1) * step) for n, step in zip(self.shape, self.steps))
-        last = self.start + sum(max(0, (n - 1) * step) for n, step in zip(self.shape, self.steps))
-        divisor = [0] * len(sizes) + [gcd(*[step for n, step in zip(self.shape, self.steps) if n > 1])]
-        spans = [[(n - 1) * index for index in indices(abs(step))] for n, step in zip(self.shape, self.steps)]
-        low, high = indices(first), indices(last)
-        if 0 in self.shape:
-            return [[1] * (len(sizes) + 1), [-1] * (len(sizes) + 1), divisor]  # a box that touches no other
-        if [sum(numbers) for numbers in zip(low, *spans)] != high:
-            low, high = [0] * len(sizes), [last] * len(sizes)
-        return [[*low, first], [*high, last], divisor]
 
     def of(self, array: ndarray) -> ndarray:
         """The view that lies at this place in an array that has the layout of the root."""
@@ -107,11 +85,17 @@ class Place:
 def whole(array: ndarray) -> Place:
     """The place of a root in itself."""
     steps = _steps(array, array.itemsize)
-    return Place((array.dtype, array.shape, steps), -sum(min(0, (n - 1) * step) for n, step in zip(array.shape, steps)), array)
+    return Place((array.dtype, array.shape, steps), -_ends(array.shape, steps)[0], array)
 
 
 def _steps(array: ndarray, itemsize: int) -> tuple[int, ...]:
     return tuple([stride // itemsize for stride in array.strides])
+
+
+def _ends(shape: tuple, steps: tuple) -> tuple[int, int]:
+    """Return the distances from the first element of an array to its lowest and highest in memory."""
+    moves = [(n - 1) * step for n, step in zip(shape, steps)]
+    return sum(move for move in moves if move < 0), sum(move for move in moves if move > 0)
 
 
 @primitive
@@ -172,42 +156,25 @@ class View:
         """Where the view lies in the root."""
         if self.known is None:
             outer = innermost(self.outer)
-            self.known = (self.of_outer or self.root.family.whole(outer)).inside(outer, innermost(self.inner))
+            self.known = (self.of_outer or whole(outer)).inside(outer, innermost(self.inner))
             self.outer = self.inner = None
         return self.known
 
 
 class Views(list):
-    """Weak references to the views of a root. `boxes` holds the boxes of the first of them, as far as they were needed."""
-
-    place = boxes = None
-
-    def whole(self, array: ndarray) -> Place:
-        """The place of the root in itself, where `array` is an array of the root."""
-        if self.place is None:
-            self.place = whole(array)
-        return self.place
+    """Weak references to the views of a root."""
 
     def drop_dead(self) -> None:
         """Drop the views that no longer exist. Meanwhile another thread may append more."""
-        n, self.boxes = len(self), None
+        n = len(self)
         self[:n] = [found for found in self[:n] if found() is not None]
 
-    def others(self, t: Any, place: Place) -> list:
-        """Return the views that may hold elements of a place, without `t`."""
-        with guards.changing:
-            n, end = 0 if self.boxes is None else len(self.boxes), len(self)
-            new = [view for found in self[n:end] if (view := found()) is not None]
-            self[n:end] = map(ref, new)
-        if n == 0 and all(view is t for view in new):
-            return []
-        if new:
-            boxes = np.array([view.family.place.box() for view in new])
-            self.boxes = boxes if n == 0 else np.concatenate([self.boxes, boxes])
-        low, high, divisor = place.box()
-        touch = ((self.boxes[:, 0] <= high) & (self.boxes[:, 1] >= low)).all(1)
-        touch &= (self.boxes[:, 0, -1] - low[-1]) % np.maximum(np.gcd(self.boxes[:, 2, -1], divisor[-1]), 1) == 0
-        return [view for i in np.flatnonzero(touch) if (view := self[i]()) is not None and view is not t]
+    def others(self, t: Any, place: Place, array: ndarray) -> list:
+        """Return the views that hold elements of a place, without `t`, where `array` is the array of the root."""
+        alive = [(view, view.family.place) for found in self[:] if (view := found()) is not None and view is not t]
+        near = [(view, its_place) for view, its_place in alive if its_place.low <= place.high and place.low <= its_place.high]
+        part = place.of(array)
+        return [view for view, its_place in near if np.shares_memory(part, its_place.of(array))]
 
 
 def note_view(t: Any, origin: Any) -> None:
@@ -235,7 +202,7 @@ def placed(t: Any) -> tuple:
     family = t.family
     if type(family) is View:
         return family.root, family.place
-    return t, (whole if family is None else family.whole)(innermost(t))
+    return t, whole(innermost(t))
 
 
 def note_views(result: Any, given: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import methods, views
+from .. import conversions, views
 from ..graph import describe
 from ..rules import indexing, linalg, series, ufunc_methods
 from ..rules.composition import looked_up
@@ -110,8 +110,8 @@ def _number(x: Any) -> tuple:
 
 HELPERS = {
     views.getitem: _getitem,
-    methods.astype: _astype,
-    methods.as_python_number: _number,
+    conversions.astype: _astype,
+    conversions.as_python_number: _number,
     indexing.scatter: lambda values, indices, shape: (scatter, (values, indices, shape), {}),
     indexing.replace: lambda a, index, value: (replace, (a, index, value), {}),
     views.taken: _taken,
@@ -122,6 +122,6 @@ HELPERS = {
     linalg.on_diagonal: _itself(linalg.on_diagonal),
     series.sinc_derivative: _itself(series.sinc_derivative),
     series.bessel_i: _itself(series.bessel_i),
-    methods.checked: lambda x, is_wrong, message: (checked, (x, is_wrong, message), {}),
+    conversions.checked: lambda x, is_wrong, message: (checked, (x, is_wrong, message), {}),
     looked_up: lambda fun, *args, **kwargs: (fun, args, kwargs),
 }

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from .. import graph, operands, tensor
-from ..methods import astype, widened
+from ..conversions import astype, widened
 from ..table import defcomposition, defconstant, defvjp, primitive
 
 # ---- Stand-ins ------------------------------------------------------------------------------------------------------

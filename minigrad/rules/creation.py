@@ -6,7 +6,7 @@ functions instead, if there are Tensors among the arguments.
 
 import numpy as np
 
-from ..methods import astype, checked
+from ..conversions import astype, checked
 from ..operands import some
 from ..table import find_tensor
 from .composition import stacked

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..methods import checked
+from ..conversions import checked
 from ..operands import some
 from ..table import defconstant, defvjp
 from .composition import unused

@@ -8,9 +8,9 @@ import inspect
 
 import numpy as np
 
+from ..conversions import widened
 from ..graph import describe
 from ..memory import undifferentiated
-from ..methods import widened
 from ..operands import Guarded, some
 from ..table import defcomposition, defconstant, defvjp, primitive
 

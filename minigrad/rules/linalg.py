@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ..methods import astype, widened
+from ..conversions import astype, widened
 from ..table import defcomposition, defvjp, primitive, sequence
 from .composition import defstandin, through
 from .matrices import H, T, as_diagonal, column, conj, eye, row, scalar

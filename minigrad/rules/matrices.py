@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..methods import checked
+from ..conversions import checked
 
 
 def T(x):

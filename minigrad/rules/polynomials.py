@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from ..methods import checked
+from ..conversions import checked
 from ..table import Rule, defvjp, late_rules, rules
 from .composition import defstandin, stacked
 from .products import convolve_a, summed_to

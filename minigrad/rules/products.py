@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from ..conversions import widened
 from ..graph import adding_dtype
-from ..methods import widened
 from ..table import C_FUNCTIONS, defvjp, sequence
 from .composition import defstandin
 

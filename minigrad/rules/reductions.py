@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from ..conversions import astype, widened
 from ..graph import adding_dtype
-from ..methods import astype, widened
 from ..operands import some
 from ..table import C_FUNCTIONS, defvjp
 from ..views import getitem

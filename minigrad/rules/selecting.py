@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..methods import astype
+from ..conversions import astype
 from ..table import defcomposition, defvjp, sequence
 from .composition import stacked
 from .indexing import replace, scatter

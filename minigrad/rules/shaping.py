@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from ..conversions import as_python_number, astype, widened
 from ..graph import adding_dtype
-from ..methods import as_python_number, astype, widened
 from ..table import defconstant, defvjp, find_tensor, primitive, sequence
 from .composition import defstandin
 from .indexing import scatter

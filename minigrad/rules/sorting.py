@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ..conversions import astype
 from ..graph import describe
-from ..methods import astype
 from ..table import defconstant, defvjp
 from .indexing import scatter
 from .reductions import reduced_axes

@@ -11,7 +11,7 @@ from functools import wraps
 
 import numpy as np
 
-from ..methods import astype
+from ..conversions import astype
 from ..operands import some
 from ..table import VJP, Rule, defvjp, late_rules, primitive, rules
 from . import special_integrals

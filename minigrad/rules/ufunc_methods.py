@@ -12,9 +12,9 @@ from typing import Any, Callable
 import numpy as np
 
 from .. import operands
+from ..conversions import astype
 from ..operands import some
 from ..graph import describe
-from ..methods import astype
 from ..table import defconstant, defvjp, primitive, rule_of, ufunc_methods
 from .composition import looked_up
 from .indexing import scatter

@@ -28,9 +28,9 @@ import numpy as np
 import pytest
 
 from minigrad import grad, value_and_grad
+from minigrad.conversions import astype
 from minigrad.graph import Observer
 from minigrad.inside import checks
-from minigrad.methods import astype
 from minigrad.rules.indexing import replace, scatter
 from minigrad.views import getitem, put, replaced, taken
 

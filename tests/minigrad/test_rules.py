@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from minigrad import Tensor, grad, stop_gradient, table
+from minigrad.conversions import checked
 from minigrad.guards import check_rule
-from minigrad.methods import checked
 from minigrad.rules.composition import looked_up
 from minigrad.rules.elementwise import constant_sign
 from minigrad.rules.shaping import in_memory
@@ -38,7 +38,7 @@ def title(fun):
 
 OURS = {
     fun: rule for fun, rule in list(table.rules.items())
-    if rule.title.startswith(("np.", "minigrad.rules.", "minigrad.views.", "minigrad.methods."))
+    if rule.title.startswith(("np.", "minigrad.rules.", "minigrad.views.", "minigrad.conversions."))
 }
 RULES = {fun: rule for fun, rule in OURS.items() if not rule.composition}
 COMPOSITIONS = {fun: rule for fun, rule in OURS.items() if rule.composition}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigrad import grad, value_and_grad
-from minigrad.methods import as_python_number, astype, checked
+from minigrad.conversions import as_python_number, astype, checked
 from minigrad.operands import TensorConversionError
 from minigrad.rules.shaping import in_memory
 

@@ -38,16 +38,21 @@ TESTED_IN = {
     "guards": ["test_changed_arrays", "test_foreign", "test_what_is_kept", "test_own_rules"],
     "operands": ["test_foreign", "test_changed_arrays"],
     "views": ["test_inplace", "test_writable"],
+    "ufunc_calls": ["test_inplace", "test_rules_ufunc"],
     "boundary": ["test_tree", "test_grad", "test_writable", "contract"],
     "arguments": ["test_argn", "contract"],
-    "custom": ["test_custom", "test_checkpoint", "test_own_rules", "contract"],
+    "custom": ["test_custom", "test_own_rules", "contract"],
+    "calls": ["test_custom", "test_checkpoint", "contract"],
+    "containers": ["test_tree", "contract"],
+    "conversions": ["test_tensor", "test_rules_shaping", "test_rules.py"],
+    "flat": ["test_inplace", "test_tensor"],
     "transforms": ["contract", "test_hvp"],
     "methods": ["test_tensor", "test_rules_shaping"],
     "special": ["test_rules_special", "test_precision"],
     "special_integrals": ["test_rules_special_integrals", "test_precision"],
 }
 # The fast way replaces parts of these files, so their mutants are tried in both ways.
-REPLACED = {"graph", "table", "tensor", "grad", "boundary", "custom"}
+REPLACED = {"graph", "table", "tensor", "grad", "boundary", "calls"}
 
 
 @dataclass(frozen=True)
