@@ -304,6 +304,20 @@ def with_squares(power: Callable, compute: Callable, plain: Callable) -> Callabl
     return lambda a, b: square(a) if (type(b) is int or type(b) is float) and b == 2 else power(a, b)
 
 
+def comparison(name: str) -> Callable:
+    """Return the short way of a comparison. The result of a comparison is plain, so nothing is recorded."""
+    operate, plain = getattr(operator, name), plain_methods[f"__{name}__"]
+
+    def compare(a: Any, b: Any) -> Any:
+        level = a.level
+        z = b.value if type(b) is Tensor and b.level is level else b
+        return operate(a.value, z) if level.is_fast and type(a.value) in NUMERIC and type(z) in NUMERIC else plain(a, b)
+
+    return compare
+
+
+NUMERIC = {ndarray, float64, float, int}
+
 # ---- Calls with options, like np.sum(t, axis=0) -----------------------------------------------------------------------
 # `tensor.record` checks every argument: its type, and whether the rule knows its name. Calls of the same form have the same
 # names. So the names are checked once for each form. The result, a plan, is stored in the rule.
@@ -472,6 +486,8 @@ def install() -> None:
     table.define = define
     for ufunc in OPERATORS:
         postpone(ufunc)
+    for name in ("lt", "le", "gt", "ge", "eq", "ne"):
+        setattr(Tensor, f"__{name}__", comparison(name))
     Tensor.__array_ufunc__, Tensor.__array_function__ = array_ufunc, array_function  # type: ignore[method-assign]
     Tensor.__getitem__ = item  # type: ignore[method-assign]
     Tensor.sum, Tensor.mean = method_of(np.sum), method_of(np.mean)  # type: ignore[attr-defined]
