@@ -118,8 +118,12 @@ def fit(share: Any, parent: Any) -> Any:
         return share
     if type(share) is Scaled:
         share = share.factor * add_reduce(share.array, None) if shape == () else share.total()
-    if type(share) is ndarray and share.dtype is FLOAT64 and shape == ():
-        share = add_reduce(share, None)
+    if type(share) is ndarray and share.dtype is FLOAT64:
+        added = share.ndim - len(shape)
+        if shape == ():
+            share = add_reduce(share, None)
+        elif added > 0 and dtype is FLOAT64 and share.shape[added:] == shape:  # such as the cotangent of a bias
+            return add_reduce(share, tuple(range(added)))
     return float(share) if dtype is float and type(share) is float64 else graph.fit(share, parent)
 
 
