@@ -255,7 +255,7 @@ def average(x: Any) -> Any:
 
 
 # Functions of one array. Each has a function that computes its value in a call without options.
-ALONE = {np.sum: np.sum, np.mean: average}
+ALONE = {np.sum: lambda x: add_reduce(x, None) if type(x) is ndarray else np.sum(x), np.mean: average}
 # The ufuncs behind operators of two operands. Each has the name of the operator, and a function that computes its value.
 OPERATORS = {
     np.add: ("add", operator.add),
@@ -325,6 +325,8 @@ NUMERIC = {ndarray, float64, float, int}
 OPTIONS = {int, float, bool, str, type, type(None)}
 INDEXED = {ndarray, Tensor}
 SIMPLE_INDICES = {int, slice, type(None), type(...)}
+# What some functions of NumPy call in the end. Only the default of axis= is another one.
+REDUCE = {np.sum: add_reduce, np.prod: np.multiply.reduce, np.max: np.maximum.reduce, np.min: np.minimum.reduce}
 
 
 def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -342,11 +344,11 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     plan = plans[form] if form in plans else plans.setdefault(form, plan_for(rule, args, kwargs))
     if plan is None:
         return tensor.record(rule, args, kwargs)
-    vjp, may_be_arrays = plan
+    compute, vjp, may_be_arrays = plan
     if may_be_arrays and tuple in map(type, (*args[1:], *kwargs.values())):  # the tuple may stand for an array
         return tensor.record(rule, args, kwargs)
     x, level = t.value, t.level
-    y = rule.fun(x, *args[1:], **kwargs)
+    y = (compute if type(x) is ndarray else rule.fun)(x, *args[1:], **kwargs)
     given = dict(zip(rule.parameters, (x, *args[1:])), **kwargs)
     result = result_of(y, level, t.node, *vjp.prepared(given, {**given, "y": y}))
     if type(y) is type(x) is ndarray:
@@ -362,7 +364,8 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
 def plan_for(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Return the plan for calls of this form. Return None if they must go the plain way.
 
-    A plan has the VJP of the first argument, and says whether other arguments of the call may be arrays.
+    A plan has a function that computes the value for an array, and the VJP of the first argument. It also says whether other
+    arguments of the call may be arrays.
     """
     names = list(rule.parameters)
     options = [*names[1 : len(args)], *kwargs]
@@ -374,7 +377,8 @@ def plan_for(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     is_simple = kept <= {names[0], "y", *options} and not vjp.choices.keys() & set(options)
     if not is_simple or not all(name in (*rule.vjps, *vjp.needs) for name in options):
         return None
-    return table.VJP(FASTER.get(vjp.fun, vjp.fun)), not rule.vjps.keys().isdisjoint(options)
+    compute = REDUCE.get(rule.fun, rule.fun) if "axis" in options else rule.fun
+    return compute, table.VJP(FASTER.get(vjp.fun, vjp.fun)), not rule.vjps.keys().isdisjoint(options)
 
 
 def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
