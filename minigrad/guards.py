@@ -7,7 +7,6 @@ how differentiation works, you can read the core without this file.
 from __future__ import annotations
 
 import os
-import sys
 from threading import RLock, get_ident
 from typing import Any, Callable, NoReturn
 
@@ -196,27 +195,8 @@ class Lines:
 
 def user_line() -> str:
     """Return the line of the user's program that is running."""
-    frame, _ = user_frame()
+    frame, _ = libraries.user_frame()
     return f"{frame.f_code.co_filename}, line {frame.f_lineno}, in {frame.f_code.co_name}"
-
-
-def user_frame() -> tuple[Any, bool]:
-    """Return the frame of the user's line that is running, and whether it runs the backward pass of a derivative inside of it.
-
-    It is the innermost frame outside of libraries.
-    """
-    frame: Any = sys._getframe(1)
-    in_backward = False
-    while frame.f_back and is_library(frame):
-        in_backward |= frame.f_code.co_name == "backward"
-        frame = frame.f_back
-    return frame, in_backward
-
-
-def is_library(frame: Any) -> bool:
-    """Return whether a frame runs a function of minigrad, NumPy, SciPy, or Python's library."""
-    module = frame.f_globals.get("__name__", "").partition(".")[0]
-    return module in ("minigrad", "numpy", "scipy") or module in sys.stdlib_module_names
 
 
 # ---- Python's numbers -----------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
-"""What to say when a function of another library, or one of NumPy's that is written in Python, meets a Tensor.
+"""Which line of a program is the user's, and which a library's.
 
-Such a function makes a plain array or number of it, somewhere deep inside. So the error is raised there. The user needs to
-know which function of the library the program has called, and what to write instead.
+And what to say when a function of another library, or one of NumPy's that is written in Python, meets a Tensor. Such a
+function makes a plain array or number of it, somewhere deep inside. So the error is raised there. The user needs to know
+which function of the library the program has called, and what to write instead.
 """
 
 from __future__ import annotations
@@ -14,6 +15,25 @@ LIBRARIES = ("scipy", "numpy")
 IN_MINIGRAD_SCIPY = "comb factorial log_softmax logsumexp multigammaln perm polygamma softmax softplus".split()
 # The functions of NumPy that are in `minigrad.numpy`, and take Tensors there.
 IN_MINIGRAD_NUMPY = "asarray_chkfinite full full_like kaiser require fft.fftfreq fft.rfftfreq".split()
+
+
+def user_frame() -> tuple[Any, bool]:
+    """Return the frame of the user's line that is running, and whether it runs the backward pass of a derivative inside of it.
+
+    It is the innermost frame outside of libraries.
+    """
+    frame: Any = sys._getframe(1)
+    in_backward = False
+    while frame.f_back and is_library(frame):
+        in_backward |= frame.f_code.co_name == "backward"
+        frame = frame.f_back
+    return frame, in_backward
+
+
+def is_library(frame: Any) -> bool:
+    """Return whether a frame runs a function of minigrad, NumPy, SciPy, or Python's library."""
+    module = frame.f_globals.get("__name__", "").partition(".")[0]
+    return module in ("minigrad", "numpy", "scipy") or module in sys.stdlib_module_names
 
 
 def running(frame: Any) -> Iterator:

@@ -14,7 +14,7 @@ from ..boundary import Options
 from ..functions import check_callable
 from ..grad import differentiate
 from ..graph import Node, Observer
-from ..guards import user_frame
+from ..libraries import user_frame
 from ..memory import innermost
 from ..table import rule_of
 from .explanation import cut, table

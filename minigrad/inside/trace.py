@@ -21,7 +21,7 @@ from ..boundary import Options
 from ..functions import check_callable, name_of
 from ..grad import differentiate
 from ..graph import Node, Observer
-from ..guards import is_library, user_frame
+from ..libraries import is_library, user_frame
 from ..memory import innermost
 from ..table import rule_of
 from ..tensor import Tensor

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from ..guards import Lines
+from ..libraries import is_library, user_frame
 
 FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 known: dict[tuple, str | None] = {}  # the lines that were found, by rule, function, and kind of warning
@@ -35,21 +36,10 @@ class _Found(Exception):
     """The second run has come to the operation that NumPy warned of."""
 
 
-def _is_ours(frame: Any) -> bool:
-    return frame.f_globals.get("__name__", "").partition(".")[0] in ("minigrad", "numpy", "warnings")
-
-
-def _line_of_call(frame: Any) -> tuple[str, int]:
-    """Return the user's line that is running."""
-    while frame.f_back and _is_ours(frame):
-        frame = frame.f_back
-    return frame.f_code.co_filename, frame.f_lineno
-
-
 def _call_in_backward(frame: Any) -> Any:
     """Return the frame of the call of `grad` or of a `vjp_fun` whose backward pass is running, if there is one."""
     in_backward = False
-    while frame and _is_ours(frame):
+    while frame and is_library(frame):
         in_backward |= frame.f_code.co_name == "backward"
         if in_backward and frame.f_code.co_name in ("differentiate", "vjp_fun"):
             is_own = getattr(frame.f_locals["fun"], "__name__", None) == "vjp_fun"  # as in the second pass of jvp
@@ -134,7 +124,8 @@ def show(message: Any) -> None:
     """Show a warning as Python does. If it comes from within minigrad, name the user's line."""
     if issubclass(message.category, RuntimeWarning) and message.filename.startswith((FOLDER, "<a short way")):
         frame, place, text = sys._getframe(1), (message.filename, message.lineno), str(message.message)
-        message.filename, message.lineno = _line_of_call(frame)
+        user, _ = user_frame()
+        message.filename, message.lineno = user.f_code.co_filename, user.f_lineno
         call = _call_in_backward(frame)
         recorded = _line_of_operation(call, place, text) if call else None
         if recorded and not recorded.startswith(f"{message.filename}, line {message.lineno}, "):

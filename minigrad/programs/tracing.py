@@ -21,7 +21,7 @@ from numpy import ndarray
 from .. import boundary, guards, memory, operands, tree, views
 from ..functions import check_callable
 from ..graph import Level, Node, describe, node_numbers
-from ..guards import is_library, user_frame
+from ..libraries import is_library, user_frame
 from ..rules.composition import looked_up
 from ..table import Rule, rule_of, ufunc_methods
 from ..tensor import Tensor, record, top_level, unwrap
