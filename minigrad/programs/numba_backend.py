@@ -24,10 +24,9 @@ from numba.core.errors import NumbaError
 
 from .. import tree
 from .kernels import FUNCTIONS, Kernel, Writer, compiled
-from .numpy_backend import FLOAT, Source, again
+from .numpy_backend import FLOAT, Source, again, without_logaddexp
 from .operations import Operation, Recording, Variable, variables
-from .simplifying import simplified, with_own_outputs
-from .steps import FEW, alias, dtype_of, steps_of
+from .steps import alias, dtype_of, steps_of
 
 MANY = 1000  # operations of one kernel at most
 PART = 240  # operations of the kernels in place of a larger one; a period of 2, 3, 4, 5, 6 or 8 operations gives them equal sources
@@ -100,32 +99,6 @@ class KernelSource(Source):
         if v.is_weak or v.shape == () and v.dtype == FLOAT:
             return self.number(v)
         return f"{self.value(v)}.item()"
-
-
-def without_logaddexp(recording: Recording) -> Recording:
-    """Return the recording with functions that NumPy computes fast in the place of `np.logaddexp` of large arrays.
-
-    The formula is that of NumPy. The derivative has some of its steps too, which are then computed once.
-    """
-    operations: list[Operation] = []
-    for operation in recording.operations:
-        same_dtype = all(v.is_weak or v.dtype == operation.dtype for v in operation.operands)
-        if operation.function is not np.logaddexp or operation.kwargs or not same_dtype or math.prod(operation.shape) <= FEW:
-            operations.append(operation)
-            continue
-
-        def step(function: Any, *args: Any, dtype: Any = operation.dtype, shape: tuple = operation.shape) -> Variable:
-            result = Variable("", shape, np.dtype(dtype))
-            operations.append(Operation(result, function, args, {}, operation.line, operation.part))
-            return result
-
-        a, b = operation.args
-        small = step(np.log1p, step(np.exp, step(np.negative, step(np.absolute, step(np.subtract, b, a)))))
-        if_equal = step(np.add, a, math.log(2.0), shape=a.shape if isinstance(a, Variable) else ())  # inf - inf is NaN
-        if_not = step(np.add, step(np.maximum, a, b), small)
-        operations.append(replace(operation, function=np.where, args=(step(np.equal, a, b, dtype=bool), if_equal, if_not)))
-    is_changed = len(operations) > len(recording.operations)
-    return with_own_outputs(simplified(replace(recording, operations=operations))) if is_changed else recording
 
 
 # ---- Stages ---------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ The function has a line for each operation. It takes less time than the recordin
   last use. So a call never holds more than the values that are still needed, and large arrays stay in the cache.
 - Single numbers are Python floats. Python computes with them faster than with NumPy's scalars, and the results are the same.
 - Functions that check and convert their arguments, such as `np.mean`, give way to what they call in the end. The sum of the
-  products of two vectors is computed without the vector of products.
+  products of two vectors is computed without the vector of products, and `np.logaddexp` with vector instructions.
 
 All arrays that the function writes into are made in the same call. So two threads can run it at once.
 
@@ -21,6 +21,7 @@ import math
 import operator
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,7 @@ import numpy as np
 
 from .. import tree
 from .operations import FRESH, UFUNC_OF, Method, Operation, Recording, Variable, may_share, replaced, text_of, variables
+from .simplifying import simplified, with_own_outputs
 
 FLOAT = np.dtype(float)
 
@@ -47,7 +49,9 @@ def compile_recording(recording: Recording) -> Callable[..., list]:
 
     Operations write into arrays that no output may hold. So the outputs must not share memory: see `with_own_outputs`.
     """
-    return Source(recording).compiled()
+    source = Source(without_logaddexp(recording))
+    source.namespace["again"] = partial(again, recording)  # as it was recorded
+    return source.compiled()
 
 
 class Source:
@@ -71,7 +75,7 @@ class Source:
         self.recording = recording
         self.outputs = tree.leaves(recording.outputs)
         self.operations = with_products(recording.operations, self.outputs)
-        self.namespace: dict[str, Any] = {"inf": math.inf, "nan": math.nan, "float64": np.float64, "isfinite": math.isfinite, "again": partial(again, recording)}
+        self.namespace: dict[str, Any] = {"inf": math.inf, "nan": math.nan, "float64": np.float64, "isfinite": math.isfinite}
         self.lines: list[str] = []
         self.values = {v: f"v{i}" for i, v in enumerate(recording.inputs)}
         self.values |= {v: self.constant(array) for v, array in recording.constants.items()}
@@ -275,6 +279,37 @@ def last_uses(operations: list[Operation], outputs: list[Variable]) -> dict[Vari
         end = i if not may_share(operation) else max([i, *(last.get(v, i) for v in operation.results)])
         last |= {v: max(last.get(v, end), end) for v in operation.operands}
     return last
+
+
+# ---- Logarithms of sums ----------------------------------------------------------------------------------------------
+
+FEW = 128  # For more elements than that, NumPy's functions with vector instructions take less time than others.
+
+
+def without_logaddexp(recording: Recording) -> Recording:
+    """Return the recording with vectorised functions in the place of `np.logaddexp` of a finite number and a large array.
+
+    The formula is that of NumPy. The derivative has some of its steps too, which are then computed once.
+    """
+    operations: list[Operation] = []
+    for operation in recording.operations:
+        numbers: list[Any] = []
+        if operation.function is np.logaddexp and not operation.kwargs and math.prod(operation.shape) > FEW:
+            numbers = [x for x in operation.args if isinstance(x, (int, float)) and abs(x) <= np.finfo(operation.dtype).max]
+        if not numbers or operation.operands[0].dtype != operation.dtype:
+            operations.append(operation)
+            continue
+
+        def step(function: Any, *args: Any) -> Variable:
+            result = Variable("", operation.shape, operation.dtype)
+            operations.append(Operation(result, function, args, {}, operation.line, operation.part))
+            return result
+
+        (x,), (number,) = operation.operands, numbers
+        small = step(np.log1p, step(np.exp, step(np.negative, step(np.absolute, step(np.subtract, x, number)))))
+        operations.append(replace(operation, function=np.add, args=(step(np.maximum, x, number), small)))
+    is_changed = len(operations) > len(recording.operations)
+    return with_own_outputs(simplified(replace(recording, operations=operations))) if is_changed else recording
 
 
 # ---- Sums of products ------------------------------------------------------------------------------------------------

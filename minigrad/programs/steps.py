@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .numpy_backend import summed_axes
+from .numpy_backend import FEW, summed_axes
 from .operations import UFUNC_OF, Method, Operation, Variable
 
 # What computes one element, and the kinds of dtypes (bool, int, unsigned, float, complex) for which it does what NumPy does.
@@ -36,10 +36,9 @@ TEXTS |= {
     for name in "isnan isinf isfinite signbit floor ceil trunc rint reciprocal fmax fmin copysign hypot deg2rad rad2deg "
     "logaddexp exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh arctan2".split()
 }
-# NumPy computes these with vector instructions, and Numba does not. For more elements than that, NumPy takes less time.
+# NumPy computes these with vector instructions, and Numba does not. For more than a few elements, NumPy takes less time.
 VECTORIZED = {np.exp, np.exp2, np.expm1, np.log, np.log2, np.log10, np.log1p, np.sin, np.cos, np.tan, np.arcsin, np.arccos,
               np.arctan, np.sinh, np.cosh, np.tanh, np.arcsinh, np.arccosh, np.arctanh, np.arctan2, np.power}
-FEW = 128
 SUPPORTED = {np.dtype(code) for code in "? b h i l q B H I L Q f d F D".split()}
 SAME_ELEMENTS = {np.broadcast_to, np.reshape, np.expand_dims, np.squeeze, np.ravel, operator.getitem}
 PRODUCTS = {np.matmul, np.dot, np.vdot, np.inner, np.outer}

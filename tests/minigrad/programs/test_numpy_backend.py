@@ -231,6 +231,24 @@ def test_nothing_is_held_between_calls():
     assert left < 1000
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_logaddexp_of_a_number_and_a_large_array(dtype):
+    x = np.concatenate([np.linspace(-800, 800, 401), [0.5, -0.0, np.inf, -np.inf, np.nan, 1e-300, 5e-324]]).astype(dtype)
+    for number in (0.0, 0.5, -3, 1e300, True):
+        for f in (lambda x: np.logaddexp(number, x), lambda x: np.logaddexp(x, number)):
+            with np.errstate(over="ignore", invalid="ignore"):  # 1e300 is infinite in float32; NumPy warns of NaN
+                expected = f(x)
+                found = jit(f, backend="numpy")(x)
+            assert found.dtype == expected.dtype
+            np.testing.assert_allclose(found, expected, rtol=4 * np.finfo(dtype).eps)
+    integers = np.arange(200)
+    np.testing.assert_array_equal(jit(lambda i: np.logaddexp(1, i), backend="numpy")(integers), np.logaddexp(1, integers))
+    slopes = value_and_grad(lambda x: np.sum(np.logaddexp(0.0, x)))
+    with np.errstate(all="raise", under="ignore"):
+        for ours, theirs in zip(jit(slopes, backend="numpy")(x[:400]), slopes(x[:400])):
+            np.testing.assert_allclose(ours, theirs, rtol=4 * np.finfo(dtype).eps)
+
+
 # ---- Operands ----------------------------------------------------------------------------------------------------------
 
 
