@@ -67,8 +67,9 @@ class FastLevel(tensor.GradLevel):
         copy = self.copies[id(value)]() if self.copies and id(value) in self.copies else None
         if copy is None or not is_copy(copy, value):
             copy = value.copy() if flags.c_contiguous else copied(value)
-            if value.nbytes >= 16_384:
+            if value.nbytes >= 131_072:
                 prime_allocator()
+            if value.nbytes >= 16_384:
                 self.copies = self.copies or {}
                 self.copies[id(value)] = ref(copy)
         return copy
