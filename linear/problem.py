@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from minigrad import hessian
+
 from .cells import cut, printable
 from .data import Scale, least_squares, restore, standardise
 from .model import linear_model, mseloss
@@ -107,6 +109,18 @@ class Problem:
         design = np.column_stack([self.x, np.ones(len(self.y))])
         _, singular_values, directions = np.linalg.svd(design, full_matrices=False)
         return 2 / self.y.size * singular_values**2, directions
+
+    @cached_property
+    def hessian(self) -> np.ndarray:
+        """The Hessian of the mean squared error of one target, by minigrad. It is the same for every target and everywhere."""
+        def loss(v: Any) -> Any:
+            return mseloss(self.of_one_target(v), linear_model, self.x, np.zeros(len(self.y)))
+
+        return hessian(loss)(np.zeros(self.x.size // len(self.y) + 1))
+
+    def of_one_target(self, v: Any) -> dict[str, Any]:
+        """The parameters of one target, from one row: the slopes, then the intercept."""
+        return {"w": v[0] if self.x.ndim == 1 else v[:-1], "b": v[-1]}
 
     @property
     def stable_rate(self) -> float:

@@ -12,7 +12,7 @@ from .model import dmseloss, linear_model, mseloss
 from .problem import TOLERANCE, Problem, vector
 from .progress import Training
 from .signals import finish_first
-from .statistics import LARGEST_INFLATION, Together, hessian_of, moving_together, statistics_of
+from .statistics import LARGEST_INFLATION, Together, moving_together, statistics_of
 from .ways import NAMES, Way, other_ways, rounded
 
 
@@ -94,9 +94,8 @@ def print_divergence(problem: Problem, training: Training, way: Way) -> None:
 
 def print_fit(problem: Problem, theta: dict[str, Any], name: str) -> None:
     """Print what there is to know about a line: its equation, how certain it is, and what it leaves unexplained."""
-    hessian = hessian_of(problem)
     print(f"\nThe {name} line (units of the data)")
-    for found in statistics_of(problem, theta, hessian):
+    for found in statistics_of(problem, theta):
         print("\n" + textwrap.fill(found.equation, 116, initial_indent="  ", subsequent_indent="    ", break_long_words=False))
         if found.is_constant:
             print(f"\n  {printable(cut(found.target))} is constant: it is the same in every row, so there is nothing to explain.")
@@ -121,7 +120,7 @@ def print_fit(problem: Problem, theta: dict[str, Any], name: str) -> None:
         print(f"  residual standard deviation {found.noise:.6g} ({counted(found.freedom, 'degree')} of freedom)")
         if not np.isfinite(found.errors).all():
             print("  No standard errors: the features move together so closely that rounding hides how they differ.")
-    _print_moving_together(moving_together(problem, hessian))
+    _print_moving_together(moving_together(problem))
 
 
 def _print_moving_together(together: Together) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import hessian, jacobian
+from minigrad import jacobian
 
 from .cells import cut, printable
 from .data import Scale, restore
-from .model import linear_model, mseloss
+from .model import linear_model
 from .problem import Problem, vector
 
 # Above this variance inflation, a slope counts as hard to tell from the others.
@@ -117,13 +117,13 @@ class Statistics:
         return f"{printable(cut(self.target))} = " + (line[2:] if line[0] == "+" else "-" + line[2:])
 
 
-def statistics_of(problem: Problem, theta: dict[str, Any], hessian: np.ndarray) -> list[Statistics]:
-    """Return the statistics of a line, for each target. `hessian` is that of `hessian_of`."""
+def statistics_of(problem: Problem, theta: dict[str, Any]) -> list[Statistics]:
+    """Return the statistics of a line, for each target."""
     kept, data = len(problem.y), problem.data
     observed, predicted = (y.reshape(kept, -1) for y in (problem.y, linear_model(theta, problem.x)))
     spreads = np.atleast_1d(problem.y_scale.spread)
     parameters = problem.in_data_units(theta).reshape(-1, len(spreads))
-    errors = standard_errors(problem, hessian)
+    errors = standard_errors(problem)
     reach = np.append(np.abs(data.x).reshape(len(data.x), -1).max(axis=0), 1.0)
     found = []
     for i, target in enumerate(data.targets):
@@ -133,7 +133,7 @@ def statistics_of(problem: Problem, theta: dict[str, Any], hessian: np.ndarray) 
     return found
 
 
-def standard_errors(problem: Problem, hessian: np.ndarray, in_data_units: bool = True) -> np.ndarray:
+def standard_errors(problem: Problem, in_data_units: bool = True) -> np.ndarray:
     """How uncertain each parameter of the least-squares line is: an array of shape (k + 1, m), for k features and m targets.
 
     The residuals are taken as independent draws with the same variance, which is estimated from them. Then the covariance of
@@ -141,17 +141,17 @@ def standard_errors(problem: Problem, hessian: np.ndarray, in_data_units: bool =
     error is 2/n X^T X, and minigrad computes it. (J. Wooldridge, Introductory Econometrics, chapter 3.) A Jacobian turns the
     parameters into the units of the data. NaN if there are no more rows than parameters.
     """
-    n, kept, parameters = problem.rows, len(problem.y), len(hessian)
+    n, kept, parameters = problem.rows, len(problem.y), len(problem.hessian)
     residuals = (problem.y - linear_model(problem.best, problem.x)).reshape(kept, -1)
     if n <= parameters:
         return np.full((parameters, residuals.shape[1]), math.nan)
     noise = np.linalg.norm(residuals, axis=0) / math.sqrt(kept) * math.sqrt(n / (n - parameters)) * math.sqrt(2 / n)
-    roots = root_of_inverse(hessian)
+    roots = root_of_inverse(problem.hessian)
     if not in_data_units:
         return np.outer(_norm(roots), noise)
     centers, spreads = map(np.atleast_1d, problem.y_scale)
     in_units = [
-        jacobian(lambda v: vector(restore(_theta(problem, v), problem.x_scale, Scale(center, spread))))(np.zeros(parameters))
+        jacobian(lambda v: vector(restore(problem.of_one_target(v), problem.x_scale, Scale(center, spread))))(np.zeros(parameters))
         for center, spread in zip(centers, spreads)
     ]
     return np.column_stack([_norm(roots @ to_units.T) for to_units in in_units]) * noise
@@ -162,19 +162,6 @@ def _norm(columns: np.ndarray) -> Any:
     largest = np.abs(columns).max(axis=0)
     unit = np.where(largest > 0, largest, 1.0)
     return largest * np.linalg.norm(columns / unit, axis=0)
-
-
-def _theta(problem: Problem, v: Any) -> dict[str, Any]:
-    """The parameters of one target, from one row: the slopes, then the intercept."""
-    return {"w": v[0] if problem.x.ndim == 1 else v[:-1], "b": v[-1]}
-
-
-def hessian_of(problem: Problem) -> np.ndarray:
-    """The Hessian of the mean squared error of one target, by minigrad. It is the same for every target and everywhere."""
-    def loss(v: Any) -> Any:
-        return mseloss(_theta(problem, v), linear_model, problem.x, np.zeros(len(problem.y)))
-
-    return hessian(loss)(np.zeros(problem.x.size // len(problem.y) + 1))
 
 
 def root_of_inverse(hessian: np.ndarray) -> np.ndarray:
@@ -204,7 +191,7 @@ class Together:
     groups: list[list[str]]
 
 
-def moving_together(problem: Problem, hessian: np.ndarray) -> Together:
+def moving_together(problem: Problem) -> Together:
     """Find the features whose slopes are hard to tell apart, because they move together.
 
     The variance inflation of a slope says how many times larger its variance is than if its feature were uncorrelated with
@@ -216,7 +203,7 @@ def moving_together(problem: Problem, hessian: np.ndarray) -> Together:
     if problem.x.ndim == 1:
         return Together({}, [])
     # Of standardised columns, the Hessian is twice the correlation matrix, and a row and a column for the intercept.
-    eigenvalues, vectors = np.linalg.eigh(hessian[:-1, :-1] / 2)
+    eigenvalues, vectors = np.linalg.eigh(problem.hessian[:-1, :-1] / 2)
     eigenvalues = np.maximum(eigenvalues, 1e-16 * eigenvalues[-1])  # rounding errors may make it 0 or less
     parts = vectors**2 / eigenvalues
     inflation = parts.sum(axis=1)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..problem import Problem, vector
-from ..statistics import hessian_of, standard_errors
+from ..statistics import standard_errors
 from .style import BIAS, EXACT, LEARNED, TRUE, WEIGHT, Names, with_error, wrapped
 
 MOST = 70  # rows
@@ -22,7 +22,7 @@ def draw_parameters(figure: Figure, problem: Problem, theta: dict[str, Any], nam
     errors from the least-squares answer; and as numbers in the units of the data.
     """
     exact, learned = vector(problem.best), vector(theta)
-    errors = standard_errors(problem, hessian_of(problem), in_data_units=False).ravel()
+    errors = standard_errors(problem, in_data_units=False).ravel()
     shown = rows_of(problem, theta)
     height = np.arange(len(shown))[::-1]
     labels = np.array(labels_of(names, bool(problem.true)))[shown]
@@ -105,4 +105,4 @@ def labels_of(names: Names, is_simulated: bool = False) -> list[str]:
 
 def in_numbers(problem: Problem, theta: dict[str, Any]) -> list[str]:
     """Each learned parameter with its standard error, in the units of the data."""
-    return [*map(with_error, problem.in_data_units(theta), standard_errors(problem, hessian_of(problem)).ravel())]
+    return [*map(with_error, problem.in_data_units(theta), standard_errors(problem).ravel())]

@@ -15,7 +15,7 @@ from pyarrow import csv, parquet
 from linear import DataError, large_files, many_rows, read_csv
 from linear.__main__ import main
 from linear.problem import Problem, vector
-from linear.statistics import hessian_of, statistics_of
+from linear.statistics import statistics_of
 
 from .test_demo import LONGLEY, ROOT, environment, rows
 
@@ -114,7 +114,7 @@ def test_the_statistics_are_those_of_all_rows(outputs, tmp_path):
     targets = NAMES[5 - outputs :]
     problem, _ = many_rows.first_pass(large_files.rows_of(save(tmp_path, "csv"), target=targets), HERE)
     whole = Problem.standardised(many_rows.Data(*large_files.in_shapes(TABLE, outputs), NAMES[: 5 - outputs], targets))
-    pairs = zip(*(statistics_of(of, of.best, hessian_of(of)) for of in (problem, whole)), strict=True)
+    pairs = zip(*(statistics_of(of, of.best) for of in (problem, whole)), strict=True)
     for few, all_rows in pairs:
         np.testing.assert_allclose(few.errors, all_rows.errors, rtol=1e-9)
         np.testing.assert_allclose(few.noise, all_rows.noise, rtol=1e-11)

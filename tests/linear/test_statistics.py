@@ -9,14 +9,14 @@ import pytest
 from linear import read_csv
 from linear.problem import Problem
 from linear.reading import Data
-from linear.statistics import hessian_of, moving_together, standard_errors, statistics_of
+from linear.statistics import moving_together, standard_errors, statistics_of
 
 
 def statistics(x, y, features=None, theta=None):
     x, y = np.asarray(x, float), np.asarray(y, float)
     features = features or [f"c{i}" for i in range(x.size // len(x))]
     problem = Problem.standardised(Data(x, y, features, "y" if y.ndim == 1 else [f"y{i}" for i in range(y.shape[1])]))
-    return statistics_of(problem, theta or problem.best, hessian_of(problem))
+    return statistics_of(problem, theta or problem.best)
 
 
 # NIST Statistical Reference Datasets: standard errors of the slopes and the intercept, R squared, residual standard deviation.
@@ -33,7 +33,7 @@ CERTIFIED = {
 @pytest.mark.parametrize("name", CERTIFIED)
 def test_certified_standard_errors(name):
     problem = Problem.standardised(read_csv(f"examples/data/{name}.csv"))
-    [found] = statistics_of(problem, problem.best, hessian_of(problem))
+    [found] = statistics_of(problem, problem.best)
     errors, r_squared, noise = CERTIFIED[name]
     np.testing.assert_allclose(found.errors, errors, rtol=1e-10)
     np.testing.assert_allclose(found.t_values, found.parameters / errors, rtol=1e-10)
@@ -52,20 +52,20 @@ def test_standard_errors_of_several_targets_in_both_units():
         design = np.column_stack([columns, np.ones(40)])
         noise = np.linalg.norm(targets - design @ np.linalg.lstsq(design, targets)[0], axis=0) / np.sqrt(37)
         expected = np.outer(np.sqrt(np.diag(np.linalg.inv(design.T @ design))), noise)
-        found = standard_errors(problem, hessian_of(problem), in_data_units)
+        found = standard_errors(problem, in_data_units)
         np.testing.assert_allclose(found, expected, rtol=1e-10)
-    np.testing.assert_array_equal(standard_errors(problem, hessian_of(problem))[:, 1], statistics_of(problem, problem.best, hessian_of(problem))[1].errors)
+    np.testing.assert_array_equal(standard_errors(problem)[:, 1], statistics_of(problem, problem.best)[1].errors)
 
 
 def test_as_many_rows_as_parameters_have_no_standard_errors():
     problem = Problem.standardised(Data(np.array([0.0, 1.0]), np.array([1.0, 3.0]), ["x"], "y"))
-    assert np.isnan(standard_errors(problem, hessian_of(problem))).all()
+    assert np.isnan(standard_errors(problem)).all()
 
 
 @pytest.mark.parametrize("name", ["norris", "longley"])
 def test_the_equation_predicts_as_the_line_does(name):
     problem = Problem.standardised(read_csv(f"examples/data/{name}.csv"))
-    [found] = statistics_of(problem, problem.best, hessian_of(problem))
+    [found] = statistics_of(problem, problem.best)
     target, _, formula = found.equation.partition(" = ")
     columns = dict(zip(problem.data.features, problem.data.x.reshape(len(problem.y), -1).T))
     assert target == problem.data.target
@@ -127,7 +127,7 @@ def problem_of(x, names):
 
 def test_inflation_is_that_of_regressions_on_the_other_columns():
     problem = Problem.standardised(read_csv("examples/data/longley.csv"))
-    found = moving_together(problem, hessian_of(problem))
+    found = moving_together(problem)
     x = problem.data.x - problem.data.x.mean(axis=0)
     for i, name in enumerate(problem.data.features):
         others = np.delete(x, i, axis=1)
@@ -143,11 +143,11 @@ def test_groups_of_columns_that_move_together():
     a, b, c, d, e = rng.normal(size=(5, 200))
     x = np.column_stack([a, a + 0.01 * b, c, c + d + 0.05 * e, d])
     problem = problem_of(x, ["a", "like a", "c", "c + d", "d"])
-    found = moving_together(problem, hessian_of(problem))
+    found = moving_together(problem)
     assert [set(group) for group in found.groups] == [{"a", "like a"}, {"c", "c + d", "d"}]
     x = rng.normal(size=(200, 4))
     problem = problem_of(x, list("abcd"))
-    found = moving_together(problem, hessian_of(problem))
+    found = moving_together(problem)
     assert (found.inflation, found.groups) == ({}, [])
 
 
@@ -155,7 +155,7 @@ def test_columns_that_differ_by_rounding_errors_only():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, 50))
     problem = problem_of(np.column_stack([a, b, a + b + 3e-9 * rng.normal(size=50)]), ["a", "b", "a + b"])
-    found = moving_together(problem, hessian_of(problem))
+    found = moving_together(problem)
     assert {*found.inflation} == {"a", "b", "a + b"} and found.groups and min(found.inflation.values()) > 1e11
-    [fit] = statistics_of(problem, problem.best, hessian_of(problem))
+    [fit] = statistics_of(problem, problem.best)
     assert np.isnan(fit.errors).all() and fit.r_squared > 0
