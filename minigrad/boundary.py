@@ -229,7 +229,7 @@ def show_cause(error: Exception) -> None:
         frames.insert(0, traceback.tb_frame)
         traceback = traceback.tb_next
     name = "np.nditer" if str(error).startswith("Iterator operand") else called_in(frames)
-    given = [frame.f_locals for frame in frames if frame.f_globals.get("__name__", "").startswith("scipy.")]
+    given = [dict(frame.f_locals) for frame in frames if frame.f_globals.get("__name__", "").startswith("scipy.")]
     if name == "np.nditer" or (name.startswith("scipy.") and _knows_tensor(given)):
         raise operands.TensorConversionError(advice(name)) from error
 

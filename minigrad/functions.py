@@ -6,6 +6,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import MethodType
 from typing import Any, ParamSpec, TypeVar
 
@@ -38,7 +39,7 @@ class Transformed(functools.partial):
     because it is called faster than an object whose class is written in Python.
     """
 
-    origin: tuple = ()  # the transform, and the arguments of the call
+    origin = ()  # the transform, and the arguments of the call
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else MethodType(self, instance)  # as a function in a class, it is a method
@@ -77,6 +78,8 @@ def wraps(fun: Any, doc: str) -> Callable[[Callable], Callable]:
 
     def decorate(function: Callable) -> Callable:
         wrapper: Any = functools.update_wrapper(Transformed(function), fun)
+        with suppress(AttributeError, NameError):  # it may have none, or ones that name what is defined later
+            wrapper.__annotations__ = fun.__annotations__  # from Python 3.14 on, update_wrapper leaves them out
         wrapper.__dict__.pop("origin", None)  # of the function, if a transform made it
         wrapper.__name__ = name_of(fun)
         wrapper.__qualname__ = getattr(fun, "__qualname__", wrapper.__name__)

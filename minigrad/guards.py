@@ -203,12 +203,16 @@ def user_line() -> str:
 
 
 def weak(y: Any, operands: Any) -> Any:
-    """Return a result as a Python number if all operands are Python numbers: weak operands have a weak result."""
+    """Return a result as a Python number if all operands are Python numbers: weak operands have a weak result.
+
+    A truth value stays NumPy's, because the operator ~ does not negate Python's: ``~False`` is -1, and ``~True`` is -2.
+    """
     if not all(type(x) in PYTHON_NUMBERS for x in operands):
         return y
     if isinstance(y, tuple):
         return tuple(weak(member, ()) for member in y)
-    return y.item() if isinstance(y, np.generic) or (isinstance(y, ndarray) and y.ndim == 0) else y
+    is_number = isinstance(y, np.number) or (isinstance(y, ndarray) and y.ndim == 0 and y.dtype.kind != "b")
+    return y.item() if is_number else y
 
 
 def of_python_numbers(ufunc: np.ufunc, operate: Callable) -> Callable:

@@ -160,7 +160,7 @@ def _table(special):
 
     def beta_a(g, a, b, y):
         # At a pole of psi(a + b) where a is none, beta is 0 because 1 / gamma(a + b) is, but the slope is not 0.
-        zero = is_pole(a + b) & ~is_pole(a) & ~is_pole(b)
+        zero = is_pole(a + b) & np.logical_not(is_pole(a) | is_pole(b))
         if not some(zero):
             return g * y * psi_fall(a, b)
         at_a, at_b = np.where(zero, a, 1), np.where(zero, b, 1)

@@ -303,7 +303,7 @@ def table(special):
         # - If it has one too, m is whole. Then psi(z + m) - psi(z) is psi(1 - z - m) - psi(1 - z) (DLMF 5.5.4).
         pole, end = (z <= 0) & (z == np.rint(z)), np.add(z, m)
         single = pole & (end > 0)
-        double = pole & ~single
+        double = pole & np.logical_not(single)
         z_1, end_1 = np.where(single, z, -1.0), np.where(single, end, 1.0)
         r = s.rgamma(z_1)
         crossing = s.gamma(end_1) * (s.psi(end_1) * r + np.cos(PI * z_1) * s.gamma(1 - z_1) - r * s.psi(1 - z_1))
