@@ -204,7 +204,7 @@ def register_dataclass(nodetype: type, data_fields: Sequence[str] | None = None,
 
 def _register(nodetype: type, split: Callable, join: Callable, label: Callable) -> None:
     if not isinstance(nodetype, type):
-        raise TypeError(f"a type is registered, and {nodetype!r} is none")
+        raise TypeError(f"only a type can be registered, and {nodetype!r} is not a type")
     if nodetype in containers:
         raise ValueError(f"{nodetype.__name__} is registered as a container already")
 

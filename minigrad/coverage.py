@@ -45,7 +45,7 @@ NOT_ABOUT_VALUES = ("device", "dtype", "item", "itemsize", "nbytes")
 def functions(module: ModuleType = np, prefix: str = "np") -> dict[str, Any]:
     """Return the public functions that take Tensors, of NumPy and of `scipy.special` if SciPy is installed, by name.
 
-    The functions of `numpy.polynomial` take them in `minigrad.numpy`. So do those of `minigrad.scipy`.
+    Among them are the functions of `numpy.polynomial`, which take Tensors in `minigrad.numpy`, and of `minigrad.scipy`.
     """
     found = {}
     for name in sorted(dir(module)):

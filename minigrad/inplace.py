@@ -125,7 +125,7 @@ def renew(t: Any, new: Any, target: ndarray | None = None) -> None:
             others = root.family.others(t, place.inside(array, target) if is_part else place, innermost(root))
             changes += [(view, taken(value, view.family.place)) for view in others]
     settings = [(tensor, name, getattr(new, name)) for tensor, new in changes for name in ("value", "node", "level")]
-    deque(starmap(setattr, settings), maxlen=0)  # one step of the interpreter: no interrupt comes in between, as in a loop
+    deque(starmap(setattr, settings), maxlen=0)  # one step of the interpreter: an interrupt could stop a loop halfway
 
 
 @contextmanager

@@ -151,8 +151,8 @@ def _as_array(rule: Any, name: str, value: Any) -> Any:
 def some(condition: Any) -> bool:
     """Return whether a condition holds for some element. A rule asks this before it handles a special case.
 
-    A condition is a Tensor while a program is recorded, which will run with other values. Then the answer is yes, so what a
-    rule does for the special case must be right in all cases.
+    While a program is recorded, a condition is a Tensor. The program will run with other values, so the answer is yes. So
+    what a rule does for the special case must be right in all cases.
     """
     if type(condition) in (bool, np.bool_):
         return bool(condition)

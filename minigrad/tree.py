@@ -2,7 +2,7 @@
 
 The parameters that `grad` differentiates with respect to may have any structure. `grad` takes them apart,
 differentiates with respect to the leaves, and builds the gradient with the same structure. The functions have the same
-names as in `jax.tree`. Which types are containers stands in `containers`, with the functions that register more.
+names as in `jax.tree`. `containers` says which types are containers, and has the functions that register more.
 """
 
 from __future__ import annotations
