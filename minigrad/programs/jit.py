@@ -134,7 +134,7 @@ def jit(
 
 
 class Compiled(NamedTuple):
-    """A program that was made, the form of its results, and a quick way into it, if there is one."""
+    """A program that was made, the form of its results, and a quick way into it, or None."""
 
     run: Callable[..., list]
     outputs: tree.Structure
