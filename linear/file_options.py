@@ -1,4 +1,4 @@
-"""The options of the command line that say which files to read, and how: those of `linear.read_csv`."""
+"""The options of the command line that say which files to read, and how. They are the arguments of `linear.read_csv`."""
 
 from __future__ import annotations
 

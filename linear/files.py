@@ -284,7 +284,7 @@ def _rows(source: str, lines: Iterable[str], delimiter: str) -> Iterator[tuple[i
 
 
 def _sample(start: list[str], delimiter: str) -> Iterator[list[str]]:
-    """The first rows that are not blank, up to a fault. It may be that a quoted text goes on behind the sample."""
+    """The first rows that are not blank. A fault ends them: a quoted text may go on behind the sample."""
     try:
         for row in _reader(start, delimiter):
             if "".join(row).strip():

@@ -69,7 +69,7 @@ class Problem:
 
     @property
     def of_targets(self) -> list[str]:
-        """What tells the targets apart behind the name of a number: nothing if there is only one."""
+        """What stands behind the name of a number to tell the targets apart. With one target, nothing."""
         targets = self.data.targets
         return [""] if len(targets) == 1 else [f", for {printable(cut(target))}" for target in targets]
 
@@ -90,7 +90,7 @@ class Problem:
 
     @property
     def loss_unit(self) -> float:
-        """The training's unit of loss in the data's own units. Several targets have no unit in common: it is 1."""
+        """The training's unit of loss in the data's own units. For several targets, which have no unit in common, it is 1."""
         return float(self.y_scale.spread**2) if self.y.ndim == 1 else 1.0
 
     @cached_property

@@ -367,7 +367,7 @@ def check_range(source: str, names: Sequence[str], columns: np.ndarray) -> None:
 
 
 def check_features(source: str, x: np.ndarray, features: Sequence[str], rows: int) -> None:
-    """Refuse columns that leave the parameters undetermined. Rounding errors grow with the number of rows behind x."""
+    """Refuse columns that leave the parameters undetermined. `rows` is the number of rows that x stands for."""
     for name, column in zip(features, x.T):
         if np.ptp(column) == 0:
             raise DataError(
@@ -380,7 +380,7 @@ def check_features(source: str, x: np.ndarray, features: Sequence[str], rows: in
         return bool(np.linalg.matrix_rank(z[:, :count], rtol=rows * np.finfo(float).eps) < count)
 
     if is_dependent(len(features)):
-        # If some features are dependent, they are with more features too: so the first is found by halving.
+        # If the first n features are dependent, so are the first n + 1. So the smallest n is found by halving.
         count = bisect_left(range(len(features)), True, lo=2, key=is_dependent)
         raise DataError(
             f"{source}: the feature {quoted(features[count - 1])} is a linear combination of the features before it, "

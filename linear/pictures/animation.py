@@ -118,7 +118,7 @@ def _sample(shown: int, n: int) -> str:
 
 def _gif(pictures: list[np.ndarray]) -> bytes:
     """Pictures as a GIF file. All share the colours of the last one, and what stands still is stored once."""
-    white, nothing = 126, 127  # Pillow might take another colour for white; what is nothing lets the picture before be seen
+    white, nothing = 126, 127  # Pillow might take another colour for white; `nothing` is transparent
     colours = Image.fromarray(pictures[-1]).quantize(white)
     palette = [*(colours.getpalette() or [])[: 3 * white], *(255, 255, 255), *(0, 0, 0)]
     images = []

@@ -110,7 +110,7 @@ def draw_network(figure: Figure, theta: dict[str, Any], names: Names, units: str
     with_numbers = len(shown) * m <= (12 if m == 1 else 6)
     axes = figure.add_axes((0, 0, 1, 1))
     high = max(len(inputs), 2 * len(outputs))
-    at = _spread(len(inputs) + 1, high + 1)  # the last place is that of the bias
+    at = _spread(len(inputs) + 1, high + 1)  # the last place is for the bias
     sums = _spread(len(outputs), high + 1 if len(outputs) > 1 else 1)
     starts = [height for height, feature in zip(at, [*inputs, "bias"]) if feature is not None]
     edges = _Edges([(start, end) for start in starts for end in sums], [])
