@@ -28,7 +28,7 @@ except ImportError:  # SciPy is not installed
 KINDS = {
     "differentiable": "have rules for their derivatives, or are made of functions that have",
     "constant": "do not change with small changes of their arguments: zero derivative, or not about values",
-    "refused": "write into an array, or hand out what has no derivative: they raise an error that says so",
+    "refused": "write into an array, or return something that has no derivative: they raise an error that says so",
     "unknown": "have no rule: they raise an error that says how to add one",
 }
 # They write into their first argument, or return no array of numbers, or need integers, or look for equal numbers.

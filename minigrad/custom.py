@@ -16,7 +16,7 @@ from .calls import differentiating, in_root, is_of, lowered, reaches, recorded, 
 from .functions import check_callable, name_of, signature_of
 from .tensor import Tensor, record, top_level
 
-# ---- Rules of one's own ---------------------------------------------------------------------------------------------
+# ---- Rules of the user ----------------------------------------------------------------------------------------------
 
 
 def defvjp(fun: Callable, **vjps: Callable | None) -> None:
@@ -136,7 +136,7 @@ def stop_gradient(x: Any) -> Any:
     return tree.map(lambda leaf: memory.own(memory.undifferentiated(leaf)) if isinstance(leaf, Tensor) else leaf, x)
 
 
-# ---- Derivatives of one's own ----------------------------------------------------------------------------------------
+# ---- Derivatives of the user ----------------------------------------------------------------------------------------
 
 
 class custom_vjp:

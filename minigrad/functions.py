@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import MethodType
 from typing import Any, ParamSpec, TypeVar
 
-P = ParamSpec("P")  # the arguments of a function: what is made of the function takes the same
+P = ParamSpec("P")  # the parameters of a function; what a transform returns has the same parameters
 Make = TypeVar("Make", bound=Callable)
 
 

@@ -313,16 +313,16 @@ def ravel_pytree(pytree: Any) -> tuple[Any, Callable[[Any], Any]]:
     return (np.concatenate(rows) if rows else np.zeros(0)), unravel
 
 
-# ---- Ways to leaves -------------------------------------------------------------------------------------------------
+# ---- Paths to leaves ------------------------------------------------------------------------------------------------
 
 
 def map_with_path(f: Callable, tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
-    """Apply a function to every leaf and the way to it. See `map`.
+    """Apply a function to every leaf and the path to it. See `map`.
 
     Parameters
     ----------
     f : callable
-        Takes the way to a leaf, the leaf, and what each tree of `rest` has at the same place. The way is a tuple of keys
+        Takes the path to a leaf, the leaf, and what each tree of `rest` has at the same place. The path is a tuple of keys
         (`DictKey`, `SequenceKey`, `GetAttrKey`, `FlattenedIndexKey`).
     tree, *rest, is_leaf
         As for `map`.
@@ -339,7 +339,7 @@ def map_with_path(f: Callable, tree: Any, *rest: Any, is_leaf: Callable[[Any], b
 
 
 def paths(structure: Structure) -> list[tuple]:
-    """Return the way to each leaf: a tuple of keys. See `keystr`."""
+    """Return the path to each leaf: a tuple of keys. See `keystr`."""
     if not structure:
         return [()]
     container, rest, children = structure
@@ -347,7 +347,7 @@ def paths(structure: Structure) -> list[tuple]:
 
 
 def keystr(path: tuple) -> str:
-    """Return the way to a leaf in the form in which you would write it in Python.
+    """Return the path to a leaf as you would write it in Python.
 
     Examples
     --------

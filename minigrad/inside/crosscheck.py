@@ -167,7 +167,7 @@ def _largest(g: Any, other: Any, tolerance: float) -> tuple[float, float, tuple,
     """Return the largest difference, absolute and relative, where it is, and whether it is within the tolerance."""
     a, b = np.asarray(g), np.asarray(other)
     a, b = a.astype(np.result_type(a, np.float64)), b.astype(np.result_type(b, np.float64))
-    known = ~np.isnan(b) | np.isnan(a)  # of a sample, what was not computed is NaN
+    known = ~np.isnan(b) | np.isnan(a)  # if only a sample was computed, the other elements are NaN
     with np.errstate(invalid="ignore"):
         distance = np.where((a == b) | ~known | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
     distance = np.where(np.isnan(distance), np.inf, distance)

@@ -171,7 +171,7 @@ def find_nan(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = Fa
         with np.errstate(all="ignore"):
             try:
                 trace.run(fun, args, kwargs, argnums, has_aux)
-            except np.linalg.LinAlgError:  # perhaps because of what is to be found
+            except np.linalg.LinAlgError:  # perhaps because of a NaN, which is found below
                 finding = _in_inputs(trace, np.isnan) or _forward(trace)
                 if finding is None:
                     raise

@@ -41,9 +41,9 @@ def jit(
     Parameters
     ----------
     fun : callable
-        Written with NumPy. It takes and returns pytrees. It may use `grad` and all other transforms. Values that it takes
-        from outside, such as global variables, are those of the first call. What it does besides, such as printing,
-        happens at the first call only.
+        Written with NumPy. It takes and returns pytrees. It may use `grad` and all other transforms. Values from outside,
+        such as global variables, stay as they were at the first call. Side effects, such as printing, happen at the first
+        call only.
     static_argnums : int or sequence of int, optional
         Positions of arguments that are static as a whole, with all numbers in them.
     static_argnames : str or sequence of str, optional

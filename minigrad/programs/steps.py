@@ -1,7 +1,7 @@
 """Operations as steps of loops: what a kernel computes for each element.
 
 An operation becomes one or two steps: a map, which computes an element of the result from one element of each operand, or a
-reduction. What is not in the tables below stays a call of NumPy. A step does what NumPy does, to a few units in the last place: in
+reduction. An operation that is not in the tables below stays a call of NumPy. A step does what NumPy does, to a few units in the last place: in
 NumPy's dtype, and with its results at NaN, infinities and zeros of both signs.
 """
 
