@@ -1,4 +1,4 @@
-"""Choose columns by name: the targets, the features, and what is to be made of them."""
+"""Choose columns by name: the targets, the features, and which of them are categories or dates."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def in_shapes(values: np.ndarray, targets: int) -> tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Rows:
-    """What is to be fitted.
+    """The rows to fit.
 
     Attributes
     ----------

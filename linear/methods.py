@@ -1,6 +1,6 @@
 """Other ways to the minimum than gradient descent: Newton's method, momentum, Adam and L-BFGS.
 
-Each takes the arguments of `model_optimization_loop`, and returns what it returns. All of them see theta as one flat array.
+Each takes the arguments of `model_optimization_loop`, and returns the same pair. All of them see theta as one flat array.
 """
 
 from __future__ import annotations

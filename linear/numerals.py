@@ -204,7 +204,7 @@ class _NotANumber(Exception):
 
 
 def _any_numbers(cells: Cells, name: str, decimal: str) -> tuple[np.ndarray, list[str]]:
-    """A column of numbers and missing values, and what is to be said of it."""
+    """A column of numbers and missing values, and the notes about it."""
     values = array("d")
     row_of: dict[str, int] = {}  # the first row with each unit
     thousands: set[str] = set()

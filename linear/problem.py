@@ -75,7 +75,7 @@ class Problem:
 
     @property
     def loss_note(self) -> str:
-        """What the unit of the loss is, where it is not the unit of the data."""
+        """The unit of the loss, in words, if it is not the unit of the data."""
         return "" if self.y.ndim == 1 else " (standardised units)"
 
     def losses_in_data_units(self, theta: dict[str, Any]) -> np.ndarray:
@@ -149,8 +149,7 @@ class Problem:
     def steps_needed(self, theta: dict[str, Any], learning_rate: float) -> float:
         """How many steps take theta to within the tolerance of the least-squares answer.
 
-        Along each eigenvector of the Hessian, a step multiplies what is left of the way by
-        ``1 - learning_rate * eigenvalue``.
+        Along each eigenvector of the Hessian, a step multiplies the distance by ``1 - learning_rate * eigenvalue``.
         """
         eigenvalues, directions = self.modes
         away = self.from_best(theta)

@@ -1,4 +1,4 @@
-"""Read the target and the features of a linear model from files, and say exactly what is wrong when something is."""
+"""Read the target and the features of a linear model from files, and say exactly what is wrong with a file."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def read_csv(
     encoding: str | None = None,
     sheet: str | None = None,
 ) -> Data:
-    """Read the target and the features of a linear model from a CSV file with a header line, or from what is like it.
+    """Read the target and the features of a linear model from a CSV file with a header line, or a similar file.
 
     How the file is written is found out: what separates its columns, its decimal mark, its encoding, and whether it
     is compressed with gzip. With pandas, other files are read as well: spreadsheets (.xlsx, .xls, .ods), Parquet, Feather,
@@ -227,7 +227,7 @@ class Rows:
         self.first_dates: dict[str, datetime] = {}
 
     def read_columns(self, decimal: str | None, date_format: str | None) -> None:
-        """Turn what the files hold into numbers; what was found on the way is said once for all files it is true of."""
+        """Turn the cells of the files into numbers. A note that is true of several files is made once."""
         found: dict[str, list[str]] = {}
         pieces = []
         for table, part in zip(self.tables, self.parts):

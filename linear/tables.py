@@ -1,4 +1,4 @@
-"""What the readers of files share: a table whose columns are known by their names, and what is checked of the names."""
+"""What all readers of files share: a table whose columns have names, and the checks of these names."""
 
 from __future__ import annotations
 

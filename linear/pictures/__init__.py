@@ -25,7 +25,7 @@ from .loss import draw_loss
 from .parameters import draw_parameters, rows_of
 from .style import Names, wrapped
 
-plt.rcdefaults()  # the settings of a user may need what is not there, such as TeX
+plt.rcdefaults()  # the settings of a user may need something that is not installed, such as TeX
 
 
 def has_display() -> bool:

@@ -92,7 +92,7 @@ def _short(value: Any) -> str:
 def draw_network(figure: Figure, theta: dict[str, Any], names: Names, units: str) -> None:
     """Draw the model as a network: inputs, weights, bias, sums, the identity function, outputs; many are folded.
 
-    The weights' thickness shows their size, so they should be in units in which they can be compared.
+    The lines are thicker for larger weights. So the weights should be in units that can be compared.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def draw_network(figure: Figure, theta: dict[str, Any], names: Names, units: str
     inputs, outputs = folded(k, 12), folded(m, 6)
     shown = [i for i in inputs if i is not None]
     largest = np.abs(w[shown]).max() or 1.0
-    b = np.where(np.abs(b) < 1e-9 * largest, 0, b)  # what is left of rounding errors
+    b = np.where(np.abs(b) < 1e-9 * largest, 0, b)  # rounding errors
     with_numbers = len(shown) * m <= (12 if m == 1 else 6)
     axes = figure.add_axes((0, 0, 1, 1))
     high = max(len(inputs), 2 * len(outputs))
@@ -180,7 +180,7 @@ class _Edges(NamedTuple):
     numbers: list[tuple[float, float]]
 
     def place_of_number(self, start: float, end: float) -> tuple[float, float]:
-        """The place on an edge that is furthest from the other edges, among those that no number covers."""
+        """The place on an edge that is furthest from the other edges, and that no number covers."""
 
         def at(part: float) -> tuple[float, float]:
             return 0.38 + 5.24 * part, start + (end - start) * part

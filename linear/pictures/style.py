@@ -83,7 +83,7 @@ def _characters_of(file: str) -> set[str]:
 
 
 def wrapped(name: str, width: int = 40, lines: int = 3) -> str:
-    """A name as a label: in lines of that width. What is too long for them loses its middle, and "…" stands there."""
+    """A name as a label: in lines of that width. A name that is too long for them has "…" in place of its middle."""
     # Chinese, Japanese and Korean characters are as wide as two letters.
     wide = sum(unicodedata.east_asian_width(mark) in "WF" for mark in name)
     width = max(width * len(name) // (len(name) + wide), 1) if wide else width
@@ -144,7 +144,7 @@ def count_ticks(axis: Any, most: int = 6) -> None:
 
 
 def scaled_ticks(axis: Any, low: float, high: float, label: str, most: int = 5, margin: float = 0.0) -> str:
-    """Give an axis few round numbers, without exponents; return its label, which says by what they are multiplied.
+    """Give an axis few round numbers, without exponents; return its label, which says what to multiply them with.
 
     No number stands in the margin, a part of the axis at each of its ends.
     """
