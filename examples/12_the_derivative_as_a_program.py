@@ -4,8 +4,8 @@
 #     python examples/12_the_derivative_as_a_program.py
 #
 # Whatever a gradient computes, forwards and backwards, it computes with NumPy, one call after the other. So the calls can
-# be written down. `program(f)(*args)` runs f once, and records each call that NumPy gets. What it returns is a program
-# too. One can read it, keep it, and run it without minigrad. Here is the gradient of chapter 4:
+# be written down. `program(f)(*args)` runs f once, and records each call that NumPy gets. The record is a program too. One
+# can read it, keep it, and run it without minigrad. Here is the gradient of chapter 4:
 
 # %%
 import numpy as np
