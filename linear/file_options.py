@@ -14,7 +14,7 @@ from .tables import LARGEST_FILE
 def add_file_options(parser: argparse.ArgumentParser) -> None:
     """Add the files, and the options of `read_csv`. The options that are given are kept in ``options.read``."""
     parser.set_defaults(read={})
-    group = parser.add_argument_group("the file, which is simulated data if none is named")
+    group = parser.add_argument_group("the file (without one, the data are simulated)")
     group.add_argument(
         "files",
         metavar="FILE",

@@ -26,7 +26,7 @@ except ImportError:  # SciPy is not installed
     scipy = None  # type: ignore[assignment]
 
 KINDS = {
-    "differentiable": "have rules for their derivatives, or are made of functions that have",
+    "differentiable": "have rules for their derivatives, or are made of functions that have rules",
     "constant": "do not change with small changes of their arguments: zero derivative, or not about values",
     "refused": "write into an array, or return something that has no derivative: they raise an error that says so",
     "unknown": "have no rule: they raise an error that says how to add one",

@@ -7,7 +7,7 @@ A mean over rows is a weighted sum of the means over parts of the rows, and so i
 So no array has to hold all rows. A part gets the parameters, and gives back its number of rows, its loss and its gradient.
 An executor can run the parts: threads, processes, or the workers of a cluster.
 
-A part is computed block by block. The intermediate results of a block fit in the processor's cache.
+A part is computed in blocks of rows. So the intermediate results of a block can stay in the processor's cache.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def draw_network(figure: Figure, theta: dict[str, Any], names: Names, units: str
     theta : dict
         'w' and 'b', as for `draw_matrix`.
     units : str
-        What is said about the weights.
+        A sentence about the units of the weights.
     """
     m, k = len(names.targets), len(names.features)
     w, b = np.reshape(theta["w"], (k, m)), np.reshape(theta["b"], m)
