@@ -206,10 +206,10 @@ class custom_vjp:
             raise TypeError(f"custom_vjp functions take no keyword-only arguments, and {name} got {', '.join(kwargs)}")
         for i in self.nondiff_argnums:
             if not -len(args) <= i < len(args):
-                raise ValueError(f"nondiff_argnums of {name} has {i}, and the call {len(args)} arguments")
+                raise ValueError(f"nondiff_argnums of {name} has {i}, and the call has {len(args)} arguments")
         static = [i % len(args) for i in self.nondiff_argnums]
         if differentiating(tree.leaves([args[i] for i in static])) is not None:
-            raise TypeError(f"a value is being differentiated that is one of the nondiff_argnums of {name}")
+            raise TypeError(f"a value that is being differentiated is passed to {name} in an argument of nondiff_argnums")
         dynamic = [argument for i, argument in enumerate(args) if i not in static]
         leaves, structure = tree.flatten(dynamic)
         level = differentiating(leaves)

@@ -109,8 +109,8 @@ def check_share(share: Any, shape: Any) -> None:
     added = len(found) - len(shape)
     if added < 0 or any(n not in (1, m) for n, m in zip(shape, found[added:])):
         raise ValueError(
-            f"a rule returned a cotangent of shape {found} for a value of shape {shape}: it has to be of that shape, or "
-            f"of one to which that shape broadcasts"
+            f"a rule returned a cotangent of shape {found} for a value of shape {shape}: it must have the shape of the value, "
+            f"or a shape to which the value broadcasts"
         )
 
 

@@ -89,7 +89,7 @@ def writable(t: Any) -> ndarray:
 def fitting(t: Any, target: Any, value: Any) -> Any:
     """Return a value in a shape that can be written into `target`. Raise if this would drop imaginary parts."""
     if np.iscomplexobj(value) and t.dtype.kind != "c":
-        raise TypeError("complex numbers were to be written into a real array, which would drop their imaginary parts")
+        raise TypeError("complex numbers cannot be written into a real array, which would drop their imaginary parts")
     added = np.ndim(value) - np.ndim(target)
     return np.reshape(value, np.shape(value)[added:]) if added > 0 and set(np.shape(value)[:added]) == {1} else value
 

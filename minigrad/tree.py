@@ -205,7 +205,7 @@ def _subtrees(tree: Any, form: Structure, whole: Structure, none_for_all: bool =
     container, rest, forms = form
     children, its_rest = container.split(tree) if container_of(tree) == container else (None, None)
     if children is None or len(children) != len(forms) or its_rest != rest:
-        raise ValueError(f"the trees differ in structure: {whole}, and in one of the others {tree!r} for {form}")
+        raise ValueError(f"the trees differ in structure: the first has {whole}, and another one has {tree!r} in place of {form}")
     return [leaf for child, its_form in zip(children, forms) for leaf in _subtrees(child, its_form, whole, none_for_all)]
 
 

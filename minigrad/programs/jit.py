@@ -171,8 +171,8 @@ def kind_of(leaf: Any, is_input: bool, place: Callable[[], str]) -> tuple:
     except TypeError:
         reason = "it was declared static" if is_traced(leaf) else "only numbers and arrays of numbers are inputs of a program"
         raise TypeError(
-            f"{place()} is of type {type(leaf)}. It is static, because {reason}; and a program is kept for each value of what is "
-            f"static, so it must be hashable"
+            f"{place()} is of type {type(leaf)}. It is static, because {reason}. There is a program for each value of a static "
+            f"argument, so the value must be hashable"
         ) from None
     return None, type(leaf), leaf
 

@@ -252,7 +252,7 @@ class TraceLevel(Level):
         name, given = name_of_function(function), rule.bind(args, kwargs)
         out = given.get("out")
         if function in WRITE or any(isinstance(x, (ndarray, Tensor)) for x in (out if isinstance(out, tuple) else (out,))):
-            raise NotImplementedError(f"{name} was to write into an array, which a program cannot: write t[index] = value, or t[...] = {name}(...)")
+            raise NotImplementedError(f"{name} would write into an array, which a program cannot do: write t[index] = value, or t[...] = {name}(...)")
         if function in FORM_BY_VALUES or (function is np.where and len(args) + len(kwargs) == 1):
             refuse_value(f"The shape of the result of {name}", f"{NO_MASK} {STATIC}")
         if function is operator.getitem and any(t.dtype == bool for t in views.tensors([args[1]])):
