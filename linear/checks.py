@@ -1,7 +1,7 @@
 """The checks of the exercises: is a function right, and if not, what is wrong with it, in words.
 
 There is a check for each function of the program, named after it. It calls the function with a few numbers, and looks
-for the mistakes in `linear.mistakes`. It says what stands in `linear.check_texts`.
+for the mistakes in `linear.mistakes`. The texts are in `linear.check_texts`.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def check_initialize_linear_params(function: Callable, language: str = "en", *, 
 
     The function is called some 1,000 times. NumPy's global random state is put back then.
 
-    Parameters and what is returned and raised are as for `check_linear_model`.
+    Parameters, result and errors are as for `check_linear_model`.
 
     Examples
     --------
@@ -115,7 +115,7 @@ inside the function, and do not set the seed there.
 def check_mseloss(function: Callable, language: str = "en", *, kind: type = dict) -> Verdict:
     """Check a loss: ``mseloss(theta, model, x, y)`` is the mean of the squared differences of model(theta, x) and y.
 
-    Parameters and what is returned and raised are as for `check_linear_model`.
+    Parameters, result and errors are as for `check_linear_model`.
 
     Examples
     --------
@@ -132,7 +132,7 @@ def check_dmseloss(function: Callable, language: str = "en", *, kind: type = dic
 
     It may be ``grad(mseloss)``, or written by hand for the linear model.
 
-    Parameters and what is returned and raised are as for `check_linear_model`.
+    Parameters, result and errors are as for `check_linear_model`.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def check_model_optimization_loop(function: Callable, language: str = "en", *, k
     At every step it has to record the loss, and then move each parameter by -0.01 times its derivative. The theta of the
     caller has to stay as it is.
 
-    Parameters and what is returned and raised are as for `check_linear_model`.
+    Parameters, result and errors are as for `check_linear_model`.
 
     Examples
     --------

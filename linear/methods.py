@@ -1,6 +1,6 @@
 """Other ways to the minimum than gradient descent: Newton's method, momentum, Adam and L-BFGS.
 
-Each takes the arguments of `model_optimization_loop`, and returns what it returns. All of them see theta as one flat array.
+Each takes the arguments of `model_optimization_loop`, and returns the same pair. All of them see theta as one flat array.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def newton(
     """Minimise a loss by Newton's method: each step goes to the minimum of the parabola that touches the loss here.
 
     The Hessian comes from minigrad. If the loss is quadratic, such as the mean squared error of a linear model, the first step
-    leads to the minimum. There, the second step removes the rounding errors of the first. They grow with the condition
-    number of the Hessian, and the second step is as much smaller than the first as they are.
+    leads to the minimum, up to rounding errors, which grow with the condition number of the Hessian. The second step removes
+    them. It is much smaller than the first step, and so are its own rounding errors.
 
     Parameters
     ----------
@@ -200,8 +200,8 @@ def lbfgs(
     """Minimise the mean squared error of a linear model with L-BFGS from SciPy, which takes value and gradient from minigrad.
 
     L-BFGS finds the curvature from the changes of the gradient (D. Liu and J. Nocedal, "On the Limited Memory BFGS Method",
-    1989). It compares losses, and these have 16 digits. Near the minimum the loss is flat: so half of the digits of theta are
-    lost. Therefore there are several rounds. Each begins where the last one ended, and minimises how much the loss
+    1989). It compares losses, and these have 16 digits. Near the minimum the loss is flat, so half of the digits of theta are
+    lost. This is why there are several rounds. Each begins where the last one ended, and minimises how much the loss
     changes from there. The change is small, and has 16 digits too: if theta moves the predictions by m, and r are the
     residuals at the beginning, the mean of (r + m)**2 - r**2 is the mean of m * (m + 2 * r).
 

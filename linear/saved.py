@@ -116,9 +116,9 @@ class Model:
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
         except ValueError as error:  # no JSON, or no text
-            raise DataError(f"{path} is no model that --save wrote: {error}") from None
+            raise DataError(f"{path} is not a model that --save wrote: {error}") from None
         if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise DataError(f"{path} is no model that --save wrote")
+            raise DataError(f"{path} is not a model that --save wrote")
         if content.get("version") != VERSION:
             raise DataError(f"{path} is a model of version {content.get('version')!r}, and this program reads version {VERSION}")
         try:
@@ -171,7 +171,7 @@ class Model:
         choice = Choice([], self.columns, [*self.categories], [*self.first_dates], [])
         try:
             rows = read_rows(paths, choice, **options)
-        except DataError as error:  # what helps in a fit, to leave the column out, does not help here
+        except DataError as error:  # in a fit, leaving the column out would help; here it would not
             raise DataError(re.split("; leave it out|; count its days", str(error))[0]) from None
         if missing is None:
             rows.handle_missing(None)

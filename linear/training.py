@@ -55,11 +55,11 @@ def model_optimization_loop(
     theta : pytree of floats and arrays
         Where to start. It is left as it was.
     model : callable
-        Takes theta and x; handed on to ``loss_fn``.
+        Takes theta and x. It is passed on to ``loss_fn``.
     loss_fn : callable
         Called as ``loss_fn(theta, model, x, y)``; returns a scalar.
     x, y : array, Series, DataFrame or DataArray
-        The data; handed on to ``loss_fn`` as read-only copies. Tables of pandas and xarray become arrays; their rows
+        The data. ``loss_fn`` gets read-only copies. Tables of pandas and xarray become arrays; their rows
         belong together by position.
     n_steps : int
         The number of steps. With 0, theta comes back as it is.

@@ -209,10 +209,10 @@ def one_like(value: Any) -> Any:
 
 
 def show_cause(error: Exception) -> None:
-    """Raise minigrad's own error if the error that a library raised hides what happened: it met a Tensor.
+    """If a library met a Tensor, and its error does not say so, raise minigrad's own error instead.
 
-    NumPy hides it behind "setting an array element with a sequence". SciPy hides it behind errors of its own, or, in programs
-    written in C, behind a SystemError.
+    NumPy says "setting an array element with a sequence". SciPy raises errors of its own or, from programs written in C, a
+    SystemError.
     """
     ours = error.__cause__
     hides = isinstance(error, SystemError) or str(error).startswith("setting an array element")

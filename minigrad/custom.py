@@ -16,7 +16,7 @@ from .calls import differentiating, in_root, is_of, lowered, reaches, recorded, 
 from .functions import check_callable, name_of, signature_of
 from .tensor import Tensor, record, top_level
 
-# ---- Rules of one's own ---------------------------------------------------------------------------------------------
+# ---- Rules of the user ----------------------------------------------------------------------------------------------
 
 
 def defvjp(fun: Callable, **vjps: Callable | None) -> None:
@@ -136,7 +136,7 @@ def stop_gradient(x: Any) -> Any:
     return tree.map(lambda leaf: memory.own(memory.undifferentiated(leaf)) if isinstance(leaf, Tensor) else leaf, x)
 
 
-# ---- Derivatives of one's own ----------------------------------------------------------------------------------------
+# ---- Derivatives of the user ----------------------------------------------------------------------------------------
 
 
 class custom_vjp:
@@ -206,10 +206,10 @@ class custom_vjp:
             raise TypeError(f"custom_vjp functions take no keyword-only arguments, and {name} got {', '.join(kwargs)}")
         for i in self.nondiff_argnums:
             if not -len(args) <= i < len(args):
-                raise ValueError(f"nondiff_argnums of {name} has {i}, and the call {len(args)} arguments")
+                raise ValueError(f"nondiff_argnums of {name} has {i}, and the call has {len(args)} arguments")
         static = [i % len(args) for i in self.nondiff_argnums]
         if differentiating(tree.leaves([args[i] for i in static])) is not None:
-            raise TypeError(f"a value is being differentiated that is one of the nondiff_argnums of {name}")
+            raise TypeError(f"a value that is being differentiated is passed to {name} in an argument of nondiff_argnums")
         dynamic = [argument for i, argument in enumerate(args) if i not in static]
         leaves, structure = tree.flatten(dynamic)
         level = differentiating(leaves)

@@ -5,10 +5,10 @@ core when minigrad is imported; `install`, at the end, lists them. The environme
 file out, and the tests run both ways. It has two parts: this file is about recording, and `fast_backward` about the backward
 pass, as `tensor` and `graph` in the core.
 
-It handles the usual cases. It hands all other cases on to the plain way, and everything at a level with an observer
-too. What it finds out about a rule, it stores in that rule. A function that gets a new rule starts with nothing stored. The
-results are equal to those of the plain way, to the bit, except where a sum is taken in another order: in the cotangent of
-a number that multiplied an array, and in small products of matrices. A test bounds the difference.
+It handles the usual cases. It passes all other cases on to the plain way, and so everything at a level with an observer.
+What it finds out about a rule, it stores in that rule. A function that gets a new rule starts with nothing stored. The
+results are equal to the results of the plain way, to the bit, with a few exceptions: the cotangents of a number that
+multiplied or was added to an array, small products of matrices, and the derivative of tanh. A test bounds the difference.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class FastLevel(tensor.GradLevel):
         self.open = True
         self.thread = get_ident()
         self.is_fast = observer is NOBODY
-        self.copies: Any = None  # a dict from the id of an array to a weak reference to its copy, when there is a large one
+        self.copies: Any = None  # a dict from the id of a large array to a weak reference to its copy, if there is one
 
     def close(self) -> None:
         self.open = self.is_fast = False
@@ -76,7 +76,7 @@ class FastLevel(tensor.GradLevel):
 
 
 def is_copy(copy: ndarray, value: ndarray) -> bool:
-    """Return whether a copy is still like its array. The array may have changed, or be another one in the same place."""
+    """Return whether a copy is still like its array. The array may have changed, or a new array may have the same id."""
     is_alike = copy.dtype == value.dtype and copy.shape == value.shape and copy.flags.fnc == value.flags.fnc
     return is_alike and copy.tobytes() == value.tobytes()
 
@@ -220,7 +220,7 @@ def both_ways(rule: Any, compute: Any, plain: Any, plain_reflected: Any) -> tupl
 
 
 def short_way(rule: Any) -> Any:
-    """Return the short way of a ufunc or of a function of one array, or None if it has none. Store it in the rule."""
+    """Return the short way of a ufunc or of a function of one array, or None. Store it in the rule."""
     try:
         return rule.short_way
     except AttributeError:
@@ -326,7 +326,7 @@ NUMERIC = {ndarray, float64, float, int}
 OPTIONS = {int, float, bool, str, type, type(None)}
 INDEXED = {ndarray, Tensor}
 SIMPLE_INDICES = {int, slice, type(None), type(...)}
-# What some functions of NumPy call in the end. Only the default of axis= is another one.
+# What some functions of NumPy call in the end. Only its default of axis= differs.
 REDUCE = {np.sum: add_reduce, np.prod: np.multiply.reduce, np.max: np.maximum.reduce, np.min: np.minimum.reduce}
 
 

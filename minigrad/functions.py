@@ -1,4 +1,4 @@
-"""The functions that are differentiated: what they must be, and the name and docstring of what is made of them."""
+"""Which functions can be differentiated, and the name and docstring of the functions that transforms return."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import suppress
 from types import MethodType
 from typing import Any, ParamSpec, TypeVar
 
-P = ParamSpec("P")  # the arguments of a function: what is made of the function takes the same
+P = ParamSpec("P")  # the parameters of a function; what a transform returns has the same parameters
 Make = TypeVar("Make", bound=Callable)
 
 
@@ -35,8 +35,8 @@ class Transformed(functools.partial):
     """What a transform such as `grad` returns: it calls a function that is defined inside of the transform.
 
     Python cannot pickle such a function, because it has no name from outside. This object can be pickled. It is
-    remembered as the call that made it, with the user's function in it, and pickle makes that call again. A partial,
-    because it is called faster than an object whose class is written in Python.
+    stored as the call that made it, with the user's function in it, and loading it makes that call again. It is a partial,
+    because Python calls a partial faster than an object whose class is written in Python.
     """
 
     origin = ()  # the transform, and the arguments of the call
@@ -80,7 +80,7 @@ def wraps(fun: Any, doc: str) -> Callable[[Callable], Callable]:
         wrapper: Any = functools.update_wrapper(Transformed(function), fun)
         with suppress(AttributeError, NameError):  # it may have none, or ones that name what is defined later
             wrapper.__annotations__ = fun.__annotations__  # from Python 3.14 on, update_wrapper leaves them out
-        wrapper.__dict__.pop("origin", None)  # of the function, if a transform made it
+        wrapper.__dict__.pop("origin", None)  # the origin of `fun`, if a transform made `fun`
         wrapper.__name__ = name_of(fun)
         wrapper.__qualname__ = getattr(fun, "__qualname__", wrapper.__name__)
         own = f"\n\n{fun.__doc__}" if getattr(fun, "__doc__", None) else ""

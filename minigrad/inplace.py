@@ -89,7 +89,7 @@ def writable(t: Any) -> ndarray:
 def fitting(t: Any, target: Any, value: Any) -> Any:
     """Return a value in a shape that can be written into `target`. Raise if this would drop imaginary parts."""
     if np.iscomplexobj(value) and t.dtype.kind != "c":
-        raise TypeError("complex numbers were to be written into a real array, which would drop their imaginary parts")
+        raise TypeError("complex numbers cannot be written into a real array, which would drop their imaginary parts")
     added = np.ndim(value) - np.ndim(target)
     return np.reshape(value, np.shape(value)[added:]) if added > 0 and set(np.shape(value)[:added]) == {1} else value
 
@@ -125,7 +125,7 @@ def renew(t: Any, new: Any, target: ndarray | None = None) -> None:
             others = root.family.others(t, place.inside(array, target) if is_part else place, innermost(root))
             changes += [(view, taken(value, view.family.place)) for view in others]
     settings = [(tensor, name, getattr(new, name)) for tensor, new in changes for name in ("value", "node", "level")]
-    deque(starmap(setattr, settings), maxlen=0)  # one step of the interpreter: no interrupt comes in between, as in a loop
+    deque(starmap(setattr, settings), maxlen=0)  # one step of the interpreter: an interrupt could stop a loop halfway
 
 
 @contextmanager

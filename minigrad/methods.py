@@ -121,7 +121,7 @@ class ArrayMethods:
 
     def choose(self, choices: Any, out: Any = None, mode: str = "raise") -> NoReturn:
         """Refused. `choose` needs an array of integers, and a Tensor never holds integers."""
-        raise TypeError("choose() goes by an array of integers, and a Tensor has none; write np.choose(index, choices)")
+        raise TypeError("choose() needs an array of integers, and a Tensor never holds integers; write np.choose(index, choices)")
 
 
 def _method(name: str) -> Callable[..., Any]:

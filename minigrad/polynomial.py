@@ -4,8 +4,8 @@ The functions of `numpy.polynomial` are written in Python, with many calls such 
 look for Tensors there, but `minigrad.numpy` has functions that do. So each function gets a copy with the same code, whose
 global name ``np`` is another object. The copy computes with Tensors, in the same steps as NumPy.
 
-A few functions have rules instead: arithmetic, because it drops zeros that have a derivative; those that sort in place; and
-those that import others when they are called.
+A few functions have rules instead: arithmetic, because it drops zeros that have a derivative; functions that sort in place;
+and functions that import others when they are called.
 """
 
 from __future__ import annotations

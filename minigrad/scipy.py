@@ -1,4 +1,4 @@
-"""``scipy.special`` for values that are being differentiated: change one import, and the functions that are no ufuncs work.
+"""``scipy.special`` for values that are being differentiated: change one import, and the functions that are not ufuncs work.
 
 SciPy's ufuncs, such as ``scipy.special.erf``, take Tensors by themselves. Other functions make plain arrays of their
 arguments first. This module has those functions of ``scipy.special`` that programs differentiate most. SciPy computes the

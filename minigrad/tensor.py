@@ -17,8 +17,8 @@ the inner function is y -> x + y. So the outer function is x -> x, and the answe
 An engine that only asks "is this being differentiated?" treats x like y, gets 2 for the inner derivative, and
 answers 2. This mistake is called perturbation confusion. Here the inner call has the higher level. To it, x is a
 constant: ``x + y`` is recorded at the level of y, with one parent. Its value is computed by the same ``x + y``, where
-y is now a plain number. So it comes to `record` once more, and is recorded at the level of x. So the value in a
-Tensor of the inner level is a Tensor of the outer level. Nothing else is needed for derivatives of derivatives.
+y is now a plain number. So it comes to `record` once more, and is recorded at the level of x. This is why the value
+in a Tensor of the inner level is a Tensor of the outer level. Derivatives of derivatives need nothing else.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class GradLevel(Level):
 
 
 def top_level(value: Any) -> Any:
-    """Return the highest level among the Tensors in a value, None if there are none."""
+    """Return the highest level among the Tensors in a value. Return None if there is no Tensor."""
     return max((t.level for t in tensors(value)), key=lambda level: level.number, default=None)
 
 
@@ -151,7 +151,7 @@ class Tensor(ArrayMethods, operands.Guarded):
     node : Node
     level : Level
     family : View, Views, or None
-        For a view, what it is a view of. For a Tensor that has views, those that are alive.
+        A `View` if this Tensor is a view of another one. `Views` if others are views of it. See `views`.
     """
 
     __slots__ = ("value", "node", "level", "family", "__weakref__")
@@ -199,7 +199,7 @@ class Tensor(ArrayMethods, operands.Guarded):
     def __abs__(self) -> Any:
         return np.absolute(self)
 
-    # Its form and its elements
+    # Form and elements
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -101,9 +101,9 @@ def _form(leaf: Any) -> tuple:
 
 
 def _check_forms(name: str, given: list, expected: list, structure: tree.Structure, like: str) -> None:
-    """Raise if a leaf of a cotangent or tangent is no number or array, or if it has another shape or dtype than expected.
+    """Raise if a leaf of a cotangent or tangent is not a number or array, or if it has another shape or dtype than expected.
 
-    The expected shape and dtype are those of `like`. If they are None, the leaf may have any.
+    `like` says, for the message, what has the expected shapes and dtypes. If None is expected, the leaf may have any.
     """
     for leaf, form, path in zip(given, expected, tree.paths(structure)):
         if kind_of(leaf) == "O":
@@ -407,9 +407,10 @@ def _restricted(
 
 
 def _of_units(linear: Callable, leaves: list, structure: tree.Structure, n: int) -> list:
-    """Return, for each leaf of the argument of a linear function, what the function gives for the leaf's units.
+    """Call a linear function with each unit of each leaf of its argument (see `_units`).
 
-    This is a sequence with an entry for each of the n leaves of the function's result. An entry has one part for each unit.
+    Return a list for each leaf of the argument. It has an entry for each of the n leaves of the function's result. An entry
+    has one part for each unit.
     """
     zeros = [zero_cotangent(leaf) for leaf in leaves]
     found = []
@@ -480,8 +481,8 @@ def hessian(
 def hvp(fun: Callable, primals: Sequence, tangents: Sequence) -> Any:
     """Return the product of the Hessian of a function with a vector, without forming the Hessian.
 
-    It costs little more than the gradient. The Hessian is symmetric, so the product is the VJP of the gradient
-    (B. Pearlmutter, "Fast Exact Multiplication by the Hessian", Neural Computation 6, 1994).
+    It costs a few gradients, however many parameters there are. The Hessian is symmetric, so the product is the VJP of the
+    gradient (B. Pearlmutter, "Fast Exact Multiplication by the Hessian", Neural Computation 6, 1994).
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 The parameters that `grad` differentiates with respect to may have any structure. `grad` takes them apart,
 differentiates with respect to the leaves, and builds the gradient with the same structure. The functions have the same
-names as in `jax.tree`. Which types are containers stands in `containers`, with the functions that register more.
+names as in `jax.tree`. `containers` says which types are containers, and has the functions that register more.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def _subtrees(tree: Any, form: Structure, whole: Structure, none_for_all: bool =
     container, rest, forms = form
     children, its_rest = container.split(tree) if container_of(tree) == container else (None, None)
     if children is None or len(children) != len(forms) or its_rest != rest:
-        raise ValueError(f"the trees differ in structure: {whole}, and in one of the others {tree!r} for {form}")
+        raise ValueError(f"the trees differ in structure: the first has {whole}, and another one has {tree!r} in place of {form}")
     return [leaf for child, its_form in zip(children, forms) for leaf in _subtrees(child, its_form, whole, none_for_all)]
 
 
@@ -313,16 +313,16 @@ def ravel_pytree(pytree: Any) -> tuple[Any, Callable[[Any], Any]]:
     return (np.concatenate(rows) if rows else np.zeros(0)), unravel
 
 
-# ---- Ways to leaves -------------------------------------------------------------------------------------------------
+# ---- Paths to leaves ------------------------------------------------------------------------------------------------
 
 
 def map_with_path(f: Callable, tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
-    """Apply a function to every leaf and the way to it. See `map`.
+    """Apply a function to every leaf and the path to it. See `map`.
 
     Parameters
     ----------
     f : callable
-        Takes the way to a leaf, the leaf, and what each tree of `rest` has at the same place. The way is a tuple of keys
+        Takes the path to a leaf, the leaf, and what each tree of `rest` has at the same place. The path is a tuple of keys
         (`DictKey`, `SequenceKey`, `GetAttrKey`, `FlattenedIndexKey`).
     tree, *rest, is_leaf
         As for `map`.
@@ -339,7 +339,7 @@ def map_with_path(f: Callable, tree: Any, *rest: Any, is_leaf: Callable[[Any], b
 
 
 def paths(structure: Structure) -> list[tuple]:
-    """Return the way to each leaf: a tuple of keys. See `keystr`."""
+    """Return the path to each leaf: a tuple of keys. See `keystr`."""
     if not structure:
         return [()]
     container, rest, children = structure
@@ -347,7 +347,7 @@ def paths(structure: Structure) -> list[tuple]:
 
 
 def keystr(path: tuple) -> str:
-    """Return the way to a leaf in the form in which you would write it in Python.
+    """Return the path to a leaf as you would write it in Python.
 
     Examples
     --------

@@ -66,7 +66,7 @@ class Timer(Observer):
         self.now = perf_counter()
 
     def visited(self, node: Node, g: Any) -> None:
-        self.entry = self.of_node.get(node, self.entry)  # a node that only deals out cotangents belongs to the one before
+        self.entry = self.of_node.get(node, self.entry)  # a node that only deals out cotangents belongs to the operation before
 
     def handed_back(self, node: Node, parent: Node, share: Any, total: Any) -> None:
         if self.entry is not None:

@@ -52,11 +52,11 @@ class Value:
     Attributes
     ----------
     name : str
-        The user's name for it, such as ``theta['w']`` or ``loss``. If it has none, ``v3``, and for a constant ``c0`` or the number.
+        The user's name for it, such as ``theta['w']`` or ``loss``. Without one, ``v3``; for a constant ``c0``, or the number.
     value : number or numpy.ndarray
         A copy of what it was at that time.
     node : Node or None
-        A constant has none.
+        None for a constant.
     operation : Operation or None
         The operation whose result it is.
     """
@@ -313,7 +313,7 @@ def note_place(error: Exception, line: Line) -> None:
 
 @contextmanager
 def watching_frames(returned: Callable[[Any, Any], None]) -> Iterator[None]:
-    """Call a function with the frame and the result of every function that returns. There are the names of the user's variables."""
+    """Call a function with the frame and the result of every function that returns. The frame has the names of variables."""
     if sys.getprofile() is not None:  # a profiler is at work, and is left alone
         yield
         return

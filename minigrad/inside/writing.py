@@ -119,7 +119,7 @@ FORMULAS: dict[tuple[Any, str], str] = {
     (np.split, "ary"): "the parts of g, joined",
     (np.array_split, "ary"): "the parts of g, joined",
 }
-# For complex numbers, where their formulas are others.
+# The formulas that differ for complex numbers.
 OF_COMPLEX = {
     (np.absolute, "x"): "g * np.conj(np.sign(x))",
     (np.linalg.norm, "x"): "g * np.conj(x) / y",

@@ -18,7 +18,7 @@ from .writing import Source
 
 
 class Program:
-    """What a function computes, for arguments of one form, as source of NumPy. Printed, it is that source; called, it runs it.
+    """What a function computes, for arguments of one form, as NumPy source. ``print`` shows the source, and a call runs it.
 
     Attributes
     ----------
