@@ -6,7 +6,7 @@ Each takes the arguments of `model_optimization_loop`, and returns what it retur
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from .model import Model
 from .training import DivergenceError
 
 Callback = Callable[[int, Any, float], object]
+Moves = Generator[Any, tuple[Any, Any], None]  # see `_walk`
 
 
 def newton(
@@ -52,7 +53,7 @@ def newton(
     >>> print(f"{theta['w']:.6f} {theta['b']:.6f}")
     3.000000 1.000000
     """
-    def moves(loss: Callable, flat: Any) -> Iterator:
+    def moves(loss: Callable, flat: Any) -> Moves:
         flat, gradient = yield
         while True:
             try:
@@ -90,7 +91,7 @@ def momentum(
     DivergenceError
         If the loss is not finite.
     """
-    def moves(loss: Callable, flat: Any) -> Iterator:
+    def moves(loss: Callable, flat: Any) -> Moves:
         _, gradient = yield
         move = np.zeros_like(flat)
         while True:
@@ -150,7 +151,7 @@ def adam(
     DivergenceError
         If the loss is not finite.
     """
-    def moves(loss: Callable, flat: Any) -> Iterator:
+    def moves(loss: Callable, flat: Any) -> Moves:
         _, gradient = yield
         mean, square = np.zeros_like(flat), np.zeros_like(flat)
         for step in range(1, n_steps + 1):
@@ -163,7 +164,7 @@ def adam(
 
 
 def _walk(
-    moves: Callable[[Callable, Any], Any], theta: Any, model: Model, loss_fn: Callable, x: Any, y: Any, n_steps: int,
+    moves: Callable[[Callable, Any], Moves], theta: Any, model: Model, loss_fn: Callable, x: Any, y: Any, n_steps: int,
     callback: Callback | None,
 ) -> tuple[list[float], Any]:
     """Move n_steps times.
