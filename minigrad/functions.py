@@ -52,7 +52,7 @@ class Transformed(functools.partial):
         for name in self.__qualname__.split("."):  # type: ignore[attr-defined]
             place = getattr(place, name, None)
         if place is self:  # the transform was a decorator, so this is what the module calls by the name of the function
-            return self.__qualname__  # type: ignore[attr-defined]
+            return self.__qualname__
         return (_make_again, self.origin) if self.origin else super().__reduce__()
 
 

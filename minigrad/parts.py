@@ -157,7 +157,7 @@ def sum_over_part(value_and_gradient: Callable, theta: Any, part: Any, number: i
     return total
 
 
-def sum_over_block(value_and_gradient: Callable, theta: Any, columns: list) -> Sum:
+def sum_over_block(value_and_gradient: Callable, theta: Any, columns: Sequence) -> Sum:
     value, gradient = value_and_gradient(theta, *columns)
     rows = np.float64(len(columns[0]))  # so that sums of float32 are taken in float64
     return Sum(len(columns[0]), rows * value, tree.map(lambda leaf: rows * leaf, gradient))
