@@ -14,7 +14,7 @@ import numpy as np
 from minigrad import hessian, tree, value_and_grad
 
 from .frames import as_arrays
-from .model import Model
+from .model import Loss, Model
 from .training import DivergenceError
 
 Callback = Callable[[int, Any, float], object]
@@ -22,7 +22,7 @@ Moves = Generator[Any, tuple[Any, Any], None]  # see `_walk`
 
 
 def newton(
-    theta: Any, model: Model, loss_fn: Callable, x: Any, y: Any, n_steps: int = 2, *, callback: Callback | None = None
+    theta: Any, model: Model, loss_fn: Loss, x: Any, y: Any, n_steps: int = 2, *, callback: Callback | None = None
 ) -> tuple[list[float], Any]:
     """Minimise a loss by Newton's method: each step goes to the minimum of the parabola that touches the loss here.
 
@@ -66,7 +66,7 @@ def newton(
 
 
 def momentum(
-    theta: Any, model: Model, loss_fn: Callable, x: Any, y: Any, n_steps: int = 3000, learning_rate: float = 0.01,
+    theta: Any, model: Model, loss_fn: Loss, x: Any, y: Any, n_steps: int = 3000, learning_rate: float = 0.01,
     friction: float = 0.9, *, callback: Callback | None = None,
 ) -> tuple[list[float], Any]:
     """Minimise a loss by gradient descent with momentum, also called the heavy ball.
@@ -125,7 +125,7 @@ def best_momentum(largest: float, smallest: float, learning_rate: float | None =
 
 
 def adam(
-    theta: Any, model: Model, loss_fn: Callable, x: Any, y: Any, n_steps: int = 3000, learning_rate: float = 0.1,
+    theta: Any, model: Model, loss_fn: Loss, x: Any, y: Any, n_steps: int = 3000, learning_rate: float = 0.1,
     *, callback: Callback | None = None,
 ) -> tuple[list[float], Any]:
     """Minimise a loss with Adam: each parameter has its own step size, by the size of its gradients so far.
@@ -164,7 +164,7 @@ def adam(
 
 
 def _walk(
-    moves: Callable[[Callable, Any], Moves], theta: Any, model: Model, loss_fn: Callable, x: Any, y: Any, n_steps: int,
+    moves: Callable[[Callable, Any], Moves], theta: Any, model: Model, loss_fn: Loss, x: Any, y: Any, n_steps: int,
     callback: Callback | None,
 ) -> tuple[list[float], Any]:
     """Move n_steps times.
