@@ -7,10 +7,25 @@ import inspect
 import sys
 from collections.abc import Callable
 from types import MethodType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+
+import numpy as np
 
 P = ParamSpec("P")  # the arguments of a function: what is made of the function takes the same
-Make = TypeVar("Make", bound=Callable)
+Function = TypeVar("Function", bound=Callable[..., Any])
+Options = ParamSpec("Options")  # the other arguments of a transform
+
+
+class Transform(Protocol[Options]):
+    """The type of a transform, for type checkers: what it makes of a function takes the arguments of the function.
+
+    What it makes of a ufunc takes anything. NumPy declares several forms of a ufunc's call, and a checker may know only the first.
+    """
+
+    @overload
+    def __call__(self, fun: np.ufunc, *args: Options.args, **kwargs: Options.kwargs) -> Callable[..., Any]: ...
+    @overload
+    def __call__(self, fun: Callable[P, Any], *args: Options.args, **kwargs: Options.kwargs) -> Callable[P, Any]: ...
 
 
 def check_callable(fun: Any) -> None:
@@ -60,16 +75,16 @@ def _make_again(transform: Callable, args: tuple, kwargs: dict[str, Any]) -> Any
     return transform(*args, **kwargs)
 
 
-def transform(make: Make) -> Make:
+def transform(make: Callable[Concatenate[Any, Options], Any]) -> Transform[Options]:
     """Decorate a transform, so that what it returns can be pickled if its arguments can be."""
 
     @functools.wraps(make)
     def transform(*args: Any, **kwargs: Any) -> Any:
-        made = make(*args, **kwargs)
+        made: Any = make(*args, **kwargs)
         made.origin = transform, args, kwargs
         return made
 
-    return transform  # type: ignore[return-value]
+    return transform
 
 
 def wraps(fun: Any, doc: str) -> Callable[[Callable], Callable]:
