@@ -154,6 +154,6 @@ def _in_place(name: str) -> Callable[[Any, Any], Any]:
     return method
 
 
-Tensor.__setitem__ = write  # type: ignore[index]
+Tensor.__setitem__ = write
 for _name in "add sub mul truediv floordiv mod pow matmul".split():
     setattr(Tensor, f"__i{_name}__", _in_place(_name))

@@ -20,6 +20,7 @@ class ArrayMethods:
     """The attributes and methods that `Tensor` inherits. They do not know how an operation is recorded."""
 
     __slots__ = ()
+    __setitem__: Any  # see `inplace`
 
     # Its form
 

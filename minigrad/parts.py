@@ -49,7 +49,9 @@ class Sum(NamedTuple):
         return Sum(self.rows + other.rows, self.loss + other.loss, gradient)
 
 
-def value_and_grad(loss: Callable, executor: Any = None, tasks: int | None = None, *, timeout: float | None = None) -> Callable:
+def value_and_grad(
+    loss: Callable[..., Any], executor: Any = None, tasks: int | None = None, *, timeout: float | None = None
+) -> Callable[[Any, Sequence[Any]], tuple[Any, Any]]:
     """Return the function that computes a loss and its gradient over parts of the rows.
 
     Parameters

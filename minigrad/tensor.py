@@ -123,7 +123,7 @@ def unwrap(value: Any, level: Level) -> Any:
 # ---- The Tensor -----------------------------------------------------------------------------------------------------
 
 
-def binary(ufunc: np.ufunc, operate: Callable) -> tuple[Callable, Callable]:
+def binary(ufunc: np.ufunc, operate: Callable) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Return the methods of an operator: for ``t * other``, and for ``other * t``."""
     compute = guards.of_python_numbers(ufunc, operate)
 

@@ -51,7 +51,7 @@ class Row:
     differences: Any
     largest: float
     relative: float
-    worst: tuple
+    worst: tuple[int, ...]
     agrees: bool
 
 
@@ -86,7 +86,7 @@ class Comparison:
 
 
 def crosscheck(
-    f: Callable, *args: Any, argnums: int | Sequence[int] | None = None, rtol: float | None = None, show: bool = True
+    f: Callable[..., Any], *args: Any, argnums: int | Sequence[int] | None = None, rtol: float | None = None, show: bool = True
 ) -> Comparison:
     """Compare a function's gradient by minigrad with JAX's and with finite differences, leaf by leaf.
 
