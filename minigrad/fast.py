@@ -425,7 +425,7 @@ plain_one_like, plain_check_output = boundary.one_like, boundary.check_output
 
 def tensors_for(leaves: list, structure: Any, level: Any, options: Any, arguments: Any, args: tuple) -> tuple[list, list]:
     """Do the same as `boundary.tensors_for`."""
-    inputs, nodes = [], []  # type: list, list
+    inputs, nodes = [], []  # type: ignore[var-annotated]
     for leaf in leaves:
         kind = type(leaf)
         if kind is float and not options.holomorphic:
