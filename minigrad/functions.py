@@ -19,7 +19,8 @@ Options = ParamSpec("Options")  # the other arguments of a transform
 class Transform(Protocol[Options]):
     """The type of a transform, for type checkers: what it makes of a function takes the arguments of the function.
 
-    What it makes of a ufunc takes anything. NumPy declares several forms of a ufunc's call, and a checker may know only the first.
+    What it makes of a ufunc takes anything: NumPy declares several forms of a ufunc's call, and some checkers use only the
+    first, which takes numbers and no arrays.
     """
 
     @overload
