@@ -253,8 +253,8 @@ def _fit(
         print(title + printable(note))
     if passed:
         print(f"Pass 1    {passed}")
-    for title, line in zip(("Training  ", " " * 10), way.lines(problem)):
-        print(title + line)
+    for title, text in zip(("Training  ", " " * 10), way.lines(problem)):
+        print(title + text)
     print_start(problem, start)
     training = train(problem, start, way)
     if options.diverge and problem.loss(training.theta) > problem.loss(start):

@@ -13,6 +13,7 @@ from minigrad import grad
 from .frames import as_array, as_arrays
 
 Model = Callable[[Any, Any], Any]
+Loss = Callable[[Any, Model, Any, Any], Any]
 
 
 def linear_model(theta: Any, x: Any) -> Any:

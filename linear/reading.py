@@ -261,7 +261,7 @@ class Rows:
 
     def handle_missing(self, missing: str | None) -> None:
         """Refuse missing values, or leave out their rows, or put in the mean of the other rows."""
-        gaps = {name: _is_gap(column) for name, column in self.columns.items()}
+        gaps = {name: is_gap(column) for name, column in self.columns.items()}
         gaps = {name: gap for name, gap in gaps.items() if gap.any()}
         if not gaps:
             return
@@ -294,7 +294,7 @@ class Rows:
             self.notes.append(f"left out {gone} of {len(kept):,} with {why} (in {listed(fatal, 5)})")
         for name in gaps:
             column = self.columns[name]
-            gap = _is_gap(column)
+            gap = is_gap(column)
             if gap.any():
                 if gap.all():
                     raise DataError(
@@ -342,7 +342,8 @@ def _category(cell: Any) -> str | None:
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
-def _is_gap(column: np.ndarray) -> np.ndarray:
+def is_gap(column: np.ndarray) -> np.ndarray:
+    """Return where a column, of numbers or of text, has a missing value."""
     if column.dtype == object:
         return np.equal(column, None)  # type: ignore[call-overload]
     return np.isnan(column)

@@ -19,7 +19,7 @@ from .cells import DataError, listed, quoted
 from .choice import Choice
 from .data import restore
 from .problem import Problem
-from .reading import Rows, read_rows
+from .reading import Rows, is_gap, read_rows
 from .signals import finish_first
 
 FORMAT, VERSION = "linear model of minigrad", 1
@@ -205,7 +205,7 @@ class Model:
                 raise DataError(
                     f"{rows.place(row)}: column {quoted(name)} holds {quoted(value)}, and the model knows only {listed(values)}"
                 )
-        gap = np.equal(column, None)
+        gap = is_gap(column)
         return {f"{name}={value}": np.where(gap, np.nan, column == value).astype(float) for value in values[1:]}
 
 

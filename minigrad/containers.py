@@ -103,7 +103,7 @@ def container_of(tree: Any) -> Container | None:
     return container
 
 
-def register_pytree_node(nodetype: type, flatten_func: Callable, unflatten_func: Callable) -> None:
+def register_pytree_node(nodetype: type, flatten_func: Callable[..., Any], unflatten_func: Callable[..., Any]) -> None:
     """Register a type as a container, so that `grad` finds the leaves in it. Same as in `jax.tree_util`.
 
     Parameters

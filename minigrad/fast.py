@@ -335,7 +335,7 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     t: Any = args[0] if args else None
     if len(args) == 1 and not kwargs and rule.fun in ALONE and type(t) is Tensor:
         return short_way(rule)(t)
-    if type(t) is not Tensor or not t.level.is_fast or type(t.value) not in INDEXED:
+    if type(t) is not Tensor or not t.level.is_fast or type(t.value) not in INDEXED:  # type: ignore[attr-defined]
         return tensor.record(rule, args, kwargs)
     for option in (*args[1:], *kwargs.values()):
         if type(option) not in OPTIONS and not (type(option) is tuple and OPTIONS.issuperset(map(type, option))):
@@ -425,7 +425,7 @@ plain_one_like, plain_check_output = boundary.one_like, boundary.check_output
 
 def tensors_for(leaves: list, structure: Any, level: Any, options: Any, arguments: Any, args: tuple) -> tuple[list, list]:
     """Do the same as `boundary.tensors_for`."""
-    inputs, nodes = [], []
+    inputs, nodes = [], []  # type: ignore[var-annotated]
     for leaf in leaves:
         kind = type(leaf)
         if kind is float and not options.holomorphic:
@@ -483,7 +483,7 @@ def install() -> None:
     graph.Level.is_fast = False  # type: ignore[attr-defined]  # for levels that are not made here
     graph.backward = backward
     for module in (graph, tensor, boundary, calls, checkpoints):
-        module.Node = node_for  # type: ignore[attr-defined, misc, assignment]
+        module.Node = node_for  # type: ignore[attr-defined]
     tensor.GradLevel = FastLevel  # type: ignore[misc]
     boundary.tensors_for, boundary.gradients_for = tensors_for, gradients_for
     boundary.one_like, boundary.check_output = one_like, check_output

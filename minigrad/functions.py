@@ -8,10 +8,26 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from types import MethodType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+
+import numpy as np
 
 P = ParamSpec("P")  # the parameters of a function; what a transform returns has the same parameters
-Make = TypeVar("Make", bound=Callable)
+Function = TypeVar("Function", bound=Callable[..., Any])
+Options = ParamSpec("Options")  # the other arguments of a transform
+
+
+class Transform(Protocol[Options]):
+    """The type of a transform, for type checkers: what it makes of a function takes the arguments of the function.
+
+    What it makes of a ufunc takes anything: NumPy declares several forms of a ufunc's call, and some checkers use only the
+    first, which takes numbers and no arrays.
+    """
+
+    @overload
+    def __call__(self, fun: np.ufunc, *args: Options.args, **kwargs: Options.kwargs) -> Callable[..., Any]: ...
+    @overload
+    def __call__(self, fun: Callable[P, Any], *args: Options.args, **kwargs: Options.kwargs) -> Callable[P, Any]: ...
 
 
 def check_callable(fun: Any) -> None:
@@ -53,7 +69,7 @@ class Transformed(functools.partial):
         for name in self.__qualname__.split("."):  # type: ignore[attr-defined]
             place = getattr(place, name, None)
         if place is self:  # the transform was a decorator, so this is what the module calls by the name of the function
-            return self.__qualname__  # type: ignore[attr-defined]
+            return self.__qualname__
         return (_make_again, self.origin) if self.origin else super().__reduce__()
 
 
@@ -61,16 +77,16 @@ def _make_again(transform: Callable, args: tuple, kwargs: dict[str, Any]) -> Any
     return transform(*args, **kwargs)
 
 
-def transform(make: Make) -> Make:
+def transform(make: Callable[Concatenate[Any, Options], Any]) -> Transform[Options]:
     """Decorate a transform, so that what it returns can be pickled if its arguments can be."""
 
     @functools.wraps(make)
     def transform(*args: Any, **kwargs: Any) -> Any:
-        made = make(*args, **kwargs)
+        made: Any = make(*args, **kwargs)
         made.origin = transform, args, kwargs
         return made
 
-    return transform  # type: ignore[return-value]
+    return transform
 
 
 def wraps(fun: Any, doc: str) -> Callable[[Callable], Callable]:

@@ -154,10 +154,10 @@ def taken(t: Any, call: str) -> Any:
     """Return the plain value in a Tensor, for `item()` or `int()`. The levels of all Tensors in it note the line."""
     is_own = True
     while isinstance(t, Guarded):
-        level: Any = t.level  # type: ignore[attr-defined]
+        level: Any = t.level
         if level.taken is None or (is_own and not level.taken[1]):
             level.taken = f"{call} was called in {user_line()}", is_own
-        t, is_own = t.value, False  # type: ignore[attr-defined]
+        t, is_own = t.value, False
     return t
 
 

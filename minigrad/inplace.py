@@ -112,7 +112,7 @@ def renew(t: Any, new: Any, target: ndarray | None = None) -> None:
     if not (array if target is None else target).size:
         return
     root = t.family.root if type(t.family) is View else t
-    if root.node.number > getattr(root.level, "oldest_writable", 1):
+    if root.node.number > root.level.oldest_writable:
         raise NotImplementedError("a checkpointed function may not write into a value from outside; pass it, and return the new one")
     changes = [(t, new)]  # compute everything before anything changes: an error must not stop halfway
     is_alike = _lies_like(new, array)
@@ -131,7 +131,7 @@ def renew(t: Any, new: Any, target: ndarray | None = None) -> None:
 @contextmanager
 def only_new_values(level: Level) -> Iterator[None]:
     """Within this context, Tensors of a level can be written into only if they were made within it."""
-    before = getattr(level, "oldest_writable", 1)
+    before = level.oldest_writable
     level.oldest_writable = next(node_numbers)
     try:
         yield
@@ -154,6 +154,6 @@ def _in_place(name: str) -> Callable[[Any, Any], Any]:
     return method
 
 
-Tensor.__setitem__ = write  # type: ignore[attr-defined]
+Tensor.__setitem__ = write
 for _name in "add sub mul truediv floordiv mod pow matmul".split():
     setattr(Tensor, f"__i{_name}__", _in_place(_name))

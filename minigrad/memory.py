@@ -131,7 +131,7 @@ def apart(result: Any, args: Any, level: Any, constants_stay: bool = False) -> A
 def was_used(constant: Any, before: Any, results: list) -> bool:
     """Return whether a function wrote into a constant, or returned a view of it. `before` is a copy of the constant."""
     if isinstance(constant, Guarded):
-        has_changed = constant.node is not before.node  # type: ignore[attr-defined]
+        has_changed = constant.node is not before.node
     else:
         has_changed = constant.tobytes() != before.tobytes() if isinstance(constant, ndarray) else (
             isinstance(constant, COPIED_WHOLE) and constant != before
@@ -169,8 +169,8 @@ def innermost(t: Any) -> Any:
 
 def undifferentiated(t: Any) -> Any:
     """Return the value in a Tensor that is being differentiated. A Tensor whose level only records a program stays as it is."""
-    while isinstance(t, Guarded) and t.level.differentiates:  # type: ignore[attr-defined]
-        t = t.value  # type: ignore[attr-defined]
+    while isinstance(t, Guarded) and t.level.differentiates:
+        t = t.value
     return t
 
 
@@ -242,4 +242,5 @@ def locked(value: Any) -> Any:
 
 def read_only(value: Any) -> Any:
     """Do the same as `locked` for a number, an array, or a Tensor."""
-    return type(value)(read_only(value.value), value.node, value.level) if isinstance(value, Guarded) else locked(value)
+    kind: Any = type(value)
+    return kind(read_only(value.value), value.node, value.level) if isinstance(value, Guarded) else locked(value)

@@ -59,7 +59,7 @@ def _everywhere(function: Any) -> Any:
         return rule.adapt(given) if rule.adapt else given
 
     ours = _with_tensors(function, lambda *args, **kwargs: _record(everywhere, args, kwargs))
-    everywhere = _Rule(ours, rule.vjps, adapt)
+    everywhere: Any = _Rule(ours, rule.vjps, adapt)
     return ours
 
 

@@ -130,7 +130,7 @@ def operand(value: Any) -> Any:
 def as_arrays(rule: Any, given: dict[str, Any]) -> dict[str, Any]:
     """Turn a list into an array where a rule expects an array. Turn an array into a list where it expects a sequence."""
     for name, vjp in rule.vjps.items():
-        value = given.get(name)
+        value: Any = given.get(name)
         if vjp and vjp.of_sequence:
             given[name] = [_as_array(rule, name, member) for member in value]
         elif isinstance(value, (list, tuple)):
@@ -194,7 +194,7 @@ class Guarded:
     __reduce__ = refused("pickling a Tensor", "pickle what grad returns, or minigrad.stop_gradient(t)")
     tolist = refused("tolist()", "write list(t)")
 
-    def __getattr__(self, name: str) -> NoReturn:
+    def __getattr__(self, name: str) -> Any:  # not NoReturn: a type checker does not see what `methods` defines in a loop
         if name in ("variable", "dims"):  # xarray asks its other operand for these first
             raise ForeignArrayError(f"an array of xarray cannot take part in a differentiated computation: {FOREIGN['xarray']}")
         hint = f"; write np.{name}(t)" if hasattr(ndarray, name) and hasattr(np, name) else ""

@@ -49,7 +49,9 @@ class Sum(NamedTuple):
         return Sum(self.rows + other.rows, self.loss + other.loss, gradient)
 
 
-def value_and_grad(loss: Callable, executor: Any = None, tasks: int | None = None, *, timeout: float | None = None) -> Callable:
+def value_and_grad(
+    loss: Callable[..., Any], executor: Any = None, tasks: int | None = None, *, timeout: float | None = None
+) -> Callable[[Any, Sequence[Any]], tuple[Any, Any]]:
     """Return the function that computes a loss and its gradient over parts of the rows.
 
     Parameters
@@ -157,7 +159,7 @@ def sum_over_part(value_and_gradient: Callable, theta: Any, part: Any, number: i
     return total
 
 
-def sum_over_block(value_and_gradient: Callable, theta: Any, columns: list) -> Sum:
+def sum_over_block(value_and_gradient: Callable, theta: Any, columns: Sequence) -> Sum:
     value, gradient = value_and_gradient(theta, *columns)
     rows = np.float64(len(columns[0]))  # so that sums of float32 are taken in float64
     return Sum(len(columns[0]), rows * value, tree.map(lambda leaf: rows * leaf, gradient))

@@ -150,5 +150,5 @@ _defvjp(comb,         N=_comb_N, k=_comb_k)
 
 FUNCTIONS = (comb, factorial, log_softmax, logsumexp, multigammaln, perm, polygamma, softmax, softplus)
 special = _Namespace(
-    **{name: getattr(_special, name) for name in dir(_special) if name[0] != "_"} | {f.__name__: f for f in FUNCTIONS}  # type: ignore[attr-defined]
+    **{name: getattr(_special, name) for name in dir(_special) if name[0] != "_"} | {f.__name__: f for f in FUNCTIONS}
 )

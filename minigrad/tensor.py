@@ -123,7 +123,7 @@ def unwrap(value: Any, level: Level) -> Any:
 # ---- The Tensor -----------------------------------------------------------------------------------------------------
 
 
-def binary(ufunc: np.ufunc, operate: Callable) -> tuple[Callable, Callable]:
+def binary(ufunc: np.ufunc, operate: Callable) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Return the methods of an operator: for ``t * other``, and for ``other * t``."""
     compute = guards.of_python_numbers(ufunc, operate)
 
@@ -188,7 +188,7 @@ class Tensor(ArrayMethods, operands.Guarded):
     __matmul__, __rmatmul__ = binary(np.matmul, operator.matmul)
     (__lt__, _), (__le__, _) = binary(np.less, operator.lt), binary(np.less_equal, operator.le)
     (__gt__, _), (__ge__, _) = binary(np.greater, operator.gt), binary(np.greater_equal, operator.ge)
-    (__eq__, _), (__ne__, _) = binary(np.equal, operator.eq), binary(np.not_equal, operator.ne)  # type: ignore[assignment]
+    (__eq__, _), (__ne__, _) = binary(np.equal, operator.eq), binary(np.not_equal, operator.ne)
 
     def __neg__(self) -> Any:
         return np.negative(self)

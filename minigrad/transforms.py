@@ -29,7 +29,7 @@ from .tensor import top_level
 # ---- 1. The backward pass as a function -----------------------------------------------------------------------------
 
 
-def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
+def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """Return the value of a function, and its vector-Jacobian product as a function. Same as `jax.vjp`.
 
     Parameters
@@ -154,7 +154,7 @@ def _safe(value: Any) -> Any:
 # ---- 2. Forwards ----------------------------------------------------------------------------------------------------
 
 
-def linearize(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
+def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """Return the value of a function, and its derivative there as a linear function. Same as `jax.linearize`.
 
     Parameters
@@ -206,7 +206,7 @@ def _tangent_dtype(leaf: Any) -> np.dtype:
     return dtype_of(leaf) if kind_of(leaf) in "fc" else float0
 
 
-def jvp(fun: Callable, primals: Sequence, tangents: Sequence, has_aux: bool = False) -> tuple:
+def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> tuple[Any, ...]:
     """Return the value of a function, and its derivative along a direction. Same as `jax.jvp`.
 
     It takes two backward passes. So no function needs another rule for the forward direction.
@@ -478,7 +478,7 @@ def hessian(
     return jacfwd(jacrev(fun, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic)
 
 
-def hvp(fun: Callable, primals: Sequence, tangents: Sequence) -> Any:
+def hvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
     """Return the product of the Hessian of a function with a vector, without forming the Hessian.
 
     It costs a few gradients, however many parameters there are. The Hessian is symmetric, so the product is the VJP of the

@@ -73,7 +73,7 @@ _LEAF = Structure()
 _PLAIN_LEAVES = (float, ndarray)
 
 
-def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list, Structure]:
+def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], Structure]:
     """Take a tree apart into its leaves and its structure.
 
     Parameters
@@ -121,7 +121,7 @@ def _flatten(tree: Any, leaves: list, is_leaf: Callable[[Any], bool] | None) -> 
     return Structure((container, rest, structures))
 
 
-def unflatten(treedef: Structure, leaves: Iterable) -> Any:
+def unflatten(treedef: Structure, leaves: Iterable[Any]) -> Any:
     """Build a tree from its structure and its leaves: the inverse of `flatten`.
 
     Raises
@@ -154,7 +154,7 @@ def _unflatten(structure: Structure, remaining: Iterator) -> Any:
     return container.join(rest, [_unflatten(child, remaining) if child else next(remaining) for child in children])
 
 
-def leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list:
+def leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:
     """Return the leaves of a tree, in the order of `flatten`."""
     return flatten(tree, is_leaf)[0]
 
@@ -167,7 +167,7 @@ def structure(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> Struct
 # ---- On all leaves --------------------------------------------------------------------------------------------------
 
 
-def map(f: Callable, tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
+def map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
     """Apply a function to every leaf, and return a tree of the results.
 
     Parameters
@@ -224,7 +224,7 @@ _NOTHING = object()
 
 
 def reduce(
-    function: Callable, tree: Any, initializer: Any = _NOTHING, is_leaf: Callable[[Any], bool] | None = None
+    function: Callable[..., Any], tree: Any, initializer: Any = _NOTHING, is_leaf: Callable[[Any], bool] | None = None
 ) -> Any:
     """Combine all leaves, from the first to the last, as `functools.reduce` does.
 
@@ -316,7 +316,7 @@ def ravel_pytree(pytree: Any) -> tuple[Any, Callable[[Any], Any]]:
 # ---- Paths to leaves ------------------------------------------------------------------------------------------------
 
 
-def map_with_path(f: Callable, tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
+def map_with_path(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
     """Apply a function to every leaf and the path to it. See `map`.
 
     Parameters
@@ -346,7 +346,7 @@ def paths(structure: Structure) -> list[tuple]:
     return [(container.label(rest, i), *path) for i, child in enumerate(children) for path in paths(child)]
 
 
-def keystr(path: tuple) -> str:
+def keystr(path: tuple[Any, ...]) -> str:
     """Return the path to a leaf as you would write it in Python.
 
     Examples

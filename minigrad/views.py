@@ -114,7 +114,7 @@ def put(g: Any, place: Place) -> Any:
     if place.is_writable:
         view[...] = g
     else:
-        np.add.at(view, ..., g)
+        np.add.at(view, ..., g)  # type: ignore[arg-type]  # the stubs of NumPy have no ... here
     return out
 
 

@@ -51,7 +51,7 @@ class Row:
     differences: Any
     largest: float
     relative: float
-    worst: tuple
+    worst: tuple[int, ...]
     agrees: bool
 
 
@@ -86,7 +86,7 @@ class Comparison:
 
 
 def crosscheck(
-    f: Callable, *args: Any, argnums: int | Sequence[int] | None = None, rtol: float | None = None, show: bool = True
+    f: Callable[..., Any], *args: Any, argnums: int | Sequence[int] | None = None, rtol: float | None = None, show: bool = True
 ) -> Comparison:
     """Compare a function's gradient by minigrad with JAX's and with finite differences, leaf by leaf.
 
@@ -223,7 +223,7 @@ def _by_jax(f: Callable, args: tuple, argnums: Any) -> tuple[list | None, str]:
         import jax.scipy.special
     except ImportError:
         return None, "JAX is not installed (pip install jax), so its column is empty"
-    enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
+    enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64  # type: ignore[attr-defined]
     try:
         with enable_x64(True), _Exchange(jax) as exchange:
             g = exchange.counterpart(f) or _with_namespace(f, jnp)
@@ -286,11 +286,11 @@ class _Exchange:
             names = {name for code in _codes(value.__code__) for name in code.co_names}
             self.exchange(value.__globals__, value.__globals__.__setitem__, names)
             for cell in value.__closure__ or ():
-                self.exchange(_contents(cell), lambda _, new, cell=cell: setattr(cell, "cell_contents", new), {*names, "cell"})
+                self.exchange(_contents(cell), functools.partial(setattr, cell), {*names, "cell_contents"})
             defaults = tuple(self.new.get(id(default), default) for default in value.__defaults__ or ())
             self.exchange(value.__kwdefaults__ or {}, (value.__kwdefaults__ or {}).__setitem__, None)
             if value.__defaults__:
-                self.undo.append(lambda before=value.__defaults__: setattr(value, "__defaults__", before))
+                self.undo.append(functools.partial(setattr, value, "__defaults__", value.__defaults__))
                 value.__defaults__ = defaults
             self.visit(getattr(value, "__wrapped__", None))
         elif isinstance(value, types.ModuleType):
@@ -298,7 +298,7 @@ class _Exchange:
         elif isinstance(value, (list, dict)) and len(value) <= MOST_ENTRIES:
             self.exchange(value if isinstance(value, dict) else dict(enumerate(value)), value.__setitem__, None)
         elif isinstance(value, type):
-            self.exchange(vars(value), lambda name, new: setattr(value, name, new), None)
+            self.exchange(vars(value), functools.partial(setattr, value), None)
             for base in value.__bases__:
                 self.visit(base)
         elif isinstance(value, (types.MethodType, staticmethod, classmethod, functools.partial)):
@@ -336,7 +336,7 @@ def _is_foreign(value: Any) -> bool:
 
 def _contents(cell: Any) -> dict[str, Any]:
     try:
-        return {"cell": cell.cell_contents}
+        return {"cell_contents": cell.cell_contents}
     except ValueError:  # it is empty
         return {}
 

@@ -160,7 +160,7 @@ class Graph:
         return f"<graph of {len(self.trace.operations)} operations on {len(self.trace.inputs)} inputs>"
 
 
-def graph(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Graph]:
+def graph(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Graph]:
     """Return the function that differentiates a call of `fun`, and returns its recorded graph.
 
     Parameters

@@ -117,7 +117,7 @@ class Finding:
     line: Line | None
     operation: Operation | None
     text: str
-    index: tuple
+    index: tuple[int, ...]
     result: Any
     operands: dict[str, Any] = field(default_factory=dict)
     advice: str = ""
@@ -139,7 +139,7 @@ class Finding:
         return "\n".join(part for part in parts if part)
 
 
-def find_nan(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Finding | None]:
+def find_nan(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Finding | None]:
     """Return the function that says where the first NaN or infinity came from in a call of `fun` and in its gradient.
 
     Parameters

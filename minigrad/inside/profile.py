@@ -117,7 +117,9 @@ class Profile:
         )
 
 
-def profile(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False, runs: int = 5) -> Callable[..., Profile]:
+def profile(
+    fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, runs: int = 5
+) -> Callable[..., Profile]:
     """Return the function that measures a call of `fun` and of its gradient.
 
     It measures the plain way, in which everything can be watched. The fast way spends less time between NumPy's calls.

@@ -329,7 +329,7 @@ def _places(names: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     holders = [(name, holder) for name, holder in names.items() if name.isidentifier() and not name.startswith("__")]
     yield from holders
     for name, holder in holders:
-        if hasattr(holder, "_fields") and isinstance(holder, tuple):
+        if isinstance(holder, tuple) and hasattr(holder, "_fields"):
             yield from ((f"{name}.{key}", member) for key, member in zip(holder._fields, holder))
         elif isinstance(holder, (list, tuple, dict)) and len(holder) <= 100:
             entries = holder.items() if isinstance(holder, dict) else enumerate(holder)

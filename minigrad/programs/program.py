@@ -77,7 +77,7 @@ class Program:
 AGAIN = "Make another program with minigrad.program"
 
 
-def program(fun: Callable, simplify: bool = True) -> Callable[..., Program]:
+def program(fun: Callable[..., Any], simplify: bool = True) -> Callable[..., Program]:
     """Return the function that records a call of `fun`, and returns it as a NumPy program.
 
     Parameters

@@ -159,9 +159,7 @@ class TraceLevel(Level):
 
     # A plain number was taken out of a Tensor that holds a traced value. See `guards.taken`.
 
-    taken = property(  # type: ignore[assignment]
-        lambda self: None, lambda self, note: refuse_value(note[0].partition(" ")[0], STATIC)
-    )
+    taken = property(lambda self: None, lambda self, note: refuse_value(note[0].partition(" ")[0], STATIC))
 
     def close(self) -> None:
         super().close()
@@ -269,7 +267,7 @@ class TraceLevel(Level):
             if value.level is not self:
                 raise OuterTensorError("the function uses a value from outside that is being differentiated: pass it as an argument, and "
                                        "call program outside of grad")
-            return value.variable  # type: ignore[attr-defined]
+            return value.variable
         if isinstance(value, ndarray):
             return self.constant(value)
         return operands.within(value, self.referred)
