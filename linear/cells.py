@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,17 @@ def printable(text: str) -> str:
 def cut(text: str, most: int = 60) -> str:
     """Text that is no longer than that."""
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def width(text: str) -> int:
+    """How many places text takes on a terminal: letters of Chinese or Japanese take two, accents that follow a letter none.
+
+    Examples
+    --------
+    >>> width("area"), width("面积")
+    (4, 4)
+    """
+    return sum(0 if unicodedata.combining(mark) else 1 + (unicodedata.east_asian_width(mark) in "WF") for mark in text)
 
 
 def quoted(text: str) -> str:

@@ -80,13 +80,13 @@ def choose(
         used = [name for name in free if name not in taken]
         if not used and targets:
             raise DataError(f"{table.source}: no column is left to predict {quoted(targets[-1])} from")
-    for names, what in ((targets, "target"), (used, "feature")):
+    for names, what, given_with in ((targets, "target", "target"), (used, "feature", "features")):
         repeated = next((name for name, count in Counter(names).items() if count > 1), None)
         if repeated:
             raise DataError(f"the {what} {quoted(repeated)} is named twice")
         both = next((name for name in names if name in gone), None)
         if both:
-            raise DataError(f"{quoted(both)} is a {what}, so it cannot be left out with --drop")
+            raise DataError(f"{quoted(both)} is a {what}, so it cannot be left out with --drop; take it out of --{given_with}")
     known = set(used)
     both = next((name for name in targets if name in known), None)
     if both:

@@ -26,7 +26,7 @@ def is_date(cell: Any) -> bool:
 
 
 def read_dates(
-    name: str, values: Sequence[Any], place: Callable[[int], str], form: str | None = None
+    name: str, values: Sequence[Any], place: Callable[[int], str], form: str | None = None, first: datetime | None = None
 ) -> tuple[np.ndarray, datetime]:
     """Turn dates into days since the first of them.
 
@@ -40,6 +40,8 @@ def read_dates(
         Says where in a file a row stands.
     form : str, optional
         How the dates are written, in the directives of `datetime.strptime`. Left out, it is found out.
+    first : datetime, optional
+        From which the days are counted. Left out, it is the first of the dates.
 
     Returns
     -------
@@ -50,7 +52,7 @@ def read_dates(
     Raises
     ------
     DataError
-        If a value is not a date, or if the dates can be read in two ways.
+        If a value is not a date, if the dates can be read in two ways, or if only some of them have a time zone.
 
     Examples
     --------
@@ -83,33 +85,40 @@ def read_dates(
     for other, differently in fitting[1:]:
         first_form, read = fitting[0]
         for text, row in rows.items():
-            if read[text] != differently[text]:
+            if _moment(read[text]) != _moment(differently[text]):
                 raise DataError(
                     f"{place(row)}: column {quoted(name)} holds {quoted(text)}, which is {read[text]:%Y-%m-%d} "
                     f"(--date-format {first_form}) or {differently[text]:%Y-%m-%d} (--date-format {other})"
                 )
     read = fitting[0][1]
+    zones = {text: moment.tzinfo is not None for text, moment in read.items()}
+    if len({*zones.values()}) > 1:
+        without, within = (next(text for text in zones if zones[text] is has_zone) for has_zone in (False, True))
+        raise DataError(
+            f"{place(rows[without])}: column {quoted(name)} holds {quoted(without)}, which has no time zone, "
+            f"but {quoted(within)} has one; write them all alike"
+        )
     moments = [
-        None if value is None else _moment(value) if isinstance(value, date) else read[str(value).strip()]
+        None if value is None else _moment(value if isinstance(value, date) else read[str(value).strip()])
         for value in values
     ]
     present = [moment for moment in moments if moment is not None]
-    if not present:
-        return np.full(len(values), np.nan), datetime.min
-    first = min(present)
+    first = first or min(present, default=datetime.min)
     return np.array([np.nan if moment is None else (moment - first) / timedelta(days=1) for moment in moments]), first
 
 
 def _read(text: str, form: str | None) -> datetime | None:
-    """The moment that a text of that form means, in UTC if it says so; None stands for ISO 8601."""
+    """The moment that a text of that form means; None stands for ISO 8601."""
     try:
-        return _moment(datetime.fromisoformat(text) if form is None else datetime.strptime(text, form))
-    except ValueError:
+        moment = datetime.fromisoformat(text) if form is None else datetime.strptime(text, form)
+        _moment(moment)
+    except (ValueError, OverflowError):  # in UTC it would be before the year 1, or after 9999
         return None
+    return moment
 
 
 def _moment(value: date) -> datetime:
-    """A date as a moment, without a time zone."""
+    """A date as a moment, without a time zone: in UTC, if it has one."""
     if not isinstance(value, datetime):
         return datetime(value.year, value.month, value.day)
     return value if value.tzinfo is None else value.astimezone(timezone.utc).replace(tzinfo=None)

@@ -95,9 +95,13 @@ def open_table(path: str | Path, how: Format = Format()) -> Table:
     data, found = _content(path, source), []
     if data.startswith(b"\x1f\x8b"):
         data, found = _unpacked(source, data), ["gzip"]
-    kind = kind_of(data)
+    kind, encoding = kind_of(data), ""
+    if kind and kind.reader == "read_json":
+        name, encoding = _encoding(source, data, how.encoding)
+        data = data.decode(name).encode()
     table: Table = frame_table(source, data, kind, how.sheet) if kind else text_table(source, data, how)
     table.found[:0] = found
+    table.encoding = table.encoding or encoding
     check_header(table)
     return table
 
@@ -213,7 +217,8 @@ def text_table(source: str, data: bytes, how: Format) -> _Text:
     found = [SEPARATORS.get(delimiter, f"columns separated by {delimiter!r}")] if delimiter != "," else []
     names = list(map(name_of, header))
     is_doubtful = len(names) == 1 and not names[0].isalnum()
-    hint = "; if there are more, say with --delimiter what separates them" if is_doubtful else ""
+    advice = "; if there are more, say with --delimiter what separates them; if that is a title, delete it"
+    hint = advice if is_doubtful else ""
     return _Text(
         source, names, found, in_words, delimiter == ",", hint=hint,
         rows=rows, lines=lines, header=line, delimiter=delimiter, decimal=how.decimal,
@@ -223,7 +228,7 @@ def text_table(source: str, data: bytes, how: Format) -> _Text:
 def _encoding(source: str, data: bytes, encoding: str | None) -> tuple[str, str]:
     """The encoding of a text, and what to call it if it is not UTF-8 and was found out."""
     in_words = ""
-    marks = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\xef\xbb\xbf": "UTF-8-sig"}
+    marks = {b"\xff\xfe\0\0": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\xef\xbb\xbf": "UTF-8-sig"}
     marked = next((name for mark, name in marks.items() if data.startswith(mark)), None)
     if encoding is None:
         encoding = marked or "UTF-8"
@@ -234,11 +239,13 @@ def _encoding(source: str, data: bytes, encoding: str | None) -> tuple[str, str]
             in_words = "Windows-1252" if encoding == "cp1252" else encoding
     elif encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
         encoding = "UTF-8-sig"
+    elif encoding.lower().replace("_", "-") in ("utf-16", "utf16") and marked != "UTF-16":
+        encoding = _without_mark(data)
     foreign = next((remedy for beginning, remedy in FOREIGN.items() if re.match(beginning, data)), None)
     if foreign:
         raise DataError(f"{source} {foreign}")
     try:
-        text = data.decode(encoding)
+        text = io.TextIOWrapper(io.BytesIO(data), encoding, newline="").read()  # as the lines will be read
     except LookupError:
         raise DataError(
             f"--encoding: Python knows no encoding {quoted(encoding)}; among many others it knows utf-8, utf-16, "
@@ -253,9 +260,14 @@ def _encoding(source: str, data: bytes, encoding: str | None) -> tuple[str, str]
         ) from None
     if "\0" in text:
         raise DataError(
-            f"{source} is not a text file (it holds a zero byte); if it is UTF-16, say --encoding utf-16-le"
+            f"{source} is not a text file (it holds a zero byte); if it is UTF-16, say --encoding {_without_mark(data)}"
         )
     return encoding, in_words
+
+
+def _without_mark(data: bytes) -> str:
+    """The encoding of a text in UTF-16 that does not begin with its mark: the first letter shows which of its bytes is 0."""
+    return "utf-16-be" if data.startswith(b"\0") else "utf-16-le"
 
 
 def _fits(data: bytes, encoding: str) -> bool:

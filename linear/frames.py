@@ -26,6 +26,9 @@ def as_array(data: Any, name: str = "x") -> Any:
     array = data.to_numpy()
     if array.dtype.kind == "O":  # columns of several types, or those in which pandas marks missing values with NA
         try:
+            text = next((value for value in array.flat if isinstance(value, str)), None)
+            if text is not None:  # NumPy would read it as a number, if it can
+                raise TypeError(f"the text {text!r}")
             array = array.astype(float)
         except (TypeError, ValueError) as error:
             raise TypeError(f"{_described(data, name)} holds values that are not numbers: {error}") from None
@@ -50,9 +53,10 @@ def as_arrays(x: Any, y: Any) -> tuple[Any, Any]:
     if ours is not None and theirs is not None and not ours.equals(theirs):
         place = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)))
         here, there = (_label(index, place) for index in (ours, theirs))
+        order = "y = y.reindex_like(x)" if hasattr(x, "dims") and hasattr(y, "dims") else "y = y.loc[x.index]"
         raise ValueError(
             f"{_described(x, 'x')} and {_described(y, 'y')} have different indices: in row {place}, {here} and {there}. Rows are "
-            "paired by position. Bring them into one order, for example with y = y.loc[x.index], or pass y.to_numpy()"
+            f"paired by position. Bring them into one order, for example with {order}, or pass y.to_numpy()"
         )
     return as_array(x, "x"), as_array(y, "y")
 

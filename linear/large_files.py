@@ -18,7 +18,7 @@ import numpy as np
 from .cells import DataError, option, quoted
 from .choice import Choice, check_same_columns, choose
 from .files import STANDARD_INPUT, Format, text_table
-from .numerals import MISSING, read_numbers
+from .numerals import MISSING, decimal_marks, read_numbers
 from .pandas_files import kind_of, parquet_columns, read_by
 from .reading import files_of
 from .tables import LARGEST_FILE, Table, check_header
@@ -343,13 +343,30 @@ def _open_parquet(file: str) -> _Parquet:
 # ---- Text -----------------------------------------------------------------------------------------------------------
 
 
+# Numbers in which a point may stand between thousands, and those that have any point, as regular expressions.
+_DOUBTFUL = r"^\s*[-+]?[1-9]\d{0,2}(\.\d{3})+([eE][-+]?\d+)?\s*$"
+_POINT = r"\d\.|\.\d"
+
+
 @dataclass(frozen=True, repr=False)
 class _TextPart(Part):
-    """Whole lines of a text file."""
+    """Whole lines of a text file.
+
+    Attributes
+    ----------
+    width : int
+        How many columns the file has.
+    delimiter : str
+    decimal : str
+        The decimal mark.
+    is_sure : bool
+        Whether the decimal mark is known. Otherwise it is taken for a point, and each part makes sure of that.
+    """
 
     width: int = 0
     delimiter: str = ","
     decimal: str = "."
+    is_sure: bool = True
 
     def __repr__(self) -> str:
         return f"{self.source}, bytes {self.start + 1:,} to {self.stop:,}"
@@ -369,21 +386,47 @@ class _TextPart(Part):
 
             names = [str(number) for number in range(self.width)]
             chosen = [names[place] for place in self.places]
-            try:
-                table = csv.read_csv(
+
+            def table(kind: Any) -> Any:
+                return csv.read_csv(
                     pyarrow.BufferReader(data),
                     csv.ReadOptions(column_names=names, use_threads=False, block_size=len(data)),
                     csv.ParseOptions(delimiter=self.delimiter),
                     csv.ConvertOptions(
                         include_columns=chosen,
-                        column_types=dict.fromkeys(chosen, pyarrow.float64()),
+                        column_types=dict.fromkeys(chosen, kind),
                         null_values=_MISSING,
                         decimal_point=self.decimal,
                     ),
                 )
+
+            try:
+                numbers = table(pyarrow.float64())
             except pyarrow.ArrowInvalid as error:
                 raise self.invalid(str(error)) from None
-            return np.column_stack([table[name].to_numpy() for name in chosen])
+            if not self.is_sure and b"." in data:
+                self.check_points(table(pyarrow.string()))
+            return np.column_stack([numbers[name].to_numpy() for name in chosen])
+
+    def check_points(self, table: Any) -> None:
+        """Refuse numbers such as 204.024 if no other one shows that the point is a decimal mark."""
+        from pyarrow import compute
+
+        first = None
+        for name, column in zip(self.names, table.columns):
+            doubtful, points = (
+                np.asarray(compute.match_substring_regex(column, pattern).fill_null(False)) for pattern in (_DOUBTFUL, _POINT)
+            )
+            if (points & ~doubtful).any():
+                return
+            if first is None and doubtful.any():
+                first = int(doubtful.argmax()), name, column[int(doubtful.argmax())].as_py()
+        if first is not None:
+            row, name, text = first
+            raise DataError(
+                f"{self.place(row)}: the column {quoted(name)} holds {quoted(text)}, and no number near it says that a point is "
+                "a decimal mark; if it is, say --decimal ."
+            )
 
     def invalid(self, problem: str) -> DataError:
         """Say in which line a value is that is not a number, from the message of pyarrow."""
@@ -426,11 +469,14 @@ class _Text(Table):
         cells = self.start.read(blank.names)
         # If the first rows are not numbers, this says what is wrong.
         read_numbers(cells, list(blank.names), decimal, self.start.has_decimal_points, choice.targets)
+        is_sure = decimal is not None or self.start.has_decimal_points
         if decimal is None:
-            with_commas = any("," in text for column in cells.columns.values() for text in column)
+            texts = [text for column in cells.columns.values() for text in column if "," in text or "." in text]
+            with_commas = any("," in text for text in texts)
             decimal = "," if with_commas and self.start.delimiter != "," else "."
+            is_sure = is_sure or any(len(decimal_marks(text)) == 1 for text in texts)
         common = vars(replace(blank, places=tuple(map(self.names.index, blank.names))))
-        rest = {"width": len(self.names), "delimiter": self.start.delimiter, "decimal": decimal}
+        rest = {"width": len(self.names), "delimiter": self.start.delimiter, "decimal": decimal, "is_sure": is_sure}
         cuts = [self.first]
         with open(self.source, "rb") as file:
             for _, stop in _pieces(self.size - self.first, TEXT_PART):
@@ -450,9 +496,9 @@ def _open_text(file: str, start: bytes, how: Format) -> _Text:
         start = _start(file, 4 * len(start))  # wide lines
     if size > len(start):
         start = start[: start.rfind(b"\n") + 1]
-    head = text_table(file, start, how)
     if start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in start:
         raise DataError(f"{file} is in UTF-16, which cannot be divided at its bytes; save it as UTF-8, or as Parquet")
+    head = text_table(file, start, how)
     table = _Text(file, head.names, head.found, head.encoding, hint=head.hint)
     table.start, table.size = head, size
     table.first = _end_of_header(start)

@@ -127,7 +127,7 @@ def mseloss(theta: Any, model: Model, x: Any, y: Any) -> Any:
     if prediction.shape != np.shape(y):
         raise ValueError(
             f"the model predicts shape {prediction.shape} but y has shape {np.shape(y)}; "
-            f"reshape y, for example y.reshape({prediction.shape}), or change the shape of w and b"
+            f"reshape y, for example np.reshape(y, {prediction.shape}), or change the shape of w and b"
         )
     difference = prediction - y
     del prediction  # with large data, a step takes half the time when its memory can be used again at once

@@ -18,7 +18,10 @@ import numpy as np
 from .cells import Cells, DataError, option, quoted
 from .dates import is_date
 
-MISSING = {"", "na", "n/a", "#n/a", "nan", "null", "none", "<na>", "nat", "?", ".", "-", "--"}
+MISSING = {
+    *("", "na", "n/a", "n.a.", "nan", "null", "none", "<na>", "nat", "?", ".", "-", "--", r"\n"),
+    *("#n/a", "#div/0!", "#value!", "#ref!", "#name?", "#num!", "#null!"),  # errors of spreadsheets
+}
 
 _CURRENCIES = (
     "AED ARS AUD BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP HKD HUF IDR ILS INR ISK JPY KES KRW MXN MYR NGN NOK NZD PHP PLN "
@@ -92,7 +95,7 @@ def read_numbers(
     decimal: str | None = None,
     has_decimal_points: bool = False,
     targets: Sequence[str] = (),
-) -> tuple[dict[str, np.ndarray], list[str]]:
+) -> tuple[dict[str, np.ndarray], list[str], dict[str, str]]:
     """Turn columns of a file into numbers.
 
     Parameters
@@ -114,6 +117,8 @@ def read_numbers(
         An array of floats for each name, with NaN where a value is missing.
     found : list of str
         What else than plain numbers was found.
+    units : dict
+        The sign beside the numbers of each column that has values, "" if there is none.
 
     Raises
     ------
@@ -124,23 +129,23 @@ def read_numbers(
     --------
     >>> cells = Cells('t.csv', [2, 3], {'price': ['1.204,50 €', '80 €']})
     >>> read_numbers(cells, ['price'])
-    ({'price': array([1204.5,   80. ])}, ['decimal commas', 'points between thousands', "'price' in €"])
+    ({'price': array([1204.5,   80. ])}, ['decimal commas', 'points between thousands', "'price' in €"], {'price': '€'})
     """
     if decimal is None:
         decimal, because = _decimal_mark(cells, names, has_decimal_points)
     else:
         because = f"--decimal {decimal} is given"
     found = ["decimal commas"] if decimal == "," else []
-    columns = {}
+    columns, units = {}, {}
     for name in names:
-        column = cells.columns[name]
+        column, unit = cells.columns[name], ""
         if isinstance(column, np.ndarray):
             values = column
         elif (plain := _plain_numbers(column, decimal)) is not None:
             values = plain
         else:
             try:
-                values, notes = _any_numbers(cells, name, decimal)
+                values, unit, notes = _any_numbers(cells, name, decimal)
             except _NotANumber as error:
                 raise DataError(_about(cells, name, error.row, decimal, because, name in targets)) from None
             found += [note for note in notes if note not in found]
@@ -149,7 +154,25 @@ def read_numbers(
             row = int(infinite[0])
             raise DataError(f"{cells.holds(name, row)}, which is not a finite number")
         columns[name] = values
-    return columns, found
+        if not np.isnan(values).all():
+            units[name] = unit
+    return columns, found, units
+
+
+def are_alike(unit: str, other: str) -> bool:
+    """Whether numbers beside these signs can be compared. A currency may be left out, a per cent sign changes the number.
+
+    Examples
+    --------
+    >>> are_alike("€", ""), are_alike("€", "$"), are_alike("%", "")
+    (True, False, False)
+    """
+    return unit == other or "" in (unit, other) and not {unit, other} & {"%", "‰"}
+
+
+def in_words(unit: str) -> str:
+    """A unit as messages name it."""
+    return f"in {unit}" if unit else "without a unit"
 
 
 def _decimal_mark(cells: Cells, names: Sequence[str], has_decimal_points: bool) -> tuple[str, str]:
@@ -203,8 +226,8 @@ class _NotANumber(Exception):
         self.row = row
 
 
-def _any_numbers(cells: Cells, name: str, decimal: str) -> tuple[np.ndarray, list[str]]:
-    """A column of numbers and missing values, and the notes about it."""
+def _any_numbers(cells: Cells, name: str, decimal: str) -> tuple[np.ndarray, str, list[str]]:
+    """A column of numbers and missing values, its unit, and the notes about it."""
     values = array("d")
     row_of: dict[str, int] = {}  # the first row with each unit
     thousands: set[str] = set()
@@ -226,12 +249,12 @@ def _any_numbers(cells: Cells, name: str, decimal: str) -> tuple[np.ndarray, lis
             thousands.add(mark)
         row_of.setdefault(unit, row)
     units = [unit for unit in row_of if unit]
-    if len(units) > 1 or {"%", "‰"} & set(units) and "" in row_of:
-        first, second = sorted(row_of.values())[:2]
+    if len(units) > 1 or not all(are_alike(unit, other) for unit in units for other in row_of):
+        first, second = sorted(row_of[unit] for unit in (units if len(units) > 1 else row_of))[:2]
         other = f"{cells.shown(name, second)} in {cells.line} {cells.lines[second]}"
         raise DataError(f"{cells.holds(name, first)}, but {other}, in another unit; write them all alike")
     notes = sorted({f"{_IN_WORDS.get(mark, 'spaces')} between thousands" for mark in thousands - {""}})
-    return np.array(values), notes + [f"{quoted(name)} in {unit}" for unit in units]
+    return np.array(values), "".join(units), notes + [f"{quoted(name)} in {unit}" for unit in units]
 
 
 def _float(number: Any) -> float:
@@ -255,6 +278,8 @@ def _about(cells: Cells, name: str, row: int, decimal: str, because: str, is_tar
         return f"{holds}, which is a number only if the decimal mark is a {'comma' if mark == ',' else 'point'}{reason}"
     if is_date(cell):
         return f"{holds}, a date; count its days with --dates {given}, or leave it out with --drop {given}"
+    if _are_mostly_numbers(cells.columns[name]):
+        return f"{holds}, but most of its values are numbers; correct the value, or delete its row, or leave the cell empty"
     holds = f"{cells.place(row)}: column {quoted(name)} is not numeric, it holds {cells.shown(name, row)}"
     if is_target:
         return f"{holds}; it is the target, so choose another one with --target"
@@ -262,3 +287,9 @@ def _about(cells: Cells, name: str, row: int, decimal: str, because: str, is_tar
         f"{holds}; leave it out with --drop {given}, "
         f"or turn its values into columns of 0 and 1 with --categorical {given}"
     )
+
+
+def _are_mostly_numbers(column: Sequence[Any]) -> bool:
+    present = [cell for cell in column[:1000] if not is_missing(cell)]
+    numbers = [cell for cell in present if type(cell) in (int, float) or decimal_marks(str(cell))]
+    return 2 * len(numbers) > len(present)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .cells import Cells, DataError, listed, quoted
+from .cells import Cells, DataError, cut, listed, quoted
 from .tables import LARGEST_FILE, Table, name_of
 
 
@@ -46,7 +46,8 @@ KINDS = [
     Kind("a Feather file", rb"ARROW1\0\0", "pandas pyarrow", "read_feather"),
     Kind("an ORC file", rb"(?s:ORC.*ORC.\Z)", "pandas pyarrow", "read_orc"),
     Kind("a Stata file", rb"<stata_dta>|[ilnoqrs][\x01\x02]\x01", "pandas", "read_stata"),
-    Kind("a JSON file", rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*\{|\{\s*\")", "pandas", "read_json"),
+    # In UTF-16, each of these characters has a zero byte beside it.
+    Kind("a JSON file", rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?[\s\0]*(?:\[[\s\0]*[\[{]|\{[\s\0]*\")", "pandas", "read_json"),
 ]
 
 
@@ -126,25 +127,37 @@ def frame_table(source: str, data: bytes, kind: Kind, sheet: str | None) -> _Fra
     with read_by(kind.libraries, source, kind.in_words):
         import pandas
 
-        if kind.reader == "read_parquet":
-            return _parquet(source, data, kind)
+        if kind.reader in _ARROW_FORMATS:
+            return _arrow(source, data, kind)
         if kind.reader == "ExcelFile":
             return _sheet(source, pandas.ExcelFile(io.BytesIO(data), engine="calamine"), kind, sheet)
         if kind.reader == "read_json":
-            text = data.decode("utf-8-sig").strip()
-            first, _, rest = text.partition("\n")
-            frame = pandas.read_json(
-                io.StringIO(text),
-                lines=first.rstrip().endswith("}") and rest.lstrip().startswith("{"),  # an object in each line
-                precise_float=True,
-                # Otherwise pandas guesses from the names of columns which of them are dates.
-                **dict.fromkeys(("dtype", "convert_axes", "convert_dates"), False),
-            )
+            frame = _json(data.decode().strip())
         else:
             frame = _with_index(getattr(pandas, kind.reader)(io.BytesIO(data)))
         names = list(map(name_of, frame.columns))
         frame = frame.set_axis(names, axis=1).set_axis(range(1, len(frame) + 1))
     return _Frame(source, names, has_header_row=False, kind=kind, rows=len(frame), load=lambda chosen: frame[chosen])
+
+
+def _json(text: str) -> Any:
+    import pandas
+
+    first, _, rest = text.partition("\n")
+    expected = 'expected a list of objects, such as [{"area": 81, "price": 204}]'
+    try:
+        frame = pandas.read_json(
+            io.StringIO(text),
+            lines=first.rstrip().endswith("}") and rest.lstrip().startswith("{"),  # an object in each line
+            precise_float=True,
+            # Otherwise pandas guesses from the names of columns which of them are dates.
+            **dict.fromkeys(("dtype", "convert_axes", "convert_dates"), False),
+        )
+    except ValueError as error:
+        raise ValueError(f"{str(error).rstrip('.')}; {expected}") from None
+    if all(str(name).isdecimal() for name in frame.columns):
+        raise ValueError(f"the columns have numbers in place of names; {expected}")
+    return frame
 
 
 def _with_index(frame: Any) -> Any:
@@ -160,8 +173,8 @@ def _check_archive(source: str, data: bytes) -> None:
             names = archive.namelist()
             is_open_document = "mimetype" in names and b"opendocument.spreadsheet" in archive.read("mimetype")
             starts = [archive.open(name).read(2000) for name in names if name.startswith("xl/worksheets/")]
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
-        raise DataError(f"{source} is a ZIP archive, and cannot be unpacked: {error}") from None
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError, OSError) as error:
+        raise DataError(f"{source} is a ZIP archive, and cannot be unpacked: {cut(str(error), 100)}") from None
     if not is_open_document and not any(name.startswith("xl/workbook") for name in names):
         raise DataError(f"{source} is a ZIP archive, but no spreadsheet; unpack it, or save it as .xlsx or as CSV")
     if size > 10 * LARGEST_FILE:
@@ -192,22 +205,30 @@ def _sheet(source: str, book: Any, kind: Kind, sheet: str | None) -> _Frame:
         found = [f"the sheet {quoted(sheets[0])}, the first of {len(sheets)}"]
         hint = f"; this is {found[0]}, and --sheet names another"
     frame = cells[1:].set_axis(names, axis=1) if names else cells
-    return _Frame(source, names, found, hint=hint, kind=kind, rows=len(frame), load=lambda chosen: frame[chosen])
+    # The library hands on an empty text for each of them.
+    empty = " (an empty cell, an error such as #DIV/0!, or a formula that was saved without its value)"
+    return _Frame(
+        source, names, found, hint=hint, empty_cell=empty, kind=kind, rows=len(frame), load=lambda chosen: frame[chosen]
+    )  # fmt: skip
 
 
-def _parquet(source: str, data: bytes, kind: Kind) -> _Frame:
-    """A Parquet file. Only the chosen columns are read."""
+# The functions of pandas for the formats of Arrow, and what pyarrow calls these formats.
+_ARROW_FORMATS = {"read_parquet": "ParquetFileFormat", "read_feather": "IpcFileFormat", "read_orc": "OrcFileFormat"}
+
+
+def _arrow(source: str, data: bytes, kind: Kind) -> _Frame:
+    """A file of Arrow's formats. Only the chosen columns are read."""
     import pandas
-    import pyarrow.parquet
+    import pyarrow.dataset
 
-    file = pyarrow.parquet.ParquetFile(io.BytesIO(data))
-    stored, names = parquet_columns(file.schema_arrow)
+    file = getattr(pyarrow.dataset, _ARROW_FORMATS[kind.reader])().make_fragment(pyarrow.BufferReader(data))
+    stored, names = parquet_columns(file.physical_schema)
     stored_as = dict(zip(names, stored))
-    count = file.metadata.num_rows
+    count = file.count_rows()  # all three formats say it without being unpacked
 
     def load(chosen: list[str]) -> Any:
         columns = [stored_as[name] for name in chosen]
-        frame = _with_index(pandas.read_parquet(io.BytesIO(data), columns=columns))
+        frame = _with_index(getattr(pandas, kind.reader)(io.BytesIO(data), columns=columns))
         return frame[columns].set_axis(chosen, axis=1).set_axis(range(1, count + 1))
 
     return _Frame(source, names, has_header_row=False, kind=kind, rows=count, load=load)

@@ -13,7 +13,7 @@ import numpy as np
 from .model import linear_model, mseloss
 from .problem import Problem, vector
 from .training import DivergenceError, model_optimization_loop
-from .ways import Way
+from .ways import UsageError, Way
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,9 @@ def train(problem: Problem, start: dict[str, Any], way: Way) -> Training:
     except DivergenceError:
         if not way.may_diverge or not watcher.losses:
             raise
+        if len(watcher.losses) == 1:
+            cause = f"with the learning rate {way.rate:g}, the loss overflows at the first step"
+            raise UsageError(f"{cause}; name a smaller one") from None
         losses, theta = watcher.losses[:-1], watcher.theta
     finally:
         watcher.bar.clear()

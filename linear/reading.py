@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from itertools import chain
@@ -19,7 +19,7 @@ from .choice import Choice, check_same_columns, choose
 from .data import standardise
 from .dates import read_dates
 from .files import STANDARD_INPUT, Format, open_table
-from .numerals import is_missing, read_numbers
+from .numerals import are_alike, in_words, is_missing, read_numbers
 from .tables import Table
 
 MOST_CATEGORIES = 50  # with more values than that, a column is a name or a number, not a kind
@@ -43,6 +43,8 @@ class Data:
         From the name of a column of categories to its categories. The first has no column of 0 and 1.
     first_dates : dict
         From the name of a column of dates to the first date.
+    units : dict
+        From the name of a column to the sign beside its numbers, such as "%" or "€", if there is one.
     """
 
     x: np.ndarray
@@ -53,6 +55,7 @@ class Data:
     notes: list[str] = field(default_factory=list)
     categories: dict[str, list[str]] = field(default_factory=dict)
     first_dates: dict[str, datetime] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
 
     @property
     def targets(self) -> list[str]:
@@ -136,18 +139,23 @@ def read_csv(
     y = np.column_stack([rows.columns[name] for name in choice.targets])
     check_size(rows.source, len(y), rows.features)
     check_range(rows.source, [*rows.features, *choice.targets], np.hstack([x, y]))
-    check_features(rows.source, x, rows.features, len(x))
+    check_features(rows.source, x, rows.features, len(x), rows.categories)
+    units = {name: unit for name, unit in rows.units.items() if unit}
+    about = (rows.source, rows.notes, rows.categories, rows.first_dates, units)
     if len(choice.targets) == 1:
         only = x[:, 0] if x.shape[1] == 1 else x
-        return Data(only, y[:, 0], rows.features, choice.targets[0], rows.source, rows.notes, rows.categories, rows.first_dates)
-    return Data(x, y, rows.features, choice.targets, rows.source, rows.notes, rows.categories, rows.first_dates)
+        return Data(only, y[:, 0], rows.features, choice.targets[0], *about)
+    return Data(x, y, rows.features, choice.targets, *about)
 
 
 def read_rows(
     path: str | Path | Sequence[str | Path], choice: Choice, *, date_format: str | None = None, delimiter: str | None = None,
     decimal: str | None = None, encoding: str | None = None, sheet: str | None = None,
+    first_dates: Mapping[str, datetime] = {},
 ) -> Rows:
     """Read the chosen columns as `read_csv` reads them. Missing values are still missing, and categories are text.
+
+    Days are counted from `first_dates`, where they are given.
 
     Raises
     ------
@@ -161,7 +169,7 @@ def read_rows(
         if lacking:
             raise DataError(f"{table.source} has no column {listed(lacking, 5)}, only {listed(filter(None, table.names))}")
     rows = Rows(tables, choice)
-    rows.read_columns(decimal, date_format)
+    rows.read_columns(decimal, date_format, first_dates)
     return rows
 
 
@@ -207,6 +215,8 @@ class Rows:
         What there is to say, one sentence each.
     categories, first_dates : dict
         As in `Data`.
+    units : dict
+        The sign beside the numbers of each column that has values, "" if there is none.
     """
 
     def __init__(self, tables: list[Table], choice: Choice) -> None:
@@ -225,15 +235,24 @@ class Rows:
         self.notes: list[str] = []
         self.categories: dict[str, list[str]] = {}
         self.first_dates: dict[str, datetime] = {}
+        self.units: dict[str, str] = {}
 
-    def read_columns(self, decimal: str | None, date_format: str | None) -> None:
+    def read_columns(self, decimal: str | None, date_format: str | None, first_dates: Mapping[str, datetime] = {}) -> None:
         """Turn the cells of the files into numbers. A note that is true of several files is made once."""
         found: dict[str, list[str]] = {}
         pieces = []
         for table, part in zip(self.tables, self.parts):
-            numbers, notes = read_numbers(
+            numbers, notes, units = read_numbers(
                 part, self.choice.numeric, decimal, table.has_decimal_points, self.choice.targets
             )
+            for name, unit in units.items():
+                before = self.units.get(name, unit)
+                if not are_alike(unit, before):
+                    raise DataError(
+                        f"{table.source}: the numbers of column {quoted(name)} are {in_words(unit)}, but those of a file "
+                        f"before are {in_words(before)}; write them all alike"
+                    )
+                self.units[name] = before or unit
             pieces.append(numbers)
             for note in filter(None, [*table.found, *notes, table.encoding]):
                 found.setdefault(note, []).append(table.source)
@@ -247,7 +266,7 @@ class Rows:
             cells = chain.from_iterable(part.columns[name] for part in self.parts)
             texts = [None if is_missing(cell) else cell.strip() if isinstance(cell, str) else cell for cell in cells]
             if name in self.choice.dates:
-                self.columns[name], first = read_dates(name, texts, self.place, date_format)
+                self.columns[name], first = read_dates(name, texts, self.place, date_format, first_dates.get(name))
                 self.first_dates[name] = first
                 since = f"{first:%Y-%m-%d}" + (f" {first:%H:%M:%S}" if first.time() > time.min else "")
                 self.notes.append(f"{quoted(name)} becomes days since {since}")
@@ -256,13 +275,29 @@ class Rows:
 
     def place(self, row: int) -> str:
         """Where a row stands."""
+        part, row = self._part(row)
+        return self.parts[part].place(row)
+
+    def _part(self, row: int) -> tuple[int, int]:
+        """The number of the file in which a row stands, and its place there."""
         part = int(np.searchsorted(self.ends, row, side="right"))
-        return self.parts[part].place(row - int(self.ends[part - 1] if part else 0))
+        return part, row - int(self.ends[part - 1] if part else 0)
+
+    def cell(self, name: str, row: int) -> str:
+        """What stands in the place of a missing value, for messages."""
+        part, row = self._part(row)
+        cell = self.parts[part].columns[name][row]
+        if isinstance(cell, str) and cell.strip():
+            return f", which holds {quoted(cell.strip())}"
+        return self.tables[part].empty_cell
+
+    def gaps(self) -> dict[str, np.ndarray]:
+        """Where a value is missing in each column."""
+        return {name: is_gap(column) for name, column in self.columns.items()}
 
     def handle_missing(self, missing: str | None) -> None:
         """Refuse missing values, or leave out their rows, or put in the mean of the other rows."""
-        gaps = {name: is_gap(column) for name, column in self.columns.items()}
-        gaps = {name: gap for name, gap in gaps.items() if gap.any()}
+        gaps = {name: gap for name, gap in self.gaps().items() if gap.any()}
         if not gaps:
             return
         empty = next((name for name, gap in gaps.items() if gap.all()), None)
@@ -275,9 +310,11 @@ class Rows:
             name = next(name for name in self.choice.columns if name in gaps and gaps[name][row])
             rows_have = "1 row has" if count == 1 else f"{count} rows have"
             place = self.place(row).removeprefix(f"{self.source}, ")
+            has_mean = not any(each in self.choice.categorical for each in gaps)
+            where = f"{place}, column {quoted(name)}{self.cell(name, row)}"
             raise DataError(
-                f"{self.source}: {rows_have} missing values; the first is {place}, column {quoted(name)}; leave such "
-                "rows out with --missing drop, or put in the mean of the column with --missing mean"
+                f"{self.source}: {rows_have} missing values; the first is {where}; leave such rows out with --missing drop"
+                + (", or put in the mean of the column with --missing mean" if has_mean else "")
             )
         fatal = [name for name in gaps if missing == "drop" or name in self.choice.targets]
         texts = [name for name in gaps if name not in fatal and name in self.choice.categorical]
@@ -320,7 +357,8 @@ class Rows:
                     f"{self.source}: the feature {quoted(name)} is constant ({quoted(base)} in every row), so it says "
                     f"nothing; leave it out with --drop {option(name)}"
                 )
-            indicators = {f"{name}={value}": (column == value).astype(float) for value in others}
+            ones = [(column == value).astype(float) for value in others]
+            indicators = dict(zip(indicators_of(name, [base, *others]), ones))
             taken = next((each for each in indicators if each in self.columns), None)
             if taken:
                 raise DataError(
@@ -333,6 +371,17 @@ class Rows:
             self.notes.append(
                 f"{quoted(name)} becomes {counted(len(others), 'column')} of 0 and 1, compared with {quoted(base)}"
             )
+
+
+def indicators_of(name: str, values: Sequence[str]) -> list[str]:
+    """The names of the columns of 0 and 1 that stand for a column of categories. The first category has none.
+
+    Examples
+    --------
+    >>> indicators_of("region", ["east", "north", "south"])
+    ['region=north', 'region=south']
+    """
+    return [f"{name}={value}" for value in values[1:]]
 
 
 def _category(cell: Any) -> str | None:
@@ -354,6 +403,7 @@ def check_size(source: str, count: int, features: Sequence[str]) -> None:
         raise DataError(
             f"{source}: at least {len(features) + 1} rows are needed for {len(features) + 1} parameters "
             f"(the intercept and one slope for each feature), but there are {count}"
+            + ("; name fewer features with --features" if 1 < count and len(features) > 1 else "")
         )
 
 
@@ -367,13 +417,16 @@ def check_range(source: str, names: Sequence[str], columns: np.ndarray) -> None:
             )
 
 
-def check_features(source: str, x: np.ndarray, features: Sequence[str], rows: int) -> None:
+def check_features(
+    source: str, x: np.ndarray, features: Sequence[str], rows: int, categories: Mapping[str, list[str]] = {}
+) -> None:
     """Refuse columns that leave the parameters undetermined. `rows` is the number of rows that x stands for."""
+    column_of = {each: name for name, values in categories.items() for each in indicators_of(name, values)}
     for name, column in zip(features, x.T):
         if np.ptp(column) == 0:
             raise DataError(
                 f"{source}: the feature {quoted(name)} is constant ({column[0]:g} in every row), "
-                "so its slope cannot be told from the intercept"
+                f"so its slope cannot be told from the intercept; leave it out with --drop {option(name)}"
             )
     z = standardise(x)[0]
 
@@ -383,7 +436,10 @@ def check_features(source: str, x: np.ndarray, features: Sequence[str], rows: in
     if is_dependent(len(features)):
         # If the first n features are dependent, so are the first n + 1. So the smallest n is found by halving.
         count = bisect_left(range(len(features)), True, lo=2, key=is_dependent)
+        name = features[count - 1]
+        column = column_of.get(name, name)
+        leave = "leave it out" if column == name else f"leave out {quoted(column)}"
         raise DataError(
-            f"{source}: the feature {quoted(features[count - 1])} is a linear combination of the features before it, "
-            "so the slopes are not unique; leave it out with --features"
+            f"{source}: the feature {quoted(name)} is a linear combination of the features before it, "
+            f"so the slopes are not unique; {leave} with --drop {option(column)}"
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .cells import counted, cut, listed, printable, quoted
+from .cells import counted, cut, listed, printable, quoted, width
 from .model import dmseloss, linear_model, mseloss
 from .problem import TOLERANCE, Problem, vector
 from .progress import Training
@@ -67,7 +67,7 @@ def print_result(problem: Problem, training: Training, way: Way) -> bool:
         print(f"\nNot converged: {facts}.")
         if needed == needed:
             print(f"  Converged means a distance of at most {TOLERANCE:g}. At this learning rate that takes about")
-            print(f"  {rounded(needed)} more steps; ", end="")
+            print(f"  {rounded(needed, 'more step')}; ", end="")
         else:
             print(f"  Converged means a distance of at most {TOLERANCE:g}; ", end="")
         print(f"the condition number of the Hessian is {eigenvalues[0] / eigenvalues[-1]:.3g}.")
@@ -142,9 +142,9 @@ def print_table(rows: list[str], columns: dict[str, np.ndarray], digits: int = 1
     """Print columns of numbers under their titles, with the decimal points of a column in one line."""
     cells = [[title, *_aligned(column, digits)] for title, column in columns.items()]
     widths = [max(map(len, column)) for column in cells]
-    width_of_names = max(map(len, rows))
+    width_of_names = max(map(width, rows))
     for name, *line in zip(["", *rows], *cells):
-        padded = [name.ljust(width_of_names), *(cell.rjust(width) for cell, width in zip(line, widths))]
+        padded = [name + " " * (width_of_names - width(name)), *(cell.rjust(width) for cell, width in zip(line, widths))]
         print(" " * indent + "   ".join(padded).rstrip())
 
 

@@ -15,14 +15,15 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from .cells import DataError, listed, quoted
+from .cells import DataError, counted, cut, listed, quoted
 from .choice import Choice
 from .data import restore
+from .numerals import are_alike, in_words
 from .problem import Problem
-from .reading import Rows, is_gap, read_rows
+from .reading import Rows, indicators_of, is_gap, read_rows
 from .signals import finish_first
 
-FORMAT, VERSION = "linear model of minigrad", 1
+FORMAT, VERSION = "linear model of minigrad", 2
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Model:
         From the name of a column to its categories. The first has no feature.
     first_dates : dict
         From the name of a column of dates to the date from which days are counted.
+    units : dict
+        From the name of a column to the sign beside its numbers, such as "%" or "€", if there is one.
     about : dict
         Where the line comes from, for people who read the file.
     """
@@ -53,6 +56,7 @@ class Model:
     means: np.ndarray
     categories: dict[str, list[str]]
     first_dates: dict[str, datetime]
+    units: dict[str, str]
     about: dict[str, Any]
 
     @classmethod
@@ -61,22 +65,23 @@ class Model:
         data = problem.data
         line = restore(theta, problem.x_scale, problem.y_scale)
         x = data.x.reshape(len(data.x), -1)
-        about = {"source": data.source or "simulated data", "rows": len(x), "found by": method, "units": "those of the source"}
+        about = {"source": data.source or "simulated data", "rows": problem.rows, "found by": method}
         return cls(
             data.targets,
             data.features,
             np.reshape(line["w"], (x.shape[1], -1)),
             np.reshape(line["b"], -1),
-            x.mean(axis=0),
+            x.mean(axis=0) if problem.n_rows is None else np.atleast_1d(problem.x_scale.center),
             data.categories,
             data.first_dates,
+            data.units,
             about,
         )
 
     @property
     def columns(self) -> list[str]:
         """The columns that a file must have."""
-        made = {f"{name}={value}" for name, values in self.categories.items() for value in values[1:]}
+        made = {each for name, values in self.categories.items() for each in indicators_of(name, values)}
         return [*(name for name in self.features if name not in made), *self.categories]
 
     def save(self, path: str | Path) -> None:
@@ -99,9 +104,11 @@ class Model:
             "means": dict(zip(self.features, map(float, self.means))),
             "categories": self.categories,
             "first dates": {name: first.isoformat() for name, first in self.first_dates.items()},
+            "units": self.units,
         }
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        with finish_first(), open(path, "x", encoding="utf-8") as file:
+        # A name of a file may hold bytes that are no text. What stands for them is written as JSON writes it: \udcff.
+        with finish_first(), open(path, "x", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
 
     @classmethod
@@ -132,6 +139,7 @@ class Model:
                 np.array([float(mean) for mean in means.values()]),
                 {name: [str(value) for value in values] for name, values in content["categories"].items()},
                 {name: datetime.fromisoformat(first) for name, first in content["first dates"].items()},
+                {name: str(unit) for name, unit in content["units"].items()},
                 {},
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -140,7 +148,7 @@ class Model:
         if not (lines and features) or not all(np.isfinite(part).all() for part in numbers):
             raise DataError(f"{path} is damaged: it lacks numbers, or holds some that are not finite")
         for name, values in model.categories.items():
-            if [each for each in features if each.startswith(f"{name}=")] != [f"{name}={value}" for value in values[1:]]:
+            if not {*indicators_of(name, values)} <= {*features}:
                 raise DataError(f"{path} is damaged: the categories of {quoted(name)} do not fit the slopes")
         return model
 
@@ -168,16 +176,22 @@ class Model:
         DataError
             If a file cannot be read or lacks a column, or if a category is unknown.
         """
-        choice = Choice([], self.columns, [*self.categories], [*self.first_dates], [])
+        dates = [name for name in self.first_dates if name in self.features]  # a target may be a date as well
+        choice = Choice([], self.columns, [*self.categories], dates, [])
         try:
-            rows = read_rows(paths, choice, **options)
+            rows = read_rows(paths, choice, first_dates=self.first_dates, **options)
         except DataError as error:  # in a fit, leaving the column out would help; here it would not
             raise DataError(re.split("; leave it out|; count its days", str(error))[0]) from None
         if missing is None:
             rows.handle_missing(None)
-        columns = {name: rows.columns[name] for name in choice.numeric}
-        for name, first in self.first_dates.items():
-            columns[name] = rows.columns[name] + (rows.first_dates[name] - first).total_seconds() / 86400
+        for name, unit in rows.units.items():
+            fitted = self.units.get(name, "")
+            if not are_alike(unit, fitted):
+                raise DataError(
+                    f"{rows.source}: the numbers of column {quoted(name)} are {in_words(unit)}, but the line was fitted to "
+                    f"numbers {in_words(fitted)}"
+                )
+        columns = {name: rows.columns[name] for name in (*choice.numeric, *choice.dates)}
         for name, values in self.categories.items():
             columns |= self._indicators(rows, name, values)
         x = np.column_stack([columns[name] for name in self.features])
@@ -185,7 +199,8 @@ class Model:
         gaps = np.isnan(x)
         if gaps.any() and missing == "mean":
             x = np.where(gaps, self.means, x)
-            notes.append(f"put the mean of the data of the model in the place of {gaps.sum():,} missing values")
+            count = sum(int(gap.sum()) for gap in rows.gaps().values())
+            notes.append(f"put the mean of the data of the model in the place of {counted(count, 'missing value')}")
         elif gaps.any():
             notes.append(f"no prediction for {gaps.any(axis=1).sum():,} of {len(x):,} rows, which have missing values")
         with np.errstate(over="ignore", invalid="ignore"):
@@ -206,7 +221,8 @@ class Model:
                     f"{rows.place(row)}: column {quoted(name)} holds {quoted(value)}, and the model knows only {listed(values)}"
                 )
         gap = is_gap(column)
-        return {f"{name}={value}": np.where(gap, np.nan, column == value).astype(float) for value in values[1:]}
+        columns = [np.where(gap, np.nan, column == value).astype(float) for value in values[1:]]
+        return dict(zip(indicators_of(name, values), columns))
 
 
 def check_new(path: str) -> None:
@@ -216,8 +232,13 @@ def check_new(path: str) -> None:
     ------
     DataError
     """
-    if os.path.lexists(path):
+    try:
+        os.lstat(path)
         raise DataError(f"--save: {path} exists already, and is not overwritten; name another file")
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:  # such as a name that is too long
+        raise DataError(f"--save: {cut(path)}: {error.strerror}") from None
     folder = Path(path).parent
     if not folder.is_dir():
         raise DataError(f"--save: there is no folder {folder}")

@@ -129,6 +129,8 @@ def statistics_of(problem: Problem, theta: dict[str, Any]) -> list[Statistics]:
     for i, target in enumerate(data.targets):
         residuals = (observed[:, i] - predicted[:, i]) * spreads[i]
         spread = float(observed[:, i].std() * spreads[i]) if np.ptp(observed[:, i]) else 0.0
+        if not spread:  # slopes of 0, and not what rounding errors have left of them
+            parameters[:, i] = problem.in_data_units(problem.best).reshape(parameters.shape)[:, i]
         found.append(Statistics(data.features, target, parameters[:, i], errors[:, i], residuals, problem.rows, spread, reach))
     return found
 

@@ -34,6 +34,8 @@ class Table:
         Whether the names stand where the first row of numbers might stand.
     hint : str
         What may help where a column is not there: the end of a message.
+    empty_cell : str
+        What messages say of a missing value, if more than an empty cell may have led to it.
     """
 
     source: str
@@ -43,6 +45,7 @@ class Table:
     has_decimal_points: bool = False
     has_header_row: bool = True
     hint: str = ""
+    empty_cell: str = ""
 
     def plain_numbers(self, chosen: Iterable[str]) -> Cells | None:
         """Read the chosen columns in a fast way, which is right for plain numbers only. None if there is anything else."""
@@ -60,9 +63,14 @@ def check_header(table: Table) -> None:
         raise DataError(f"{table.source} is empty: expected a header line with the names of the columns{table.hint}")
     if table.has_header_row and all(map(decimal_marks, names)):
         raise DataError(f"{table.source}: the first line must hold the names of the columns, but it holds numbers")
+    if table.has_header_row and len(names) > 1 and len([*filter(None, names)]) == 1:
+        raise DataError(
+            f"{table.source}: of {len(names)} columns, only {quoted(''.join(names))} has a name; if that is a title, "
+            f"delete what stands above the names of the columns{table.hint}"
+        )
     name, count = Counter(filter(None, names)).most_common(1)[0] if any(names) else ("", 0)
     if count > 1:
-        raise DataError(f"{table.source}: the header has {count} columns named {quoted(name)}")
+        raise DataError(f"{table.source}: the header has {count} columns named {quoted(name)}; give each a name of its own")
 
 
 def name_of(header: Any) -> str:

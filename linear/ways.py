@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .cells import counted
 from .methods import adam, best_momentum, lbfgs, momentum, newton
 from .model import linear_model, mseloss
 from .problem import TOLERANCE, Problem
@@ -92,10 +93,12 @@ class Way:
         ]
 
     def steps_needed(self, problem: Problem, theta: dict[str, Any]) -> float:
-        """How many more steps take theta to within the tolerance of the least-squares answer; NaN if nobody knows."""
-        if self.method == "descent":
+        """How many more steps take theta to within the tolerance of the least-squares answer; NaN if nobody knows, or none do."""
+        if self.rate >= self.limit(problem):
+            return math.nan
+        if self.method == "descent" or self.method == "momentum" and self.friction == 0:
             return problem.steps_needed(theta, self.rate)
-        if self.method == "momentum" and 0 < self.friction < 1:
+        if self.method == "momentum" and self.friction < 1:
             left = float(np.linalg.norm(problem.from_best(theta))) / TOLERANCE
             return math.log(max(left, 1)) / -math.log(math.sqrt(self.friction))
         return math.nan
@@ -156,15 +159,21 @@ def check_scipy() -> None:
 def other_ways(problem: Problem, way: Way, theta: dict[str, Any]) -> list[str]:
     """The ways that reach the least-squares answer where this one did not, one line each."""
     eigenvalues = problem.modes[0]
-    faster = Way("momentum", 1, *best_momentum(float(eigenvalues[0]), float(eigenvalues[-1])))
+    faster = Way("momentum", 1, *best_momentum(float(eigenvalues[0]), float(eigenvalues[-1]))).steps_needed(problem, theta)
     ways = {
         "newton": "one step with the Hessian, and one more against rounding errors",
         "lbfgs": "some steps of SciPy's L-BFGS, with the gradients from minigrad",
-        "momentum": f"about {rounded(faster.steps_needed(problem, theta))} steps",
+        "momentum": f"about {rounded(faster, 'step')}" if math.isfinite(faster) else "many steps",
     }
     return [f"--method {method:10}{text}" for method, text in ways.items() if method != way.method]
 
 
-def rounded(steps: float) -> str:
-    """A number of steps that is estimated."""
-    return f"{float(f'{steps:.2g}'):,.0f}"
+def rounded(count: float, thing: str) -> str:
+    """A number of steps that is estimated.
+
+    Examples
+    --------
+    >>> rounded(0.3, "more step"), rounded(2_712_345, "more step")
+    ('1 more step', '2,700,000 more steps')
+    """
+    return counted(max(round(float(f"{count:.2g}")), 1), thing)

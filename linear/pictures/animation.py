@@ -97,7 +97,7 @@ def _draw_predictions(axes: Any, problem: Problem, names: Names) -> tuple[Any, C
     one = y.ndim == 1
     center, spread = problem.y_scale if one else (0.0, 1.0)
     ends = np.array([y.min(), y.max()]) * spread + center
-    room = np.ptp(ends)
+    room = np.ptp(ends) or max(abs(center), 1.0)  # a constant target
     axes.plot(ends, ends, color=EXACT, linestyle="--", linewidth=1, label="predicted = observed")
     axes.set(xlim=(ends[0] - room / 10, ends[1] + room / 10), ylim=(ends[0] - room / 2, ends[1] + room / 2))
     name = wrapped(names.targets[0], 24, 2) if one else "all outputs, standardised"

@@ -134,8 +134,11 @@ BAD = {
     ),
     "one column": (b"a\n1\n2\n", " has one column, 'a': a target and at least one feature are needed"),
     "no header": (b"1,2\n3,4\n5,7\n", ": the first line must hold the names of the columns, but it holds numbers"),
-    "same name twice": (b"a,b,a\n1,2,3\n", ": the header has 2 columns named 'a'"),
-    "no name": (b",a\n1,2\n", ": no column is left to predict 'a' from"),
+    "same name twice": (b"a,b,a\n1,2,3\n", ": the header has 2 columns named 'a'; give each a name of its own"),
+    "no name": (
+        b",a\n1,2\n",
+        ": of 2 columns, only 'a' has a name; if that is a title, delete what stands above the names of the columns",
+    ),
     "too many values": (b"a,b\n1,2\n\n3,4,5\n", ", line 4: expected 2 values, as in the header, found 3"),
     "too few values": (b"a,b\n1,2\n3\n", ", line 3: expected 2 values, as in the header, found 1"),
     "open quote": (b'a,b\n1,2\n3,"4\n', ", line 3: unexpected end of data"),
@@ -148,8 +151,8 @@ BAD = {
         ", line 3: column 'b' is not numeric, it holds '1_000'; it is the target, so choose another one with --target",
     ),
     "one missing": (b"a,b\n1,2\n2,\n3,4\n", ": 1 row has missing values; the first is line 3, column 'b'" + REMEDY),
-    "many missing": (b"a,b\n1,2\nNA,\n3,null\n4,1\n", ": 2 rows have missing values; the first is line 3, column 'a'" + REMEDY),
-    "nan": (b"a,b\n1,2\n3,NaN\n", ": 1 row has missing values; the first is line 3, column 'b'" + REMEDY),
+    "many missing": (b"a,b\n1,2\nNA,\n3,null\n4,1\n", ": 2 rows have missing values; the first is line 3, column 'a', which holds 'NA'" + REMEDY),
+    "nan": (b"a,b\n1,2\n3,NaN\n", ": 1 row has missing values; the first is line 3, column 'b', which holds 'NaN'" + REMEDY),
     "infinity": (b"a,b\n-inf,2\n3,1\n", ", line 2: column 'a' holds '-inf', which is not a finite number"),
     "too large": (b"a,b\n1,1e999\n3,1\n", ", line 2: column 'b' holds '1e999', which is not a finite number"),
     "too large to square": (
@@ -168,16 +171,16 @@ BAD = {
     "few rows": (
         b"a,b,c\n1,2,3\n2,5,6\n",
         ": at least 3 rows are needed for 3 parameters (the intercept and one slope for each feature), "
-        "but there are 2",
+        "but there are 2; name fewer features with --features",
     ),
     "constant": (
         b"a,b,c\n1,2,3\n2,2,6\n3,2,4\n",
-        ": the feature 'b' is constant (2 in every row), so its slope cannot be told from the intercept",
+        ": the feature 'b' is constant (2 in every row), so its slope cannot be told from the intercept; leave it out with --drop b",
     ),
     "dependent": (
         b"a,b,c,d\n1,2,4,1\n2,0,3,5\n3,7,11,4\n9,1,11,0\n5,5,11,2\n",
         ": the feature 'c' is a linear combination of the features before it, so the slopes are not unique; "
-        "leave it out with --features",
+        "leave it out with --drop c",
     ),
 }
 

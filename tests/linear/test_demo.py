@@ -1,5 +1,6 @@
 """The demo as its users run it: a process, what it prints, its exit status, and the files that it leaves."""
 
+import errno
 import os
 import re
 import signal
@@ -244,6 +245,7 @@ HINT = "  (see python -m linear --help)"
         ("--show", "--show needs a display and there is none here; without --show the pictures become files"),
         ("--out file", "--out: file is a file, not a folder"),
         ("--out file/below", "--out: file is a file, not a folder"),
+        (f"--out {'x' * 300}", f"--out: {'x' * 57}...: {os.strerror(errno.ENAMETOOLONG)}"),
         ("--data none.csv", "none.csv: No such file or directory"),
         ("--data .", "t.csv has no column 'a', 'b', unlike gap.csv"),
         ("--data t.csv --target hight", "t.csv has no column 'hight', only 'height', 'weight'; did you mean 'height'?"),

@@ -162,6 +162,9 @@ FITTED = {
     "UTF-16": (text("\t").encode("utf-16"), {}, ["tabs, UTF-16"]),
     "UTF-16, big-endian": (b"\xfe\xff" + text().encode("utf-16-be"), {}, ["UTF-16"]),
     "UTF-16 without a mark": (text().encode("utf-16-le"), {"encoding": "utf-16-le"}, []),
+    "UTF-16 without a mark, as it is called": (text().encode("utf-16-le"), {"encoding": "UTF-16"}, []),
+    "UTF-16 without a mark, the other way round": (text().encode("utf-16-be"), {"encoding": "utf_16"}, []),
+    "UTF-32": (text().encode("utf-32"), {}, ["UTF-32"]),
     "gzip": (gzip.compress(text(";").encode()), {}, ["gzip, semicolons"]),
     "an index": (
         text(names=["", *NAMES], columns=np.c_[np.arange(8), HOUSES]),
@@ -249,6 +252,13 @@ FITTED = {
         + FRAME[1:].to_json(orient="records")[1:],
         {},
         ["decimal commas, points between thousands"],
+    ),
+    "JSON in UTF-16": (FRAME.to_json(orient="records").encode("utf-16"), {}, ["UTF-16"]),
+    "JSON in Latin-1": (FRAME.assign(größe=1).to_json(orient="records", force_ascii=False).encode("latin-1"), {"drop": ["größe"]}, ["Latin-1"]),
+    "spellings of what is missing": (
+        text() + "".join(f"1,{gap},3\n" for gap in ("#DIV/0!", "#VALUE!", "#REF!", "n.a.", "\\N", "NaN", "?")),
+        {"missing": "drop"},
+        ["left out 7 rows of 15 with missing values (in 'rooms')"],
     ),
     "a header in quotes": (text(names=[f'"{name}"' for name in NAMES]), {}, []),
 }
@@ -408,7 +418,7 @@ REFUSED = {
         "a:b\n1:2\n3:4\n",
         {},
         " has one column, 'a:b': a target and at least one feature are needed; if there are more, say with --delimiter "
-        "what separates them",
+        "what separates them; if that is a title, delete it",
     ),
     "half a gzip file": (
         gzip.compress(text().encode())[:-12],
@@ -438,8 +448,99 @@ REFUSED = {
     "a cell that shows an error": (
         excel({"s": [["a", "b"], [1, 2], ["#DIV/0!", 3], [5, 7]]}),
         {},
-        ": 1 row has missing values; the first is row 3, column 'a'; leave such rows out with --missing drop, "
+        ": 1 row has missing values; the first is row 3, column 'a' (an empty cell, an error such as #DIV/0!, or a formula "
+        "that was saved without its value); leave such rows out with --missing drop, "
         "or put in the mean of the column with --missing mean",
+    ),
+    "an error of a spreadsheet in text": (
+        "a,b\n1,2\n#DIV/0!,3\n5,7\n",
+        {},
+        ": 1 row has missing values; the first is line 3, column 'a', which holds '#DIV/0!'; leave such rows out with "
+        "--missing drop, or put in the mean of the column with --missing mean",
+    ),
+    "a gap among kinds": (
+        "a,c,b\n1,x,2\n2,,3\n4,y,7\n3,x,1\n",
+        {"categorical": ["c"]},
+        ": 1 row has missing values; the first is line 3, column 'c'; leave such rows out with --missing drop",
+    ),
+    "a row of totals": (
+        "a,b\n1,2\n2,3\n5,7\nTotal,12\n",
+        {},
+        ", line 5: column 'a' holds 'Total', but most of its values are numbers; correct the value, or delete its row, "
+        "or leave the cell empty",
+    ),
+    "a title above a table": (
+        excel({"s": [["Houses"], [], NAMES, *HOUSES.tolist()]}),
+        {},
+        ": of 3 columns, only 'Houses' has a name; if that is a title, delete what stands above the names of the columns",
+    ),
+    "a title above a text": (
+        "Houses in 2024\n\n" + text(),
+        {},
+        " has one column, 'Houses in 2024': a target and at least one feature are needed; if there are more, say with --delimiter "
+        "what separates them; if that is a title, delete it",
+    ),
+    "a name twice": ("a,a,b\n1,2,3\n", {}, ": the header has 2 columns named 'a'; give each a name of its own"),
+    "more features than rows": (
+        "a,b,c\n1,2,3\n2,1,4\n",
+        {},
+        ": at least 3 rows are needed for 3 parameters (the intercept and one slope for each feature), but there are 2; "
+        "name fewer features with --features",
+    ),
+    "a constant feature": (
+        "a,b,c\n1,3,3\n2,3,4\n4,3,1\n",
+        {},
+        ": the feature 'b' is constant (3 in every row), so its slope cannot be told from the intercept; leave it out with --drop b",
+    ),
+    "a feature that follows from others": (
+        "a,b,c\n1,3,3\n2,4,4\n4,6,1\n",
+        {},
+        ": the feature 'b' is a linear combination of the features before it, so the slopes are not unique; "
+        "leave it out with --drop b",
+    ),
+    "a kind that follows from others": (
+        "a,k,c\n1,x,3\n0,y,4\n1,x,1\n0,y,7\n",
+        {"categorical": ["k"]},
+        ": the feature 'k=y' is a linear combination of the features before it, so the slopes are not unique; "
+        "leave out 'k' with --drop k",
+    ),
+    "UTF-8 that is called UTF-16": (
+        "\ufeffa,b\n1,2\n".encode(),
+        {"encoding": "utf-16"},
+        " is not a text file in utf-16-le (byte 11 cannot be read); name its encoding with --encoding",
+    ),
+    "UTF-32 without a mark": (
+        text().encode("utf-32-le"),
+        {"encoding": "utf-32"},
+        " is not a text file in utf-32 (byte 1 cannot be read); name its encoding with --encoding",
+    ),
+    "UTF-16 without a mark, the other way round": (
+        text().encode("utf-16-be"),
+        {},
+        " is not a text file (it holds a zero byte); if it is UTF-16, say --encoding utf-16-be",
+    ),
+    "three currencies or none": (
+        "b,a\n1,2\n$3,4\n€5,7\n",
+        {},
+        ", line 3: column 'b' holds '$3', but '€5' in line 4, in another unit; write them all alike",
+    ),
+    "dates of which only some have a time zone": (
+        "a,b\n2024-01-02T10:00Z,1\n2024-01-03T10:00,2\n2024-01-05T10:00Z,4\n",
+        {"dates": ["a"]},
+        ", line 3: column 'a' holds '2024-01-03T10:00', which has no time zone, but '2024-01-02T10:00Z' has one; "
+        "write them all alike",
+    ),
+    "a date before the first year": (
+        "a,b\n0001-01-01T00:00+01:00,1\n2024-01-03T10:00Z,2\n",
+        {"dates": ["a"]},
+        ", line 2: column 'a' holds '0001-01-01T00:00+01:00', which is not a date, or not in the same form as the others; "
+        "say how they are written with --date-format, for example '%d.%m.%Y'",
+    ),
+    "JSON without names": (
+        "[[1, 2], [3, 4], [5, 7]]",
+        {},
+        " cannot be read as a JSON file: the columns have numbers in place of names; "
+        'expected a list of objects, such as [{"area": 81, "price": 204}]',
     ),
     "a program": (
         pickle.dumps(FRAME),
@@ -525,13 +626,20 @@ def test_files_that_are_refused(tmp_path, name):
         ('[{"a": 1, "b": 2},'.encode(), "a JSON file"),
         ('{"a": 1, "b": 2}\n{"a": 1,'.encode(), "a JSON file"),
         ('{"a": [1, 2], "b": [1, 2, 3]}'.encode(), "a JSON file"),
-        ('[{"ä": 1}]'.encode("latin-1"), "a JSON file"),
     ],
 )
 def test_files_that_are_broken(tmp_path, content, kind):
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(DataError, match=rf"^{re.escape(str(tmp_path / 'file'))} cannot be read as {kind}: \S[^\n]*$"):
         read_csv(tmp_path / "file")
+
+
+def test_an_archive_that_lacks_bytes(tmp_path):
+    content = archive("mimetype", b"application/vnd.oasis.opendocument.spreadsheet")
+    for count in (1, 4, 20):
+        (tmp_path / "file").write_bytes(content[:20] + content[20 + count :])
+        with pytest.raises(DataError, match=r"^\S+ is a ZIP archive, and cannot be unpacked: .{1,100}$"):
+            read_csv(tmp_path / "file")
 
 
 def test_the_corner_of_a_sheet_that_is_still_near(tmp_path):
@@ -582,6 +690,15 @@ def test_files_that_are_too_large(tmp_path, monkeypatch, content, message):
     with pytest.raises(DataError) as info:
         read_csv(tmp_path / "file")
     assert str(info.value) == f"{tmp_path / 'file'}{message}"
+
+
+@pytest.mark.parametrize("kind", ["parquet", "feather", "orc"])
+def test_the_values_are_counted_before_they_are_unpacked(tmp_path, monkeypatch, kind):
+    (tmp_path / "file").write_bytes(written(f"to_{kind}"))
+    monkeypatch.setattr(pandas_files, "LARGEST_FILE", 2 * HOUSES.size - 1)
+    monkeypatch.delattr(pd, f"read_{kind}")
+    with pytest.raises(DataError, match="file holds more than 23 values, the most that is read$"):
+        read_csv(tmp_path / "file")
 
 
 def read(tmp_path, content, **options):
@@ -849,7 +966,7 @@ def test_missing_values_in_excel_and_parquet(tmp_path):
     ):
         (tmp_path / "file").write_bytes(content)
         with pytest.raises(
-            DataError, match="2 rows have missing values; the first is row [23], column 'a'; leave such"
+            DataError, match="2 rows have missing values; the first is row [23], column 'a'(; leave such| \\(an empty cell, an error)"
         ):
             read_csv(tmp_path / "file")
         data = read_csv(tmp_path / "file", missing="drop")
@@ -874,8 +991,8 @@ def test_a_header_with_line_breaks(tmp_path):
     ("options", "message"),
     [
         ({"drop": ["aera"]}, "{file} has no column 'aera', only 'area', 'rooms', 'price'; did you mean 'area'?"),
-        ({"drop": ["price"], "target": "price"}, "'price' is a target, so it cannot be left out with --drop"),
-        ({"drop": ["area"], "features": ["area"]}, "'area' is a feature, so it cannot be left out with --drop"),
+        ({"drop": ["price"], "target": "price"}, "'price' is a target, so it cannot be left out with --drop; take it out of --target"),
+        ({"drop": ["area"], "features": ["area"]}, "'area' is a feature, so it cannot be left out with --drop; take it out of --features"),
         ({"drop": ["area", "rooms"]}, "{file}: no column is left to predict 'price' from"),
         ({"categorical": ["price"]}, "--categorical: 'price' is the target, which must be a number"),
         ({"categorical": ["area"], "features": ["rooms"]}, "--categorical: 'area' is not among the features"),
@@ -924,7 +1041,7 @@ def test_several_files(parts, paths):
     [
         ("area,price,room\n", "part-2.csv has no column 'rooms', unlike part-1.csv"),
         ("area,rooms,price,age\n", "part-1.csv has no column 'age', unlike part-2.csv"),
-        (text() + "1,x,2\n", "part-2.csv, line 10: column 'rooms' is not numeric, it holds 'x'; leave it out with"),
+        (text() + "1,x,2\n", "part-2.csv, line 10: column 'rooms' holds 'x', but most of its values are numbers"),
         (text() + "1,,2\n", r"3 files (part-1.csv, part-2.csv, part-3.csv): 1 row has missing values; the first is part-2.csv, line 10, column 'rooms'; leave such rows out with"),
         (None, "part-2.csv: No such file or directory"),
     ],
@@ -934,6 +1051,32 @@ def test_several_files_that_do_not_fit(parts, content, message):
     with pytest.raises(DataError) as info:
         read_csv(["part-1.csv", "part-2.csv", "part-3.csv"])
     assert str(info.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "units", "message"),
+    [
+        ("$5", "$6", {"b": "$"}, None),
+        ("5", "6 €", {"b": "€"}, None),
+        ("", "6%", {"b": "%"}, None),
+        ("5", "6", {}, None),
+        ("$5", "€6", None, "2.csv: the numbers of column 'b' are in €, but those of a file before are in $; write them all alike"),
+        ("5%", "0.06", None, "2.csv: the numbers of column 'b' are without a unit, but those of a file before are in %; write them all alike"),
+        ("5", "6‰", None, "2.csv: the numbers of column 'b' are in ‰, but those of a file before are without a unit; write them all alike"),
+    ],
+)  # fmt: skip
+def test_units_in_several_files(tmp_path, monkeypatch, first, second, units, message):
+    monkeypatch.chdir(tmp_path)
+    for name, cell in (("1.csv", first), ("2.csv", second)):
+        Path(name).write_text(f"b,a\n{cell},1\n{cell},2\n{cell},{5 if cell is first else 6}\n", encoding="utf-8")
+    options = {"target": "a", "missing": "drop"}
+    if message is None:
+        Path("3.csv").write_text("b,a\n7,3\n" if "%" not in second else "b,a\n7%,3\n")
+        assert read_csv(["1.csv", "2.csv", "3.csv"], **options).units == units
+    else:
+        with pytest.raises(DataError) as info:
+            read_csv(["1.csv", "2.csv"], **options)
+        assert str(info.value) == message
 
 
 def test_no_file_is_read_twice(parts):
@@ -972,7 +1115,7 @@ ARROW = [parquet(a=[1.0]), written("to_feather"), written("to_orc")]
         (SPREADSHEETS, "pandas", "pandas python-calamine"),
         (SPREADSHEETS, "python_calamine", "pandas python-calamine"),
         (ARROW, "pandas", "pandas pyarrow"),
-        (ARROW[:1], "pyarrow.parquet", "pandas pyarrow"),
+        (ARROW, "pyarrow.dataset", "pandas pyarrow"),
         ([written("to_stata"), FRAME.to_json(orient="records").encode()], "pandas", "pandas"),
     ],
 )

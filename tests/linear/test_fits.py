@@ -1,6 +1,7 @@
 """What the command says of a fit, and its ways to the minimum, as their users see them."""
 
 import json
+import os
 import re
 
 import numpy as np
@@ -164,6 +165,22 @@ def test_descent_as_a_program_and_what_diverges_in_it(tmp_path):
     assert "\nDiverged: " in fit(tmp_path, "--jit", "--learning-rate", "1", "--diverge", "--no-pictures")
 
 
+def test_one_feature_takes_one_step_with_the_best_rate(tmp_path):
+    x = np.random.default_rng(0).normal(size=(10, 2)) * 1e149  # the best friction is 0 here, to the last bit
+    np.savetxt(tmp_path / "t.csv", x, delimiter=",", header="a,b", comments="")
+    assert "    --method momentum  about 1 step\n" in fit(tmp_path, "t.csv", "--no-pictures", "--steps", "5")
+    assert "    --method momentum  about 1 step\n" in fit(tmp_path, NORRIS, "--no-pictures", "--steps", "5")
+    assert "\nConverged" in fit(tmp_path, "t.csv", "--no-pictures", "--method", "momentum", "--steps", "1")
+
+
+def test_what_diverges_before_or_in_its_first_step(tmp_path):
+    status, _, errors = run(tmp_path, "--learning-rate", "1e300", "--diverge")
+    message = "with the learning rate 1e+300, the loss overflows at the first step; name a smaller one"
+    assert (status, errors) == (2, f"linear: error: {message}\n") and os.listdir(tmp_path) == []
+    output = fit(tmp_path, "--learning-rate", "2", "--diverge", "--steps", "0", "--no-pictures")
+    assert "Converged means a distance of at most 1e-08; the condition number" in output and " more step" not in output
+
+
 def test_diverge_with_a_stable_rate_converges(tmp_path):
     assert "\nConverged" in fit(tmp_path, "--learning-rate", "0.1", "--diverge", "--no-pictures")
 
@@ -187,7 +204,7 @@ README = (NORRIS.parents[2] / "linear" / "README.md").read_text()
 
 
 def test_the_readme_shows_what_is_printed(tmp_path):
-    report = re.search(r"For `norris.csv` this is printed:\n\n```text\n(The learned line.*?)```", README, re.DOTALL)[1]
+    report = re.search(r"```text\n(The learned line.*?)```", README, re.DOTALL)[1]
     assert "\n" + report in fit(tmp_path, NORRIS, "--no-pictures")
 
 

@@ -95,13 +95,19 @@ def test_other_differences_of_the_index():
         mseloss(THETA, linear_model, FRAME, SERIES.iloc[:19])
     with pytest.raises(ValueError, match=r"the DataArray \(x\) and the Series 'price' \(y\).*in row 0, 5 and 0"):
         mseloss(THETA, linear_model, xr.DataArray(X, {"house": np.arange(5, 25)}, ("house", "what")), SERIES)
+    x, y = (xr.DataArray(X, {"house": np.arange(20)}, ("house", "what")), SERIES.rename_axis("house").to_xarray())
+    with pytest.raises(ValueError, match=r"with y = y\.reindex_like\(x\), or"):
+        mseloss(THETA, linear_model, x, y[::-1])
+    assert mseloss(THETA, linear_model, x, y[::-1].reindex_like(x)) == mseloss(THETA, linear_model, FRAME, SERIES)  # the remedy
 
 
 def test_values_that_are_no_numbers_are_refused_by_name():
-    with pytest.raises(TypeError, match=r"the DataFrame 'area', 'rooms' \(x\) holds values that are not numbers: could not convert"):
+    with pytest.raises(TypeError, match=r"the DataFrame 'area', 'rooms' \(x\) holds values that are not numbers: the text 'many'$"):
         mseloss(THETA, linear_model, FRAME.assign(rooms="many"), SERIES)
     with pytest.raises(TypeError, match=r"the Series 'price' \(y\) holds values that are not numbers, of dtype datetime64"):
         mseloss(THETA, linear_model, X, pd.Series(pd.date_range("2020", periods=20), name="price"))
+    with pytest.raises(TypeError, match="the text '1_000'$"):  # which Python would read as 1000
+        mseloss(THETA, linear_model, X, pd.Series(["1_000"] * 20))
     gap = SERIES.astype(object).where(SERIES > 0, pd.NA)
     with pytest.raises(TypeError, match=r"the Series 'price' \(y\) holds values that are not numbers: .*NA"):
         model_optimization_loop(THETA, linear_model, mseloss, X, gap, 1)

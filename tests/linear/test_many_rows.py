@@ -193,6 +193,11 @@ TROUBLES = {
     "categories": ("t.csv", "a,b\n1,2\n", {"categorical": ["a"]}, "--categorical cannot be used with so many rows"),
     "means": ("t.csv", "a,b\n1,2\n", {"missing": "mean"}, "--missing mean cannot be used with so many rows"),
     "UTF-16": ("t.csv", "a,b\n1,2\n".encode("utf-16"), {}, "is in UTF-16, which cannot be divided"),
+    "more of UTF-16": ("t.csv", ("a,b\n" + "1,2\n" * 5000).encode("utf-16"), {}, "is in UTF-16, which cannot be divided"),
+    "a point that may stand between thousands": (
+        "t.csv", "a;b\n" + "5;6\n3;1\n" * 3000 + "204.024;7\n5;.\n", {"missing": "drop"},
+        r"line 6002: the column 'a' holds '204.024', and no number near it says that a point is a decimal mark; .* --decimal \.$",
+    ),
     "gzip": ("t.csv.gz", b"\x1f\x8b\x08", {}, "is compressed, so it cannot be read in parts; unpack it, or"),
     "a spreadsheet": ("t.xlsx", b"PK\x03\x04", {}, "is a spreadsheet, which cannot be read in parts; save it as Parquet"),
     "broken": ("t.npy", b"\x93NUMPY\x01\x00v\x00{'descr'", {}, "cannot be read as an array of NumPy"),
@@ -209,6 +214,13 @@ def test_what_is_wrong_is_said(case, tmp_path):
         name.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(DataError, match=message):
         many_rows.first_pass(large_files.rows_of([str(name)], **options), HERE)
+
+
+@pytest.mark.parametrize("last, options", [("204.024;7.5", {}), ("204.024;.7", {}), ("204.024;0.024", {}), ("204.024;7", {"decimal": "."})])
+def test_a_point_that_is_a_decimal_mark(last, options, tmp_path):
+    (tmp_path / "t.csv").write_text("a;b\n" + "5;6\n3;1\n" * 3000 + last + "\n")
+    problem, _ = many_rows.first_pass(large_files.rows_of([str(tmp_path / "t.csv")], **options), HERE)
+    assert problem.x_scale.center * 6001 == pytest.approx(8 * 3000 + 204.024, rel=1e-12)
 
 
 def test_arrays_that_are_no_table(tmp_path):

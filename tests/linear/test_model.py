@@ -66,7 +66,7 @@ def test_shapes_that_would_broadcast_are_refused():
         mseloss({"w": np.ones((1, 1)), "b": np.ones(1)}, linear_model, X[:, None], X)
     assert str(info.value) == (
         "the model predicts shape (3, 1) but y has shape (3,); "
-        "reshape y, for example y.reshape((3, 1)), or change the shape of w and b"
+        "reshape y, for example np.reshape(y, (3, 1)), or change the shape of w and b"
     )
     with pytest.raises(ValueError, match=r"predicts shape \(3,\) but y has shape \(3, 1\)"):
         dmseloss({"w": 1.0, "b": 1.0}, linear_model, X, X[:, None])

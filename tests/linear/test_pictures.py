@@ -48,6 +48,7 @@ def problem_of(name):
         "three outputs": lambda: some_data(50, list("abcdef"), ["red", "green", "blue"]),
         "a long name": lambda: some_data(50, [LONG], [LONG.replace(" ", "_").upper()]),
         "long names": lambda: some_data(50, [f"{LONG} ({i})" for i in range(5)], [LONG.upper()]),
+        "constant": lambda: Data(some_data(20, ["a", "b"], ["y"]).x, np.full(20, 5.0), ["a", "b"], "y"),
         "many rows": lambda: some_data(100_000, ["age"], ["income"]),
     }[name]()
     return Problem.standardised(data)
@@ -366,7 +367,7 @@ def test_many_points_become_a_density_and_the_legend_says_so():
     assert density.get_array().sum() == 100_000
 
 
-@pytest.mark.parametrize("name, steps", [("norris", 1000), ("longley", 1000), ("norris", 0)])
+@pytest.mark.parametrize("name, steps", [("norris", 1000), ("longley", 1000), ("norris", 0), ("constant", 100)])
 def test_the_animation_ends_within_ten_seconds(name, steps):
     problem, training = trained(name, steps)
     names = style.Names.of(problem)

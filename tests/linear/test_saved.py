@@ -13,6 +13,9 @@ import pytest
 from linear import read_csv
 
 from linear.__main__ import main
+from linear.problem import Problem
+from linear.reading import Data
+from linear.saved import Model
 
 HOUSES = """id,area,rooms,region,sold,price
 1,50,2,east,2024-01-10,151.5
@@ -67,6 +70,10 @@ def test_predicts_what_the_line_predicts(saved):
     found, errors = predicted(folder, HOUSES)
     np.testing.assert_allclose(found, expected, rtol=1e-11)
     assert "'sold' becomes days since 2024-01-05" in errors
+    header_and_last = "".join(HOUSES.splitlines(True)[i] for i in (0, -1))
+    found, errors = predicted(folder, header_and_last)
+    np.testing.assert_allclose(found, expected[-1:], rtol=1e-11)
+    assert "'sold' becomes days since 2024-01-05" in errors  # which is not a date of this file
 
 
 def test_other_order_more_columns_and_fewer_rows(saved):
@@ -97,7 +104,8 @@ def test_missing_values(saved):
     found, errors = predicted(folder, text, "--missing", "drop")
     np.testing.assert_allclose(found, [expected[0], np.nan, np.nan], rtol=1e-11)
     assert "no prediction for 2 of 3 rows, which have missing values" in errors
-    found, _ = predicted(folder, text, "--missing", "mean")
+    found, errors = predicted(folder, text, "--missing", "mean")
+    assert "put the mean of the data of the model in the place of 2 missing values" in errors
     assert np.isfinite(found).all()
     with_mean = text.replace("60,,", "60,3.25,").splitlines(True)[:3]  # the mean of the file that was fitted
     np.testing.assert_allclose(found[:2], predicted(folder, "".join(with_mean))[0], rtol=1e-12)
@@ -119,6 +127,56 @@ def test_one_feature(tmp_path):
     status, output, errors = run(tmp_path, "--predict", "new.csv", "--model", "m.json")
     assert (status, errors) == (0, "")
     np.testing.assert_allclose(list(map(float, output.split()[1:])), [1 / 3, 25 + 1 / 3], rtol=1e-12)
+
+
+def test_units_are_saved_and_have_to_fit(tmp_path):
+    text = "share,price,income\n" + "".join(f"{i}%,{p} €,{3 * i + p}\n" for i, p in enumerate([5, 3, 8, 1]))
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    assert run(tmp_path, "t.csv", "--no-pictures", "--method", "newton", "--save", "m.json")[0] == 0
+    assert json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))["units"] == {"share": "%", "price": "€"}
+    for row, message in {
+        "2%,3 €": None,
+        "2%,3": None,
+        "0.02,3 €": "the numbers of column 'share' are without a unit, but the line was fitted to numbers in %",
+        "2%,$3": "the numbers of column 'price' are in $, but the line was fitted to numbers in €",
+    }.items():
+        (tmp_path / "new.csv").write_text(f"share,price\n{row}\n", encoding="utf-8")
+        status, output, errors = run(tmp_path, "--predict", "new.csv", "--model", "m.json")
+        if message is None:
+            np.testing.assert_allclose(float(output.split()[1]), 9, rtol=1e-12)
+        else:
+            assert (status, output, errors) == (2, "", f"linear: error: new.csv: {message}\n")
+
+
+def test_a_target_of_dates(tmp_path):
+    (tmp_path / "t.csv").write_text("a,when\n1,2024-01-01\n2,2024-01-03\n3,2024-01-05\n")
+    assert run(tmp_path, "t.csv", "--dates", "when", "--no-pictures", "--method", "newton", "--save", "m.json")[0] == 0
+    status, output, errors = run(tmp_path, "--predict", "t.csv", "--model", "m.json")
+    assert (status, errors) == (0, "")
+    np.testing.assert_allclose(np.array(output.split()[1:], float), [0, 2, 4], atol=1e-12)  # days since the first of the fit
+
+
+def test_a_column_that_is_named_as_a_category_would_be(tmp_path):
+    (tmp_path / "t.csv").write_text("r,r=c,y\na,1,3\nb,2,4\na,5,9\nb,3,7\n")
+    assert run(tmp_path, "t.csv", "--categorical", "r", "--no-pictures", "--method", "newton", "--save", "m.json")[0] == 0
+    assert run(tmp_path, "--predict", "t.csv", "--model", "m.json")[::2] == (0, "")
+
+
+def test_the_means_of_a_file_in_parts_are_those_of_all_its_rows(tmp_path):
+    rng = np.random.default_rng(0)
+    columns = rng.normal(size=(20_000, 3)) + [5.0, 6.0, 7.0]
+    np.save(tmp_path / "t.npy", columns)
+    assert run(tmp_path, "t.npy", "--no-pictures", "--method", "newton", "--save", "m.json")[0] == 0
+    content = json.loads((tmp_path / "m.json").read_text())
+    assert content["rows"] == 20_000
+    np.testing.assert_allclose([*content["means"].values()], columns[:, :2].mean(axis=0), rtol=1e-12)
+
+
+def test_a_source_whose_name_is_no_text(tmp_path):
+    problem = Problem.standardised(Data(np.arange(3.0), np.array([1.0, 2, 4]), ["x"], "y", "\udcff.csv"))
+    Model.of(problem, problem.best, "least squares").save(tmp_path / "m.json")
+    assert json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))["source"] == "\udcff.csv"
+    assert Model.load(tmp_path / "m.json").features == ["x"]
 
 
 def test_what_is_in_the_file(saved):
@@ -163,13 +221,14 @@ def damaged(change):
     (lambda content: "a,b\n1,2\n", "bad.json is not a model that --save wrote"),
     (lambda content: "[1]", "bad.json is not a model that --save wrote"),
     (lambda content: "{}", "bad.json is not a model that --save wrote"),
-    (damaged(lambda c: c.update(version=2)), "bad.json is a model of version 2, and this program reads version 1"),
+    (damaged(lambda c: c.update(version=1)), "bad.json is a model of version 1, and this program reads version 2"),
     (damaged(lambda c: c.pop("lines")), "bad.json is damaged: KeyError: 'lines'"),
     (damaged(lambda c: c["lines"]["price"]["slopes"].pop("area")), "bad.json is damaged: KeyError: 'area'"),
     (damaged(lambda c: c["lines"]["price"].update(intercept="much")), "bad.json is damaged: ValueError"),
     (damaged(lambda c: c["means"].update(area=float("nan"))), "bad.json is damaged: it lacks numbers"),
     (damaged(lambda c: c.update(lines={})), "bad.json is damaged: it lacks numbers"),
-    (damaged(lambda c: c["categories"].update(region=["east", "north"])), "bad.json is damaged: the categories of 'region' do not"),
+    (lambda content: json.dumps(content).replace('"sold": ', '"solid": ', 2), "houses.csv has no column 'solid'"),
+    (damaged(lambda c: c["categories"].update(region=["east", "north", "south"])), "bad.json is damaged: the categories of 'region' do not"),
 ])
 def test_models_that_are_none(saved, text, message):
     folder = saved[0]
@@ -190,6 +249,7 @@ def test_models_that_are_none(saved, text, message):
     ("--predict none.csv --model model.json", "none.csv: No such file or directory"),
     ("houses.csv --drop id,region,sold --save model.json", "--save: model.json exists already, and is not overwritten"),
     ("houses.csv --drop id,region,sold --save none/model.json", "--save: there is no folder none"),
+    (f"houses.csv --drop id,region,sold --save {'x' * 300}", f"--save: {'x' * 57}...: "),
     *([("houses.csv --drop id,region,sold --save /proc/m.json", "--save: /proc cannot be written to")] if os.path.isdir("/proc") else []),
     ("--save m.json --learning-rate 9 --diverge", "--save: with --diverge, there is no line to save"),
 ])

@@ -111,6 +111,8 @@ def test_errors_are_those_of_repeated_experiments():
 
 
 def test_special_cases():
+    zero = Problem.standardised(Data(np.arange(4.0), np.zeros(4), ["x"], "y"))
+    assert statistics_of(zero, {"w": 1e-30, "b": -1e-30})[0].equation == "y = 0 * x"
     [constant] = statistics([1.0, 2, 3, 4], [5.0, 5, 5, 5])
     assert constant.is_constant and math.isnan(constant.r_squared)
     [exact] = statistics([1.0, 2, 3, 4], [3.0, 5, 7, 9])
