@@ -181,6 +181,8 @@ def test_an_infinite_cotangent_at_a_maximum(name, other):
 # What a keyword means that has the default "no value" in NumPy, or that is not in a signature.
 LEFT_OUT = {"keepdims": False, "where": True, "axis": -1, "constant_values": 0, "end_values": 0, "reflect_type": "even"}
 INITIAL = {np.sum: 0, np.nansum: 0, np.prod: 1, np.nanprod: 1}
+# NumPy has had these keywords since 2.2 and 2.3. Before, it refuses them by itself.
+LATE = {(np.trim_zeros, "axis"), (np.unique, "sorted")}
 OTHERWISE = {(np.unwrap, "period"), *((fun, "casting") for fun in (np.concatenate, np.stack, np.hstack, np.vstack, np.einsum))}
 
 
@@ -194,7 +196,7 @@ def test_the_keywords_of_rules_have_the_defaults_of_numpy():
             for name, parameter in inspect.signature(vjp.fun).parameters.items() if vjp else ():
                 default = rule.defaults.get(name)
                 is_open = name in rule.defaults and default is not np._NoValue
-                if parameter.default in (np._NoValue, parameter.empty) or (fun, name) in OTHERWISE:
+                if parameter.default in (np._NoValue, parameter.empty) or (fun, name) in OTHERWISE | LATE:
                     continue
                 if not is_open and parameter.kind is not parameter.VAR_KEYWORD:
                     default = INITIAL.get(fun) if name == "initial" else LEFT_OUT.get(name)

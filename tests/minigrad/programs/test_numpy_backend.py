@@ -217,7 +217,7 @@ LARGE = np.linspace(0.0, 1.0, N)
 ])
 def test_no_more_memory_than_the_values_that_are_needed(fun, arrays):
     most = peak(jit(fun, backend="numpy"), LARGE)
-    assert most <= arrays * LARGE.nbytes + 0.15 * LARGE.nbytes, most / LARGE.nbytes
+    assert most <= (arrays + 0.2) * LARGE.nbytes, most / LARGE.nbytes  # NumPy needs buffers, before 2.1 larger ones
 
 
 def test_nothing_is_held_between_calls():

@@ -29,8 +29,10 @@ def compared(seed, way):
         with pytest.raises(Exception):
             fun(run.leaves(names))
         return False
-    # A kernel rounds the functions of float32 better than NumPy. So what is made of them differs by ulp of float32.
-    narrowest = max([NARROW[name] for name in written.palette], key=lambda dtype: np.finfo(dtype).eps) if way == "jit, Numba" else None
+    # A kernel rounds the functions of float32 better than NumPy. NumPy before 2.1 rounds them in another way for an array with
+    # gaps. So what is made of them differs by ulp of float32.
+    is_rounded_otherwise = way == "jit, Numba" or np.lib.NumpyVersion(np.__version__) < "2.1.0"
+    narrowest = max([NARROW[name] for name in written.palette], key=lambda dtype: np.finfo(dtype).eps) if is_rounded_otherwise else None
     for dense in (run.dense, [x * 1.01 for x in run.dense]):
         expected = fun(run.leaves(names, dense))
         try:
