@@ -191,7 +191,7 @@ def generated(template: str, rule: Any, compute: Any = None, plain: Any = None, 
     names, vjps = list(rule.vjps), [vjp for vjp in rule.vjps.values() if vjp]
     known = globals() | {"rule": rule, "compute": compute, "plain": plain}
     fill = {"me": me, "other": other, "mine": local[me], "others": local[other]}
-    values = {**dict(zip(names, local.values())), "y": "y"}
+    values = {"y": "y", **dict(zip(names, local.values()))}  # an argument may be called y too, and then it is meant
     for argument, vjp in zip("ab", vjps):
         kept = [values[name] if name in values else SHAPE.format(values[name[:-6]]) for name in vjp.residuals]
         fill["kept_me" if argument == me else "kept_other"] = f"({''.join(text + ',' for text in kept)})"
@@ -233,8 +233,8 @@ def _short_way(rule: Any) -> Any:
         return tensor.record(rule, args, {})
 
     fun = rule.fun
-    if fun in ALONE and rule.vjps:
-        return generated(ONE, Rule(fun, dict([next(iter(rule.vjps.items()))])), ALONE[fun], plain)
+    if fun in ALONE:
+        return generated(ONE, Rule(fun, {"a": rule.vjps["a"]}), ALONE[fun], plain) if plan_for(rule, (None,), {}) else plain
     if not isinstance(fun, np.ufunc) or fun.nout != 1 or fun.nin > 2 or not is_usual(rule):
         return None
     if fun.nin == 1:
@@ -343,21 +343,16 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     form = (len(args), *kwargs)
     plans = vars(rule).setdefault("plans", {})
     plan = plans[form] if form in plans else plans.setdefault(form, plan_for(rule, args, kwargs))
-    if plan is None:
+    if plan is None or (plan[2] and tuple in map(type, (*args[1:], *kwargs.values()))):  # the tuple may stand for an array
         return tensor.record(rule, args, kwargs)
-    compute, vjp, may_be_arrays = plan
-    if may_be_arrays and tuple in map(type, (*args[1:], *kwargs.values())):  # the tuple may stand for an array
-        return tensor.record(rule, args, kwargs)
+    compute, vjp, _ = plan
     x, level = t.value, t.level
     y = (compute if type(x) is ndarray else rule.fun)(x, *args[1:], **kwargs)
     given = dict(zip(rule.parameters, (x, *args[1:])), **kwargs)
     result = result_of(y, level, t.node, *vjp.prepared(given, {**given, "y": y}))
-    if type(y) is type(x) is ndarray:
-        if y is x or y.base is x:
-            note_view(result, t)
-        elif y.base is not None:
-            note_views(result, t)
-    elif type(y) is not float64:
+    if type(y) is type(x) is ndarray and (y is x or y.base is x):
+        note_view(result, t)
+    elif type(y) is not float64 and (type(y) is not ndarray or y.base is not None):
         note_views(result, t)
     return result
 

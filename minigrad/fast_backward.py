@@ -101,7 +101,7 @@ class Scaled:
 
     __slots__ = ("array", "factor")
 
-    def __init__(self, array: ndarray, factor: float64) -> None:
+    def __init__(self, array: ndarray, factor: float) -> None:
         self.array, self.factor = array, factor
 
     def __neg__(self) -> Scaled:
@@ -117,7 +117,8 @@ def fit(share: Any, parent: Any) -> Any:
     if type(share) is dtype or type(share) is Parts:
         return share
     if type(share) is Scaled:
-        share = share.factor * add_reduce(share.array, None) if shape == () else share.total()
+        total = add_reduce(share.array, None) if shape == () else math.nan
+        share = share.factor * total if math.isfinite(total) else share.total()
     if type(share) is ndarray and share.dtype is FLOAT64:
         added = share.ndim - len(shape)
         if shape == ():
@@ -234,35 +235,33 @@ BLOCK = 10_000
 
 def twice_times(g: Any, x: Any) -> Any:
     """Return 2 g x. If all elements of `g` are the same number, as after a mean, do not multiply yet: return a `Scaled`."""
-    if type(g) is type(x) is ndarray and type(g.base) is float64 and x.dtype is FLOAT64 and math.isfinite(g.base):
-        return Scaled(x, 2 * g.base)
+    if type(g) is type(x) is ndarray and type(g.base) is float64 and x.dtype is FLOAT64:
+        factor = 2 * float(g.base)
+        if math.isfinite(factor):
+            return Scaled(x, factor)
     return 2 * g * x
 
 
 def sum_of_products(g: Any, array: ndarray) -> Any:
     """Return the cotangent of a number that multiplied an array, in one pass, without an array of the products."""
     if type(g) is Scaled:
-        return g.factor * sum_of_products(g.array, array)
-    if type(g) is not ndarray or g.shape != array.shape:
+        total = float(sum_of_products(g.array, array))
+        if 1e-280 < abs(total) < math.inf:
+            return g.factor * total
+        g = g.total()  # the products may have overflowed or vanished without the factor
+    if type(g) is not ndarray or g.shape != array.shape or g.dtype.char not in "fd":  # float16 overflows, vecdot conjugates
         return g * array
     if g.ndim != 1:
         g, array = g.ravel(), array.ravel()
     if g.size <= BLOCK:
         return g.dot(array)
-    if g.dtype.kind == "c":  # vecdot would take the conjugate
-        return g * array
     # BLAS splits longer vectors between threads, and waits long for them when the processor is busy.
     blocks = g.size // BLOCK
     n = blocks * BLOCK
     return np.vecdot(g[:n].reshape(blocks, BLOCK), array[:n].reshape(blocks, BLOCK)).sum() + g[n:].dot(array[n:])
 
 
-def is_small_product(matrix: Any, vector: Any) -> bool:
-    """Return whether `numpy.ndarray.dot` gives the same as matmul in half the time.
-
-    Only small arrays qualify, because `dot` clears the result first.
-    """
-    return type(matrix) is type(vector) is ndarray and matrix.ndim == 2 and vector.ndim == 1 and matrix.size <= 1_000
+# For small arrays, `numpy.ndarray.dot` gives the same as matmul in half the time. Large ones lose, because it clears the result first.
 
 
 def matmul_a(g: Any, b: Any) -> Any:
@@ -271,7 +270,8 @@ def matmul_a(g: Any, b: Any) -> Any:
 
 
 def matmul_b(g: Any, a: Any) -> Any:
-    return g.dot(a) if is_small_product(a, g) else products.matmul_b(g, a)
+    is_small = type(a) is type(g) is ndarray and a.ndim == 2 and g.ndim == 1 and a.size <= 1_000
+    return g.dot(a) if is_small else products.matmul_b(g, a)
 
 
 plain_spread, plain_mean_a = reductions._spread, reductions._mean_a
