@@ -57,14 +57,17 @@ class FastLevel(tensor.GradLevel):
     def close(self) -> None:
         self.open = self.is_fast = False
 
-    def to_keep(self, value: Any) -> Any:
-        """Do the same as the core, but copy a large array only once for all its uses, as long as it does not change."""
+    def to_keep(self, value: Any, is_leaf: bool = False) -> Any:
+        """Do the same as the core, but copy a large array only once for all its uses, as long as it does not change.
+
+        Each leaf has a copy of its own. So two leaves do not share memory, even if the user passes one array for both.
+        """
         if type(value) is not ndarray or (value.dtype is not FLOAT64 and value.dtype.hasobject):
             return operands.within(value, self.to_keep) if type(value) in CONTAINERS else memory.to_keep(value)
         flags = value.flags
         if value.base is None and not flags.writeable:
             return value
-        copy = self.copies[id(value)]() if self.copies and id(value) in self.copies else None
+        copy = self.copies[id(value)]() if self.copies and not is_leaf and id(value) in self.copies else None
         if copy is None or not is_copy(copy, value):
             copy = value.copy() if flags.c_contiguous else copied(value)
             if value.nbytes >= 131_072:
@@ -292,17 +295,22 @@ def set_operator(ufunc: np.ufunc) -> None:
         name, compute = OPERATORS[ufunc]
         rule, plain = rule_of(ufunc), plain_methods[f"__{name}__"]
         way, reflected = both_ways(rule, compute, plain, plain_methods[f"__r{name}__"])
-        if ufunc is np.power and rule.vjps["a"].fun is power_a:
+        if any(vjp and vjp.fun is power_a for vjp in rule.vjps.values()):
             way = with_squares(way, compute, plain)
         setattr(Tensor, f"__{name}__", way)
         setattr(Tensor, f"__r{name}__", reflected)
 
 
 def with_squares(power: Callable, compute: Callable, plain: Callable) -> Callable:
-    """Return the operator ** with a short way for the exponent 2."""
+    """Return the operator ** with a short way for the exponent 2. For complex numbers, NumPy computes x ** 2.0 in another way."""
     rule = Rule(np.square, {"x": table.VJP(twice_times)})
     square = generated(ONE, rule, lambda x: np.square(x) if type(x) is ndarray else compute(x, 2), lambda a: plain(a, 2))
-    return lambda a, b: square(a) if (type(b) is int or type(b) is float) and b == 2 else power(a, b)
+
+    def square_or_power(a: Any, b: Any) -> Any:
+        is_two = (type(b) is int or type(b) is float) and b == 2
+        return square(a) if is_two and (type(b) is int or a.dtype.kind != "c") else power(a, b)
+
+    return square_or_power
 
 
 def comparison(name: str) -> Callable:
@@ -426,7 +434,7 @@ def tensors_for(leaves: list, structure: Any, level: Any, options: Any, argument
         if kind is float and not options.holomorphic:
             t = result_of(leaf, level, None, None, ())
         elif kind is ndarray and leaf.dtype is FLOAT64 and not options.holomorphic:
-            t = result_of(level.to_keep(leaf), level, None, None, ())
+            t = result_of(level.to_keep(leaf, True), level, None, None, ())
         else:
             t = boundary.tensor_for(leaf, level, options, partial(arguments.place, len(inputs), structure, args))
         inputs.append(t)

@@ -235,10 +235,9 @@ BLOCK = 10_000
 
 def twice_times(g: Any, x: Any) -> Any:
     """Return 2 g x. If all elements of `g` are the same number, as after a mean, do not multiply yet: return a `Scaled`."""
-    if type(g) is type(x) is ndarray and type(g.base) is float64 and x.dtype is FLOAT64:
-        factor = 2 * float(g.base)
-        if math.isfinite(factor):
-            return Scaled(x, factor)
+    is_spread = type(g) is type(x) is ndarray and type(g.base) is float64 and x.dtype is FLOAT64
+    if is_spread and math.isfinite(factor := 2 * float(g.base)):
+        return Scaled(x, factor)
     return 2 * g * x
 
 
