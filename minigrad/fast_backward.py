@@ -245,10 +245,10 @@ def sum_of_products(g: Any, array: ndarray) -> Any:
     """Return the cotangent of a number that multiplied an array, in one pass, without an array of the products."""
     if type(g) is Scaled:
         total = float(sum_of_products(g.array, array))
-        if 1e-280 < abs(total) < math.inf:
+        if 1e-280 < abs(total) < 1e308:
             return g.factor * total
         g = g.total()  # the products may have overflowed or vanished without the factor
-    if type(g) is not ndarray or g.shape != array.shape or g.dtype.char not in "fd":  # float16 overflows, vecdot conjugates
+    if type(g) is not ndarray or g.dtype.char not in "fd":  # float16 would overflow, and vecdot takes the conjugate
         return g * array
     if g.ndim != 1:
         g, array = g.ravel(), array.ravel()
