@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 import pytest
 
-from minigrad import defvjp, grad, primitive, value_and_grad, vjp
+from minigrad import defvjp, grad, primitive, value_and_grad
 from minigrad.table import define, rules, sequence
 from minigrad.views import getitem
 
