@@ -333,7 +333,7 @@ NUMERIC = {ndarray, float64, float, int}
 
 OPTIONS = {int, float, bool, str, type, type(None)}
 INDEXED = {ndarray, Tensor}
-SIMPLE_INDICES = {int, slice, type(None), type(...)}
+SIMPLE_INDICES = {int, np.intp, slice, type(None), type(...)}
 # What some functions of NumPy call in the end. Only the default of axis= is another one.
 REDUCE = {np.sum: add_reduce, np.prod: np.multiply.reduce, np.max: np.maximum.reduce, np.min: np.minimum.reduce}
 
