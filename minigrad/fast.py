@@ -7,8 +7,9 @@ pass, as `tensor` and `graph` in the core.
 
 It handles the usual cases. It hands all other cases on to the plain way, and everything at a level with an observer
 too. What it finds out about a rule, it stores in that rule. A function that gets a new rule starts with nothing stored. The
-results are equal to those of the plain way, to the bit, except where a sum is taken in another order: in the cotangent of
-a number that multiplied an array, and in small products of matrices. A test bounds the difference.
+results are equal to those of the plain way, to the bit, with three exceptions: the cotangent of a number that was combined
+with an array is a sum that is taken in another order, small products of matrices are too, and the derivative of tanh is rounded
+once less. A test bounds the difference.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ import numpy as np
 from numpy import float64, ndarray
 
 from . import boundary, calls, checkpoints, guards, memory, operands, table, tensor
-from .fast_backward import FASTER, FLOAT64, OF_A_NUMBER, Edge, FastNode, Parts, add_reduce, backward, node_for
-from .fast_backward import node_numbers, spread, twice_times, vjp_of  # the templates below use some of these names
+from .fast_backward import FASTER, FLOAT64, OF_A_NUMBER, Edge, FastNode, Parts, add_reduce, backward, fast_node
+from .fast_backward import node_numbers, spread, twice_times, vjp_of
 from .graph import NOBODY
 from .guards import of_python_numbers, weak
 from .memory import copied
@@ -36,6 +37,7 @@ from .tensor import Tensor
 from .transforms import graph  # minigrad.graph itself is a function
 from .views import View, getitem, note_view, note_views
 
+# The text of the templates below uses some of the names that are imported here, and this one.
 new = object.__new__  # it takes longer to call the constructor of Tensor than to set the attributes
 
 # ---- Levels ---------------------------------------------------------------------------------------------------------
@@ -182,7 +184,7 @@ def of_another_kind(rule: Any, y: Any, level: Any, parent: Any, vjp: Any, residu
     """Return the Tensor for a result that is not a float and does not have the dtype float64."""
     if type(y) is not Tensor:
         guards.check_result(rule, y)
-    node = node_for(y)
+    node = fast_node(y)
     node.parent, node.vjp, node.residuals, node.next_edge = parent, vjp, residuals, next_edge
     return level.wrapped(y, node)
 
@@ -207,7 +209,7 @@ def generated(template: str, rule: Any, compute: Any = None, plain: Any = None, 
     return known["way"]
 
 
-result_of = generated(RESULT, Rule(getitem))  # for an operation with one parent, or for a leaf
+with_one_parent = generated(RESULT, Rule(getitem))  # for an operation with one parent, or for a leaf
 
 
 def is_usual(rule: Any) -> bool:
@@ -357,7 +359,7 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     x, level = t.value, t.level
     y = (compute if type(x) is ndarray else rule.fun)(x, *args[1:], **kwargs)
     given = dict(zip(rule.parameters, (x, *args[1:])), **kwargs)
-    result = result_of(y, level, t.node, *vjp.prepared(given, {**given, "y": y}))
+    result = with_one_parent(y, level, t.node, *vjp.prepared(given, {**given, "y": y}))
     if type(y) is type(x) is ndarray and (y is x or y.base is x):
         note_view(result, t)
     elif type(y) is not float64 and (type(y) is not ndarray or y.base is not None):
@@ -414,7 +416,7 @@ def item(self: Any, index: Any) -> Any:
         return getitem(self, index)
     index = index if kind is int else operands.admitted(index)  # an object in a slice could change: it becomes a number
     y, node = self.value[index], self.node
-    t = result_of(y, self.level, node, Parts, (index, node.shape))
+    t = with_one_parent(y, self.level, node, Parts, (index, node.shape))
     if type(y) is ndarray or (type(y) is Tensor and type(y.family) is View):
         note_view(t, self)
     return t
@@ -432,9 +434,9 @@ def tensors_for(leaves: list, structure: Any, level: Any, options: Any, argument
     for leaf in leaves:
         kind = type(leaf)
         if kind is float and not options.holomorphic:
-            t = result_of(leaf, level, None, None, ())
+            t = with_one_parent(leaf, level, None, None, ())
         elif kind is ndarray and leaf.dtype is FLOAT64 and not options.holomorphic:
-            t = result_of(level.to_keep(leaf, True), level, None, None, ())
+            t = with_one_parent(level.to_keep(leaf, True), level, None, None, ())
         else:
             t = boundary.tensor_for(leaf, level, options, partial(arguments.place, len(inputs), structure, args))
         inputs.append(t)
@@ -486,7 +488,7 @@ def install() -> None:
     graph.Level.is_fast = False  # type: ignore[attr-defined]  # for levels that are not made here
     graph.backward = backward
     for module in (graph, tensor, boundary, calls, checkpoints):
-        module.Node = node_for  # type: ignore[attr-defined, misc, assignment]
+        module.Node = fast_node  # type: ignore[attr-defined, misc, assignment]
     tensor.GradLevel = FastLevel  # type: ignore[misc]
     boundary.tensors_for, boundary.gradients_for = tensors_for, gradients_for
     boundary.one_like, boundary.check_output = one_like, check_output
