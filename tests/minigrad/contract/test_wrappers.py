@@ -98,7 +98,7 @@ def test_names_and_documentation(row: Any) -> None:
     check(row)
 
 
-def test_a14_3_the_documentation_says_which_arguments() -> None:
+def test_the_documentation_says_which_arguments() -> None:
     wanted = {0: "0", -1: "-1", (0,): "(0,)", (1, 0): "(1, 0)", range(2): "(0, 1)"}
     for argnums, text in wanted.items():
         for transform in (minigrad.grad, minigrad.value_and_grad, minigrad.jacrev, minigrad.jacfwd):
@@ -107,7 +107,7 @@ def test_a14_3_the_documentation_says_which_arguments() -> None:
     assert "('y', 'k')" in minigrad.grad(my_f, argnames=["y", "k"]).__doc__
 
 
-def test_a14_3_braces_in_a_name_do_no_harm() -> None:
+def test_braces_in_a_name_do_no_harm() -> None:
     def f(x):
         return x * x
 
