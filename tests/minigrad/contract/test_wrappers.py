@@ -223,12 +223,12 @@ def slope_of_fourth(x):
     return x**4
 
 
-def test_a14_31_a_decorated_function_of_a_module_can_be_pickled_under_its_name() -> None:
+def test_a_decorated_function_of_a_module_can_be_pickled_under_its_name() -> None:
     assert pickle.loads(pickle.dumps(slope_of_fourth)) is slope_of_fourth
     assert slope_of_fourth(2.0) == 32.0
 
 
-def test_a14_10_attributes_are_copied_not_shared() -> None:
+def test_attributes_are_copied_not_shared() -> None:
     g = minigrad.grad(cube)
     g.tag = 1
     assert not hasattr(cube, "tag")
@@ -236,6 +236,6 @@ def test_a14_10_attributes_are_copied_not_shared() -> None:
     assert minigrad.grad(cube).__wrapped__ is cube
 
 
-def test_a14_30_numpys_vectorize_would_lose_the_derivative_and_is_refused() -> None:
+def test_numpys_vectorize_would_lose_the_derivative_and_is_refused() -> None:
     with pytest.raises(TypeError):
         minigrad.grad(lambda x: np.vectorize(lambda a: a * a)(x).sum())(np.arange(3.0))
