@@ -96,7 +96,8 @@ class Scaled:
     """The cotangent of an array as a product that is not computed yet: `array` times the finite number `factor`.
 
     Often the next step sums the cotangent to a number. An example is the gradient of a mean of squares by the slope of a
-    line. Then the array is summed first, and only the sum is multiplied. This saves one pass over the data.
+    line. Then the array is summed first, and only the sum is multiplied. This saves one pass over the data. If the result
+    is too large or too small for that, because the factor came too late, the array is multiplied after all.
     """
 
     __slots__ = ("array", "factor")
@@ -117,8 +118,8 @@ def fit(share: Any, parent: Any) -> Any:
     if type(share) is dtype or type(share) is Parts:
         return share
     if type(share) is Scaled:
-        total = add_reduce(share.array, None) if shape == () else math.nan
-        share = share.factor * total if math.isfinite(total) else share.total()
+        product = share.factor * add_reduce(share.array, None) if shape == () else math.nan
+        share = product if math.isfinite(product) else share.total()
     if type(share) is ndarray and share.dtype is FLOAT64:
         added = share.ndim - len(shape)
         if shape == ():
@@ -245,9 +246,9 @@ def sum_of_products(g: Any, array: ndarray) -> Any:
     """Return the cotangent of a number that multiplied an array, in one pass, without an array of the products."""
     if type(g) is Scaled:
         total = float(sum_of_products(g.array, array))
-        if 1e-280 < abs(total) < 1e308:
-            return g.factor * total
-        g = g.total()  # the products may have overflowed or vanished without the factor
+        if abs(total) > 1e-280 and abs(product := g.factor * total) < 1e308:
+            return product
+        g = g.total()
     if type(g) is not ndarray or g.dtype.char not in "fd":  # float16 would overflow, and vecdot takes the conjugate
         return g * array
     if g.ndim != 1:
