@@ -118,8 +118,8 @@ def fit(share: Any, parent: Any) -> Any:
     if type(share) is dtype or type(share) is Parts:
         return share
     if type(share) is Scaled:
-        product = share.factor * add_reduce(share.array, None) if shape == () else math.nan
-        share = product if math.isfinite(product) else share.total()
+        total = add_reduce(share.array, None) if shape == () else math.nan
+        share = share.factor * total if math.isfinite(total) else share.total()
     if type(share) is ndarray and share.dtype is FLOAT64:
         added = share.ndim - len(shape)
         if shape == ():
