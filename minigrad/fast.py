@@ -309,8 +309,8 @@ def with_squares(power: Callable, compute: Callable, plain: Callable) -> Callabl
     square = generated(ONE, rule, lambda x: np.square(x) if type(x) is ndarray else compute(x, 2), lambda a: plain(a, 2))
 
     def square_or_power(a: Any, b: Any) -> Any:
-        is_two = (type(b) is int or type(b) is float) and b == 2
-        return square(a) if is_two and (type(b) is int or a.dtype.kind != "c") else power(a, b)
+        is_two = (type(b) is int and b == 2) or (type(b) is float and b == 2 and a.dtype.kind != "c")
+        return square(a) if is_two else power(a, b)
 
     return square_or_power
 

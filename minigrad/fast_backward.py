@@ -96,8 +96,8 @@ class Scaled:
     """The cotangent of an array as a product that is not computed yet: `array` times the finite number `factor`.
 
     Often the next step sums the cotangent to a number. An example is the gradient of a mean of squares by the slope of a
-    line. Then the array is summed first, and only the sum is multiplied. This saves one pass over the data. If the result
-    is too large or too small for that, because the factor came too late, the array is multiplied after all.
+    line. Then the array is summed first, and only the sum is multiplied. This saves one pass over the data. A sum of products
+    may overflow or vanish without the factor. Then the array is multiplied after all.
     """
 
     __slots__ = ("array", "factor")
@@ -118,8 +118,7 @@ def fit(share: Any, parent: Any) -> Any:
     if type(share) is dtype or type(share) is Parts:
         return share
     if type(share) is Scaled:
-        total = add_reduce(share.array, None) if shape == () else math.nan
-        share = share.factor * total if math.isfinite(total) else share.total()
+        share = share.factor * add_reduce(share.array, None) if shape == () and share.factor else share.total()
     if type(share) is ndarray and share.dtype is FLOAT64:
         added = share.ndim - len(shape)
         if shape == ():
@@ -245,20 +244,24 @@ def twice_times(g: Any, x: Any) -> Any:
 def sum_of_products(g: Any, array: ndarray) -> Any:
     """Return the cotangent of a number that multiplied an array, in one pass, without an array of the products."""
     if type(g) is Scaled:
-        total = float(sum_of_products(g.array, array))
-        if abs(total) > 1e-280 and abs(product := g.factor * total) < 1e308:
+        total = float(dot(g.array, array))
+        product = g.factor * total
+        if total * total > 1e-280 and product * product < 1e280:  # neither too small nor too large, nor NaN
             return product
         g = g.total()
-    if type(g) is not ndarray or g.dtype.char not in "fd":  # float16 would overflow, and vecdot takes the conjugate
-        return g * array
-    if g.ndim != 1:
-        g, array = g.ravel(), array.ravel()
-    if g.size <= BLOCK:
-        return g.dot(array)
+    return dot(g, array) if type(g) is ndarray and g.dtype.char in "fd" else g * array  # a sum in float16 could overflow
+
+
+def dot(a: ndarray, b: ndarray) -> Any:
+    """Return the sum of the products of the elements of two real arrays of the same shape."""
+    if a.ndim != 1:
+        a, b = a.ravel(), b.ravel()
+    if a.size <= BLOCK:
+        return a.dot(b)
     # BLAS splits longer vectors between threads, and waits long for them when the processor is busy.
-    blocks = g.size // BLOCK
+    blocks = a.size // BLOCK
     n = blocks * BLOCK
-    return np.vecdot(g[:n].reshape(blocks, BLOCK), array[:n].reshape(blocks, BLOCK)).sum() + g[n:].dot(array[n:])
+    return np.vecdot(a[:n].reshape(blocks, BLOCK), b[:n].reshape(blocks, BLOCK)).sum() + a[n:].dot(b[n:])
 
 
 # For small arrays, `numpy.ndarray.dot` gives the same as matmul in half the time. Large ones lose, because it clears the result first.
@@ -299,9 +302,7 @@ def mean_a(g: Any, a_shape: tuple, axis: Any = None, dtype: Any = None, keepdims
 def tanh_x(g: Any, x: Any) -> Any:
     """Do the same as the rule of tanh, without asking whether there are Tensors among plain arrays. It rounds once less."""
     if type(x) is ndarray and x.dtype is FLOAT64 and (x.dot(x) if x.ndim == 1 else np.vdot(x, x)) < 1e5:
-        squared = np.cosh(x)
-        squared *= squared
-        return g / squared
+        return g / np.square(np.cosh(x))
     return plain_tanh_x(g, x)
 
 
