@@ -35,8 +35,8 @@ print(derivative_by_hand(4.0))
 # %% [markdown]
 # ## By finite differences
 #
-# A computer can take a small step and divide. This is a finite difference. It needs no rules for this, and only the
-# values of the function. But how small should the step be?
+# A computer can take a small step and divide. This is a finite difference. It needs no rules. It needs only the values
+# of the function. But how small should the step be?
 
 # %%
 for h in 1.0, 1e-2, 1e-4, 1e-8, 1e-12, 1e-14, 1e-16:

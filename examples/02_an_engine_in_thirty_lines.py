@@ -46,9 +46,9 @@ def derivative(f, x, backward):
     return sums[x]
 
 # %% [markdown]
-# The backward pass begins at the result, whose cotangent is 1, and ends at x. Three simple ways to write it are
-# wrong, and each of them was published in a famous engine for teaching. **The first** puts a share in the place of
-# the one before. But `x * x` uses x twice, and both shares count.
+# The backward pass begins at the result, whose cotangent is 1, and ends at x. Three simple ways to write it look right,
+# and are wrong. **The first** puts a share in the place of the share before. But `x * x` uses x twice, and both shares
+# count.
 
 # %%
 def overwriting(node, g, sums):

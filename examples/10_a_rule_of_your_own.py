@@ -10,8 +10,8 @@
 #     defvjp(np.sin,      x=lambda g, x: g * np.cos(x))
 #     defvjp(np.exp,      x=lambda g, y: g * y)
 #
-# There is a function for each argument, its VJP. It gets g, the cotangent of the result, and returns the cotangent of the
-# argument. In this chapter we add a line.
+# Each argument has a function, its VJP. It gets g, the cotangent of the result, and returns the cotangent of the argument.
+# In this chapter we add a line.
 #
 # ## What a node keeps
 #

@@ -4,8 +4,8 @@
 #     python examples/12_the_derivative_as_a_program.py
 #
 # Whatever a gradient computes, forwards and backwards, it computes with NumPy, one call after the other. So the calls can
-# be written down. `program(f)(*args)` runs f once, and records each call that NumPy gets. What it returns is a program
-# too. One can read it, keep it, and run it without minigrad. Here is the gradient of chapter 4:
+# be written down. `program(f)(*args)` runs f once, and records each call that NumPy gets. The record is a program too. One
+# can read it, keep it, and run it without minigrad. Here is the gradient of chapter 4:
 
 # %%
 import numpy as np
@@ -55,8 +55,8 @@ print(derivative)
 # %% [markdown]
 # It is the derivation on paper. First the loss: the residuals, their squares, the mean. Then backwards: the residuals times
 # 2 / n, their sum for b, and their sum with x for w. No Tensor, no node and no rule is left in it: each rule that was
-# used has become a line. The names are those of this program, as far as there are any. The last two operations make
-# Python floats, because w and b are Python floats.
+# used has become a line. The names come from this program. A value without a name there is called v0, v1, and so on. The
+# last two operations make Python floats, because w and b are Python floats.
 #
 # It needs nothing but NumPy. Run as a text of its own, it gives the same numbers:
 
@@ -95,8 +95,8 @@ print(f"second derivatives: {second.count('np.sin(')} sine, {second.count('np.co
 # ## A program in a loop
 #
 # `jit(f)` makes the program in the first call, and calls it from then on. For other shapes or dtypes it makes another one.
-# The function may be a whole step of the training. The engine is not there any more in the 299 steps after the first one,
-# so they are faster. (`examples/benchmark.py` measures how much. `backend="numpy"` stays with calls of NumPy. If Numba
+# The function may be a whole step of the training. The 299 steps after the first one run without the engine, so they are
+# faster. (`examples/benchmark.py` measures how much. `backend="numpy"` stays with calls of NumPy. If Numba
 # is installed, the default compiles loops.)
 
 # %%
@@ -130,4 +130,4 @@ print(program(lambda w: np.where(w > 0, w * w, 0.0))(2.0)(-3.0))
 # prints: 0.0
 
 # %% [markdown]
-# Here the tour ends. `minigrad/README.md` goes on from here: it leads through the four files of the core.
+# Chapter 13 is about data: what to do if there are more rows than memory holds.

@@ -7,9 +7,8 @@
 #
 #     loss = (n1 * loss1 + n2 * loss2 + ...) / (n1 + n2 + ...),   where part i has n_i rows
 #
-# The same is true of the gradient. So no array has to hold all rows. One part after the other is read, and only its number
-# of rows, its loss and its gradient are kept. Several processes or machines can share the parts: the parameters go to
-# them, and a number and a gradient come back. This chapter needs scipy: `pip install scipy`.
+# The same is true of the gradient. So no array has to hold all rows: one part after the other is read, and only its number
+# of rows, its loss and its gradient are kept. This chapter needs scipy: `pip install scipy`.
 
 # %%
 import tempfile
@@ -60,8 +59,8 @@ print("over all rows:", f"{loss:.10f}", gradient['w'].round(6))
 # prints: over all rows: 13.9003004182 [ 1.874297  2.885164 -3.970075 -5.992903]
 
 # %% [markdown]
-# A loss that is no mean over rows cannot be computed in this way. The root of a mean of squares is one. So before the
-# first step, the loss of two small pieces together is held against the mean of their losses.
+# A loss that is not a mean over rows cannot be computed in this way. An example is the root of a mean of squares. So
+# before the first step, minigrad compares the loss of two small pieces together with the mean of their losses.
 
 # %%
 try:
@@ -134,7 +133,8 @@ print(f"gradient descent: {f.count} passes, loss {loss:.6f}")
 # ## Who does the work
 #
 # The second argument is an executor: threads or processes of `concurrent.futures`, or the workers of a Dask cluster, with
-# `Client(address).get_executor(pure=False)`. It gets the parts in a few tasks.
+# `Client(address).get_executor(pure=False)`. It gets the parts in a few tasks. The tour ends here. `minigrad/README.md`
+# goes on: it leads through the four files of the core.
 
 # %%
 with ThreadPoolExecutor(2) as threads:

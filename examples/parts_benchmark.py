@@ -201,7 +201,7 @@ def far(one: Any, other: Any) -> float:
 
 
 def measure_means(folder: Path, rows: int) -> Iterator[Result]:
-    """Parts against whole arrays, and losses that are no means."""
+    """Parts against whole arrays, and losses that are not means."""
     x, y = make(100_000)[:, :4], make(100_000)[:, 4]
     worst = 0.0
     with cluster() as client:
@@ -221,7 +221,7 @@ def measure_means(folder: Path, rows: int) -> Iterator[Result]:
             except ValueError:
                 pass
     text = f"{len(accepted)} of {len(NO_MEANS)}"
-    yield Result("losses that are no means and are not refused", text, len(accepted), 0)
+    yield Result("losses that are not means, and are not refused", text, len(accepted), 0)
 
 
 def measure_tasks(folder: Path, rows: int) -> Iterator[Result]:

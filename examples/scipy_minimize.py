@@ -47,7 +47,7 @@ print("least squares", np.array2string(best[-1], precision=6, sign=' '))
 
 # %% [markdown]
 # Some methods take the second derivatives too. The Hessian of a function of one array is one matrix. Here is a loss that is
-# not quadratic: the distances count in place of their squares, but for a rounded corner at 0. It cares less about
+# not quadratic: it takes the distances in place of their squares, with a rounded corner at 0. So it cares less about
 # a value that is far off.
 
 # %%

@@ -97,7 +97,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _failed(error: Exception) -> int:
-    """Say what is wrong, if it is not this program."""
+    """Say what is wrong. An error in this program itself is raised again."""
     if isinstance(error, (UsageError, DataError, DivergenceError, WorkerError)):
         return _fail(str(error))
     if isinstance(error, MemoryError):
@@ -193,7 +193,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
 
 
 def _check_prediction(parser: Parser, options: argparse.Namespace) -> None:
-    """Refuse options that say what is fitted, and how: with --predict, nothing is."""
+    """Refuse options about fitting: with --predict, nothing is fitted."""
     allowed = ("predict", "model", "read", "files", "data", "seed", "out", "no_pictures", "show")
     given = [name for name, value in vars(options).items() if name not in allowed and value != parser.get_default(name)]
     given += ["data"] if options.data else []
@@ -240,7 +240,7 @@ def _about(data: Data, rows: int) -> str:
 def _fit(
     options: argparse.Namespace, problem: Problem, source: str, passed: str = "", check: Callable[[Any], str] | None = None
 ) -> None:
-    """Train, and print and draw what comes of it. What a first pass has done is said, and `check` makes the second."""
+    """Train, and print and draw the results. `passed` says what a first pass did, and `check` makes the second pass."""
     way = choose_way(problem, options.method, options.steps, options.learning_rate, options.diverge, options.jit)
     if options.save:
         check_new(options.save)
@@ -253,8 +253,8 @@ def _fit(
         print(title + printable(note))
     if passed:
         print(f"Pass 1    {passed}")
-    for title, line in zip(("Training  ", " " * 10), way.lines(problem)):
-        print(title + line)
+    for title, text in zip(("Training  ", " " * 10), way.lines(problem)):
+        print(title + text)
     print_start(problem, start)
     training = train(problem, start, way)
     if options.diverge and problem.loss(training.theta) > problem.loss(start):
@@ -307,7 +307,7 @@ def _load_pictures(folder: Path, show: bool) -> ModuleType:
     try:
         with finish_first():
             from . import pictures
-    except Exception as error:  # matplotlib is absent, or broken in any way, or MPLBACKEND is not what it knows
+    except Exception as error:  # matplotlib is absent, or broken in any way, or does not know MPLBACKEND
         backend = os.environ.get("MPLBACKEND")
         where = f"MPLBACKEND={backend}: " if backend and "backend" in str(error) else ""
         raise UsageError(f"the pictures need matplotlib ({where}{error}); leave them out with --no-pictures") from None

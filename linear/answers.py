@@ -29,7 +29,7 @@ KINDS: dict[type, Callable[[Any, Any], Any]] = {
 }
 
 
-# Errors whose words do not help a beginner: the key of a text that does, and what is found in the error.
+# Errors whose words do not help a beginner: the key of a text that helps, and what the error says.
 KNOWN_ERRORS = (
     ("caret", "bitwise_xor"), ("caret", "for ^"), ("shapes_of_product", "matmul: "),
     ("grad_of_value", "Expected a callable value"), ("attribute_of_dict", "'dict' object has no attribute"),
@@ -38,9 +38,9 @@ KNOWN_ERRORS = (
 
 
 class Fault(Exception):
-    """What is wrong: the key of a text, and what its places are filled with.
+    """What is wrong: the key of a text, and the values for its places.
 
-    There may be evidence: the inputs, what is right there, and what came back. And the line of the user's code.
+    There may be evidence: the inputs, the right result, and what came back. There may also be the line of the user's code.
     """
 
     def __init__(self, key: str, evidence: Sequence[str] = (), line: tuple[int, str] | None = None, **values: Any) -> None:
@@ -85,7 +85,7 @@ class Answer:
 
     @property
     def name(self) -> str:
-        """The name that the user gave to the function. What grad returns has that of the loss, so it does not count."""
+        """The name that the user gave to the function. A function from grad has the name of the loss, which does not count."""
         name = getattr(self.function, "__name__", "")
         given = isinstance(self.function, types.FunctionType) and not hasattr(self.function, "__wrapped__")
         return name if given and name.isidentifier() else self.exercise
@@ -174,7 +174,7 @@ def numbers(value: Any) -> np.ndarray:
 
 
 def same(value: Any, other: Any) -> bool:
-    """Are the numbers the same, but for rounding, also that of float32 and of finite differences?"""
+    """Are the numbers the same, except for rounding errors, also of float32 and of finite differences?"""
     one, two = as_array(value), as_array(other)
     return one is not None and two is not None and one.shape == two.shape and np.allclose(one, two, rtol=1e-4, atol=1e-6)
 

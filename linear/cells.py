@@ -1,4 +1,4 @@
-"""What a file holds, with the place of each value, and what messages about it are made of."""
+"""The values of a file with their places, and the parts that messages about them are made of."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Cells:
 
 
 def printable(text: str) -> str:
-    """Escape what has no shape of its own, so that no name in a file can steer the terminal."""
+    """Escape characters that cannot be printed, so that no name in a file can steer the terminal."""
     return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
 
 

@@ -56,7 +56,7 @@ TEXTS = {
     ),
     "grad_of_value": (
         "{f} raises an error: grad takes a function, not a value. Write grad(loss), without the arguments of the loss. "
-        "What it returns is a function, and takes these arguments.",
+        "grad(loss) is a function, and takes these arguments.",
         "{f} 运行时出错：grad 的参数是函数，不是数值。请写成 grad(loss)，不带损失函数的参数。它返回一个函数，再把这些参数交给这个函数。",
     ),
     "attribute_of_dict": (
@@ -441,7 +441,7 @@ TEXTS = {
         "走了 {n} 步，但记录的损失有 {got} 个。请在循环里每一步记录一个损失。",
     ),
     "losses_late": (
-        "the losses are recorded after the update. Record the loss first, then change theta: the first loss is that of "
+        "the losses are recorded after the update. Record the loss first, then change theta: the first loss is the loss at "
         "the start.",
         "损失是在更新之后才记录的。请先记录损失，再更新 theta：第一个损失应当是初始 theta 的损失。",
     ),

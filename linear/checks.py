@@ -1,7 +1,7 @@
 """The checks of the exercises: is a function right, and if not, what is wrong with it, in words.
 
 There is a check for each function of the program, named after it. It calls the function with a few numbers, and looks
-for the mistakes in `linear.mistakes`. It says what stands in `linear.check_texts`.
+for the mistakes in `linear.mistakes`. The texts are in `linear.check_texts`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Verdict:
 
 
 def check_linear_model(
-    function: Callable,
+    function: Callable[..., Any],
     language: str = "en",
     *,
     kind: type = dict,
@@ -91,12 +91,12 @@ but it gives [-1, 3.5, 8, 11].
     return _verdict(answer, language, lambda answer: examine_model(answer, n_inputs, n_outputs))
 
 
-def check_initialize_linear_params(function: Callable, language: str = "en", *, kind: type = dict) -> Verdict:
+def check_initialize_linear_params(function: Callable[..., Any], language: str = "en", *, kind: type = dict) -> Verdict:
     """Check a start: ``initialize_linear_params()`` draws w and b from the standard normal distribution.
 
     The function is called some 1,000 times. NumPy's global random state is put back then.
 
-    Parameters and what is returned and raised are as for `check_linear_model`.
+    Parameters, result and errors are as for `check_linear_model`.
 
     Examples
     --------
@@ -112,10 +112,10 @@ inside the function, and do not set the seed there.
         np.random.set_state(state)
 
 
-def check_mseloss(function: Callable, language: str = "en", *, kind: type = dict) -> Verdict:
+def check_mseloss(function: Callable[..., Any], language: str = "en", *, kind: type = dict) -> Verdict:
     """Check a loss: ``mseloss(theta, model, x, y)`` is the mean of the squared differences of model(theta, x) and y.
 
-    Parameters and what is returned and raised are as for `check_linear_model`.
+    Parameters, result and errors are as for `check_linear_model`.
 
     Examples
     --------
@@ -127,12 +127,12 @@ def check_mseloss(function: Callable, language: str = "en", *, kind: type = dict
     return _verdict(Answer(function, "mseloss", ("theta", "model", "x", "y"), kind), language, examine_loss)
 
 
-def check_dmseloss(function: Callable, language: str = "en", *, kind: type = dict) -> Verdict:
+def check_dmseloss(function: Callable[..., Any], language: str = "en", *, kind: type = dict) -> Verdict:
     """Check a gradient: ``dmseloss(theta, model, x, y)`` has the derivatives of the loss, in the structure of theta.
 
     It may be ``grad(mseloss)``, or written by hand for the linear model.
 
-    Parameters and what is returned and raised are as for `check_linear_model`.
+    Parameters, result and errors are as for `check_linear_model`.
 
     Examples
     --------
@@ -146,13 +146,13 @@ def check_dmseloss(function: Callable, language: str = "en", *, kind: type = dic
     return _verdict(Answer(function, "dmseloss", ("theta", "model", "x", "y"), kind), language, examine_gradient)
 
 
-def check_model_optimization_loop(function: Callable, language: str = "en", *, kind: type = dict) -> Verdict:
+def check_model_optimization_loop(function: Callable[..., Any], language: str = "en", *, kind: type = dict) -> Verdict:
     """Check a loop: ``model_optimization_loop(theta, model, loss_fn, x, y, n_steps=3000)`` returns (losses, theta).
 
     At every step it has to record the loss, and then move each parameter by -0.01 times its derivative. The theta of the
     caller has to stay as it is.
 
-    Parameters and what is returned and raised are as for `check_linear_model`.
+    Parameters, result and errors are as for `check_linear_model`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Choose columns by name: the targets, the features, and what is to be made of them."""
+"""Choose columns by name: the targets, the features, and which of them are categories or dates."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Choice:
     targets, features : list of str
         What is predicted, and from what.
     categorical, dates : list of str
-        Those among them that are not numbers.
+        The columns among them that are not numbers.
     notes : list of str
-        What is left out without being asked for.
+        What is left out, although the user did not ask for it.
     """
 
     targets: list[str]
@@ -38,7 +38,7 @@ class Choice:
 
     @property
     def numeric(self) -> list[str]:
-        """Those that are numbers in the file."""
+        """The chosen columns that are numbers in the file."""
         special = {*self.categorical, *self.dates}
         return [name for name in self.columns if name not in special]
 

@@ -1,4 +1,4 @@
-"""Read dates as people write them, and refuse those that can be read in two ways."""
+"""Read dates as people write them, and refuse dates that can be read in two ways."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DAYS = (
     *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y-%m"),
     *("%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%b %d, %Y", "%B %d, %Y", "%d. %B %Y"),
 )
-# Of years with two digits nothing says in which century they are, so they have to be asked for.
+# A year with two digits does not say its century. So such forms must be given with --date-format.
 FORMATS = [day + time for day in _DAYS for time in ("", " %H:%M", " %H:%M:%S")]
 
 

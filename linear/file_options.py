@@ -1,4 +1,4 @@
-"""The options of the command line that say which files to read, and how: those of `linear.read_csv`."""
+"""The options of the command line that say which files to read, and how. They are the arguments of `linear.read_csv`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .tables import LARGEST_FILE
 
 
 def add_file_options(parser: argparse.ArgumentParser) -> None:
-    """Add the files, and the options of `read_csv`: what is given of them is kept in ``options.read``."""
+    """Add the files, and the options of `read_csv`. The options that are given are kept in ``options.read``."""
     parser.set_defaults(read={})
-    group = parser.add_argument_group("the file, which is simulated data if none is named")
+    group = parser.add_argument_group("the file (without one, the data are simulated)")
     group.add_argument(
         "files",
         metavar="FILE",
@@ -22,7 +22,7 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         help="CSV and other text, spreadsheets (.xlsx, .xls, .ods), Parquet, Feather, ORC, Stata, JSON or .npy files; "
         "patterns such as 'part-*.csv'; folders; or - for standard input. "
-        f"What has more than {LARGEST_FILE // 10**6} MB is read in parts",
+        f"Files with more than {LARGEST_FILE // 10**6} MB together are read in parts",
     )
     group.add_argument("--data", metavar="FILE", type=a_name, nargs="+", action="extend", help="the same as FILE alone")
 
@@ -43,7 +43,7 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
 
 
 class _Read(argparse.Action):
-    """Keeps what is given for `read_csv`."""
+    """Keeps an option for `read_csv`."""
 
     def __call__(self, parser: Any, options: argparse.Namespace, value: Any, option: str | None = None) -> None:
         options.read = {**options.read, self.dest: value}

@@ -1,6 +1,6 @@
 """Open one file of columns, whatever its format, and find out how it is written.
 
-Text (CSV and what is like it) needs NumPy and the csv module alone. All other formats are read by pandas.
+Text (CSV and similar formats) needs NumPy and the csv module alone. All other formats are read by pandas.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Format:
 
 
 def open_table(path: str | Path, how: Format = Format()) -> Table:
-    """Open a file: text (CSV and what is like it), or one of the other `KINDS`, plain or compressed with gzip.
+    """Open a file: text (CSV and similar formats), or one of the other `KINDS`, plain or compressed with gzip.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ class _Text(Table):
         is_even = all(line.count(self.delimiter) == count and '"' not in line for line in lines)
         if not lines or not is_even or self.delimiter == " ":  # several spaces separate as one does
             return None
-        # What NumPy reads has no commas. So one number that needs a decimal point shows that a point is that in all.
+        # NumPy reads no numbers with commas. So if one number needs a decimal point, every point is a decimal point.
         sample = (row[place] for row in (line.split(self.delimiter) for line in lines[:SAMPLE]) for place in places)
         has_points = self.has_decimal_points or any(decimal_marks(cell) == {"."} for cell in sample)
         if self.decimal == "," or self.decimal is None and not has_points:
@@ -227,7 +227,7 @@ def _encoding(source: str, data: bytes, encoding: str | None) -> tuple[str, str]
     marked = next((name for mark, name in marks.items() if data.startswith(mark)), None)
     if encoding is None:
         encoding = marked or "UTF-8"
-        # What is not UTF-8 is most often the encoding of Windows. Latin-1 is the same without 27 of its characters.
+        # A text that is not UTF-8 mostly comes from Windows. Latin-1 is the same encoding without 27 of its characters.
         if marked is None and not _fits(data, "UTF-8") and _fits(data, "cp1252"):
             encoding = "Latin-1" if re.search(rb"[\x80-\x9f]", data) is None else "cp1252"
         if encoding not in ("UTF-8", "UTF-8-sig"):
@@ -284,7 +284,7 @@ def _rows(source: str, lines: Iterable[str], delimiter: str) -> Iterator[tuple[i
 
 
 def _sample(start: list[str], delimiter: str) -> Iterator[list[str]]:
-    """The first rows that are not blank, up to a fault. It may be that a quoted text goes on behind the sample."""
+    """The first rows that are not blank. A fault ends them: a quoted text may go on behind the sample."""
     try:
         for row in _reader(start, delimiter):
             if "".join(row).strip():
@@ -310,7 +310,7 @@ def _delimiter(start: list[str]) -> str:
         numeric = sum(bool(decimal_marks(cell)) for cell in cells) / max(len(cells), 1)
         if delimiter == " " and alike < 1:
             continue
-        # A header alone has nothing but this to show.
+        # A header without rows counts little.
         score = (alike, numeric) if rows else (1e-3, 0.0)
         if score > most:
             best, most = delimiter, score

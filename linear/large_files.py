@@ -23,7 +23,7 @@ from .pandas_files import kind_of, parquet_columns, read_by
 from .reading import files_of
 from .tables import LARGEST_FILE, Table, check_header
 
-START = 1 << 16  # bytes, of which the header and the first rows are read
+START = 1 << 16  # bytes at the start of a file; the header and the first rows are read from them
 PART = 1 << 25  # bytes that a part takes in memory, about
 TEXT_PART = PART >> 1  # and in a text file
 NUMPY, PARQUET = b"\x93NUMPY", b"PAR1"
@@ -102,7 +102,7 @@ def in_shapes(values: np.ndarray, targets: int) -> tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Rows:
-    """What is to be fitted.
+    """The rows to fit.
 
     Attributes
     ----------
@@ -416,7 +416,7 @@ _MISSING = sorted(space + form for form in _FORMS for space in ("", " "))
 
 
 class _Text(Table):
-    """A text file of which the first lines are known."""
+    """A text file. Its first lines are known."""
 
     start: Any  # a table of the first lines
     first: int  # the byte at which the rows begin
@@ -424,7 +424,7 @@ class _Text(Table):
 
     def parts(self, blank: Part, choice: Choice, decimal: str | None) -> list[Part]:
         cells = self.start.read(blank.names)
-        # This says what is wrong, if the first rows are no numbers.
+        # If the first rows are not numbers, this says what is wrong.
         read_numbers(cells, list(blank.names), decimal, self.start.has_decimal_points, choice.targets)
         if decimal is None:
             with_commas = any("," in text for column in cells.columns.values() for text in column)

@@ -6,7 +6,7 @@ the products of the columns around it. With Z for features and targets side by s
     Z - m = Q R,   so   (Z - m)ᵀ (Z - m) = Rᵀ R,
 
 and R is a triangle that has a row for each column. Put the triangles of two parts one above the other, with one more row for
-the distance of their means: the triangle of these rows is that of both parts. This is a tree of small QR decompositions
+the distance of their means: the triangle of these rows is the triangle of both parts. This is a tree of small QR decompositions
 (J. Demmel, L. Grigori, M. Hoemmen, J. Langou, "Communication-optimal parallel and sequential QR and LU factorizations",
 SIAM J. Sci. Comput. 34, 2012; for the means, T. Chan, G. Golub, R. LeVeque, "Updating formulae and a pairwise algorithm for
 computing sample variances", 1979). R is as exact as if it came from all rows at once: the products, which would cost half of
@@ -42,7 +42,7 @@ from .progress import Bar
 from .reading import Data, check_features, check_range, check_size
 
 SHOWN = 2000  # rows for the pictures
-AGREES = 1e-9  # how far loss and gradient over all rows may be from those of the triangle, in standardised units
+AGREES = 1e-9  # how far loss and gradient over all rows may be from what the triangle gives, in standardised units
 
 
 class WorkerError(RuntimeError):
@@ -94,7 +94,7 @@ def moments_of(values: np.ndarray) -> Moments:
     with np.errstate(over="ignore", invalid="ignore"):  # numbers as large as that are refused later
         mean = values.mean(axis=0)
         low, high = values.min(axis=0), values.max(axis=0)
-        mean = np.where(low == high, low, mean)  # so that what is constant leaves exactly nothing
+        mean = np.where(low == high, low, mean)  # so that a constant column becomes exactly 0
         away = values - mean
         rest = away.mean(axis=0)
         triangle: Any = np.linalg.qr(away - rest, mode="r")
@@ -135,8 +135,8 @@ def stand_in(moments: Moments) -> tuple[np.ndarray, Scale]:
     """Return a few rows with the same mean squared error as all rows, in standardised units, and the scale of these units.
 
     There is one row more than columns. Multiplying the triangle by orthonormal columns does not change the products of
-    its columns. If they are also orthogonal to the ones, then each column of the result has the mean 0. To it comes the
-    little that rounding takes from the means.
+    its columns. If these are also orthogonal to a column of ones, each column of the result has the mean 0. At the end, what
+    rounding took from the means is added.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def stand_in(moments: Moments) -> tuple[np.ndarray, Scale]:
 
 
 class Workers(NamedTuple):
-    """Who does the work: an executor for `minigrad.parts`, the number of tasks for so many parts, and the words for it."""
+    """Who does the work: an executor for `minigrad.parts`, how many tasks so many parts become, and the words for it."""
 
     executor: Any
     tasks: Callable[[int], int]

@@ -1,12 +1,12 @@
 """Other ways to the minimum than gradient descent: Newton's method, momentum, Adam and L-BFGS.
 
-Each takes the arguments of `model_optimization_loop`, and returns what it returns. All of them see theta as one flat array.
+Each takes the arguments of `model_optimization_loop`, and returns the same pair. All of them see theta as one flat array.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -14,20 +14,21 @@ import numpy as np
 from minigrad import hessian, tree, value_and_grad
 
 from .frames import as_arrays
-from .model import Model
+from .model import Loss, Model
 from .training import DivergenceError
 
 Callback = Callable[[int, Any, float], object]
+Moves = Generator[Any, tuple[Any, Any], None]  # see `_walk`
 
 
 def newton(
-    theta: Any, model: Model, loss_fn: Callable, x: Any, y: Any, n_steps: int = 2, *, callback: Callback | None = None
+    theta: Any, model: Model, loss_fn: Loss, x: Any, y: Any, n_steps: int = 2, *, callback: Callback | None = None
 ) -> tuple[list[float], Any]:
     """Minimise a loss by Newton's method: each step goes to the minimum of the parabola that touches the loss here.
 
     The Hessian comes from minigrad. If the loss is quadratic, such as the mean squared error of a linear model, the first step
-    leads to the minimum. There, the second step removes the rounding errors of the first. They grow with the condition
-    number of the Hessian, and the second step is as much smaller than the first as they are.
+    leads to the minimum, up to rounding errors, which grow with the condition number of the Hessian. The second step removes
+    them. It is much smaller than the first step, and so are its own rounding errors.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ def newton(
     >>> print(f"{theta['w']:.6f} {theta['b']:.6f}")
     3.000000 1.000000
     """
-    def moves(loss: Callable, flat: Any) -> Iterator:
+    def moves(loss: Callable, flat: Any) -> Moves:
         flat, gradient = yield
         while True:
             try:
@@ -65,7 +66,7 @@ def newton(
 
 
 def momentum(
-    theta: Any, model: Model, loss_fn: Callable, x: Any, y: Any, n_steps: int = 3000, learning_rate: float = 0.01,
+    theta: Any, model: Model, loss_fn: Loss, x: Any, y: Any, n_steps: int = 3000, learning_rate: float = 0.01,
     friction: float = 0.9, *, callback: Callback | None = None,
 ) -> tuple[list[float], Any]:
     """Minimise a loss by gradient descent with momentum, also called the heavy ball.
@@ -90,7 +91,7 @@ def momentum(
     DivergenceError
         If the loss is not finite.
     """
-    def moves(loss: Callable, flat: Any) -> Iterator:
+    def moves(loss: Callable, flat: Any) -> Moves:
         _, gradient = yield
         move = np.zeros_like(flat)
         while True:
@@ -124,7 +125,7 @@ def best_momentum(largest: float, smallest: float, learning_rate: float | None =
 
 
 def adam(
-    theta: Any, model: Model, loss_fn: Callable, x: Any, y: Any, n_steps: int = 3000, learning_rate: float = 0.1,
+    theta: Any, model: Model, loss_fn: Loss, x: Any, y: Any, n_steps: int = 3000, learning_rate: float = 0.1,
     *, callback: Callback | None = None,
 ) -> tuple[list[float], Any]:
     """Minimise a loss with Adam: each parameter has its own step size, by the size of its gradients so far.
@@ -150,7 +151,7 @@ def adam(
     DivergenceError
         If the loss is not finite.
     """
-    def moves(loss: Callable, flat: Any) -> Iterator:
+    def moves(loss: Callable, flat: Any) -> Moves:
         _, gradient = yield
         mean, square = np.zeros_like(flat), np.zeros_like(flat)
         for step in range(1, n_steps + 1):
@@ -163,7 +164,7 @@ def adam(
 
 
 def _walk(
-    moves: Callable[[Callable, Any], Any], theta: Any, model: Model, loss_fn: Callable, x: Any, y: Any, n_steps: int,
+    moves: Callable[[Callable, Any], Moves], theta: Any, model: Model, loss_fn: Loss, x: Any, y: Any, n_steps: int,
     callback: Callback | None,
 ) -> tuple[list[float], Any]:
     """Move n_steps times.
@@ -200,8 +201,8 @@ def lbfgs(
     """Minimise the mean squared error of a linear model with L-BFGS from SciPy, which takes value and gradient from minigrad.
 
     L-BFGS finds the curvature from the changes of the gradient (D. Liu and J. Nocedal, "On the Limited Memory BFGS Method",
-    1989). It compares losses, and these have 16 digits. Near the minimum the loss is flat: so half of the digits of theta are
-    lost. Therefore there are several rounds. Each begins where the last one ended, and minimises how much the loss
+    1989). It compares losses, and these have 16 digits. Near the minimum the loss is flat, so half of the digits of theta are
+    lost. This is why there are several rounds. Each begins where the last one ended, and minimises how much the loss
     changes from there. The change is small, and has 16 digits too: if theta moves the predictions by m, and r are the
     residuals at the beginning, the mean of (r + m)**2 - r**2 is the mean of m * (m + 2 * r).
 

@@ -124,7 +124,7 @@ def examine_start(answer: Answer) -> None:
         raise Fault("start_equal")
     for name, values in zip("wb", drawn.T):
         mean, spread = values.mean(), values.std()
-        # Of 20 normal numbers, one lies more than two standard deviations away. None of 1,000 is no chance.
+        # Of 20 normal numbers, one lies more than two standard deviations away. Among 1,000, there are always some.
         if np.abs(values - mean).max() < 2 * spread:
             raise Fault("start_uniform", name=name, low=values.min(), high=values.max())
         # The mean of 1,000 has the standard error 0.032, their standard deviation 0.022. Chance does not go to 0.2.
@@ -156,7 +156,7 @@ START = (3.0, -2.0)
 
 
 def _refusing(key: str) -> Callable[[Callable], Callable]:
-    """The decorator of a function that is handed to the user's: a fault says that it is not called as it has to be."""
+    """The decorator of a function that the user's function gets. If it is called with wrong arguments, that is a fault."""
 
     def decorate(function: Callable) -> Callable:
         signature = inspect.signature(function)
@@ -428,7 +428,7 @@ def _examine_steps(answer: Answer, points: np.ndarray, losses: np.ndarray, end: 
             raise Fault(key, n=N, got=made)
 
     start, right = points[:2]
-    for n in (1, 2):  # who makes a step too few makes none at first
+    for n in (1, 2):  # a loop with one step too few makes no step for n = 1
         _, end = _run(answer, _line, _squares, n)
         if not same(end, start):
             break
@@ -471,7 +471,7 @@ def _examine_one_step(
 
 
 def _examine_losses(exact: np.ndarray, losses: np.ndarray) -> None:
-    """theta is right. Is there one loss for each step, that before the update?"""
+    """theta is right. Is there one loss for each step, taken before the update?"""
     if len(losses) != N:
         raise Fault("losses_count", n=N, got=len(losses))
     if same(losses, exact[:N]):

@@ -13,6 +13,7 @@ from minigrad import grad
 from .frames import as_array, as_arrays
 
 Model = Callable[[Any, Any], Any]
+Loss = Callable[[Any, Model, Any, Any], Any]
 
 
 def linear_model(theta: Any, x: Any) -> Any:
@@ -87,7 +88,7 @@ def initialize_linear_params(n_inputs: int | None = None, n_outputs: int | None 
 def mseloss(theta: Any, model: Model, x: Any, y: Any) -> Any:
     """Return the mean of the squared differences between ``model(theta, x)`` and ``y``.
 
-    ``theta`` comes first because it is what is differentiated: ``grad(mseloss)`` takes the same arguments.
+    ``theta`` comes first because ``grad`` differentiates by the first argument. ``grad(mseloss)`` takes the same arguments.
 
     Parameters
     ----------

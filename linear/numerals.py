@@ -1,7 +1,7 @@
 """Read numbers as people write them, and refuse those that can be read in two ways.
 
-A comma is a decimal mark in one country and separates thousands in another, so "204,024" is two numbers. What one
-value leaves open, others in the file may settle: beside "1,5" or "1.204,5" a comma is a decimal mark.
+A comma is a decimal mark in one country and separates thousands in another, so "204,024" may be one of two numbers. Other
+values in the file may decide it: if the file also has "1,5" or "1.204,5", a comma is a decimal mark.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NUMBER = re.compile(
     rf"(?P<sign>[-+−]?)\s*(?P<before>{_UNIT})?\s*(?P<sign_behind>[-+−]?)"
     rf"(?P<digits>(?:[\d.,][\d.,'’ \u00a0\u202f]*)?\d[.,]?)(?P<exponent>[eE][-+]?\d+)?\s*(?P<after>{_UNIT})?",
 )
-_LONGEST = 100  # characters: such a number has nothing behind it that a float could hold
+_LONGEST = 100  # characters: a float cannot hold more digits than such a number has
 _OTHER = {".": ",", ",": "."}
 _IN_WORDS = {".": "points", ",": "commas", "'": "apostrophes", "’": "apostrophes"}
 
@@ -153,7 +153,7 @@ def read_numbers(
 
 
 def _decimal_mark(cells: Cells, names: Sequence[str], has_decimal_points: bool) -> tuple[str, str]:
-    """The decimal mark, and a value that leaves no other choice, if there is one, for messages."""
+    """The decimal mark. Also, for messages, a value that leaves no other choice, or "" if no value decides it."""
 
     def marked(marks: str) -> Iterator[tuple[str, int, str]]:
         for name in names:
@@ -183,7 +183,7 @@ def _decimal_mark(cells: Cells, names: Sequence[str], has_decimal_points: bool) 
 
 
 def _plain_numbers(column: Sequence[Any], decimal: str) -> np.ndarray | None:
-    """A column of texts that are all numbers without separators of thousands or units; None if it is another one."""
+    """A column of texts that are all numbers without separators of thousands or units; None for any other column."""
     if not all(type(cell) is str and "_" not in cell for cell in column):
         return None
     if decimal == ",":
@@ -197,14 +197,14 @@ def _plain_numbers(column: Sequence[Any], decimal: str) -> np.ndarray | None:
 
 
 class _NotANumber(Exception):
-    """The value in this row is none."""
+    """The value in this row is not a number."""
 
     def __init__(self, row: int) -> None:
         self.row = row
 
 
 def _any_numbers(cells: Cells, name: str, decimal: str) -> tuple[np.ndarray, list[str]]:
-    """A column of numbers and missing values, and what is to be said of it."""
+    """A column of numbers and missing values, and the notes about it."""
     values = array("d")
     row_of: dict[str, int] = {}  # the first row with each unit
     thousands: set[str] = set()
@@ -242,7 +242,7 @@ def _float(number: Any) -> float:
 
 
 def is_missing(cell: Any) -> bool:
-    """Whether a file says by this value that it has none."""
+    """Whether this value means that the value is missing."""
     return cell is None or cell != cell or isinstance(cell, str) and cell.strip().lower() in MISSING
 
 

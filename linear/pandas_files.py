@@ -51,7 +51,7 @@ KINDS = [
 
 
 def kind_of(data: bytes) -> Kind | None:
-    """The kind of a file, from its content; None if it is none that pandas reads here, so that it should be text.
+    """The kind of a file, from its content. None if pandas does not read it: then it should be text.
 
     Examples
     --------
@@ -66,14 +66,14 @@ def read_by(libraries: str, source: str, kind: str) -> Iterator[None]:
     """Say in one line that libraries are missing, or what they find wrong with a file."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of settings in a file and of plans of a library, which do not matter here
+            warnings.simplefilter("ignore")  # about settings in a file and plans of a library, which do not matter here
             yield
     except (DataError, MemoryError, KeyboardInterrupt, SystemExit):
         raise
     except ImportError:
         named = libraries.replace(" ", " and ")
         raise DataError(f"{source} is {kind}: to read it, install {named} (pip install -U {libraries})") from None
-    except BaseException as error:  # of many kinds: those of libraries in Rust are no Exception
+    except BaseException as error:  # of many kinds: errors of libraries in Rust are not subclasses of Exception
         raise DataError(f"{source} cannot be read as {kind}: {' '.join(str(error).split())}") from None
 
 
@@ -196,7 +196,7 @@ def _sheet(source: str, book: Any, kind: Kind, sheet: str | None) -> _Frame:
 
 
 def _parquet(source: str, data: bytes, kind: Kind) -> _Frame:
-    """A Parquet file, of which only the chosen columns are read."""
+    """A Parquet file. Only the chosen columns are read."""
     import pandas
     import pyarrow.parquet
 
@@ -217,7 +217,7 @@ def parquet_columns(schema: Any) -> tuple[list[str], list[str]]:
     """The columns of a Parquet file, as they are stored, and their names.
 
     pandas stores the index of a table behind the other columns. It is put first, as in other formats, so that it is not
-    taken for the target. An index without a name has one in the file, which is left out.
+    taken for the target. For an index without a name, pandas writes a name of its own. This name is left out.
     """
     index = (schema.pandas_metadata or {}).get("index_columns", [])
     stored = sorted(schema.names, key=lambda name: name not in index)

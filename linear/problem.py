@@ -69,13 +69,13 @@ class Problem:
 
     @property
     def of_targets(self) -> list[str]:
-        """What tells the targets apart behind the name of a number: nothing if there is only one."""
+        """What stands behind the name of a number to tell the targets apart. With one target, nothing."""
         targets = self.data.targets
         return [""] if len(targets) == 1 else [f", for {printable(cut(target))}" for target in targets]
 
     @property
     def loss_note(self) -> str:
-        """What the unit of the loss is, where it is not the unit of the data."""
+        """The unit of the loss, in words, if it is not the unit of the data."""
         return "" if self.y.ndim == 1 else " (standardised units)"
 
     def losses_in_data_units(self, theta: dict[str, Any]) -> np.ndarray:
@@ -90,7 +90,7 @@ class Problem:
 
     @property
     def loss_unit(self) -> float:
-        """The training's unit of loss in the data's own units. Several targets have no unit in common: it is 1."""
+        """The training's unit of loss in the data's own units. For several targets, which have no unit in common, it is 1."""
         return float(self.y_scale.spread**2) if self.y.ndim == 1 else 1.0
 
     @cached_property
@@ -149,8 +149,7 @@ class Problem:
     def steps_needed(self, theta: dict[str, Any], learning_rate: float) -> float:
         """How many steps take theta to within the tolerance of the least-squares answer.
 
-        Along each eigenvector of the Hessian, a step multiplies what is left of the way by
-        ``1 - learning_rate * eigenvalue``.
+        Along each eigenvector of the Hessian, a step multiplies the distance by ``1 - learning_rate * eigenvalue``.
         """
         eigenvalues, directions = self.modes
         away = self.from_best(theta)

@@ -18,7 +18,7 @@ from .ways import Way
 
 @dataclass(frozen=True)
 class Training:
-    """What a training gave: the loss at every step, the last parameters, some before them with their steps, and the time.
+    """The results of a training: the loss at every step, the last parameters, some earlier ones with their steps, and the time.
 
     `first_seconds` is the part of the time that went into the first gradient, and into a program if one was made.
     """

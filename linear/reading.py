@@ -1,4 +1,4 @@
-"""Read the target and the features of a linear model from files, and say exactly what is wrong when something is."""
+"""Read the target and the features of a linear model from files, and say exactly what is wrong with a file."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def read_csv(
     encoding: str | None = None,
     sheet: str | None = None,
 ) -> Data:
-    """Read the target and the features of a linear model from a CSV file with a header line, or from what is like it.
+    """Read the target and the features of a linear model from a CSV file with a header line, or a similar file.
 
     How the file is written is found out: what separates its columns, its decimal mark, its encoding, and whether it
     is compressed with gzip. With pandas, other files are read as well: spreadsheets (.xlsx, .xls, .ods), Parquet, Feather,
@@ -227,7 +227,7 @@ class Rows:
         self.first_dates: dict[str, datetime] = {}
 
     def read_columns(self, decimal: str | None, date_format: str | None) -> None:
-        """Turn what the files hold into numbers; what was found on the way is said once for all files it is true of."""
+        """Turn the cells of the files into numbers. A note that is true of several files is made once."""
         found: dict[str, list[str]] = {}
         pieces = []
         for table, part in zip(self.tables, self.parts):
@@ -261,7 +261,7 @@ class Rows:
 
     def handle_missing(self, missing: str | None) -> None:
         """Refuse missing values, or leave out their rows, or put in the mean of the other rows."""
-        gaps = {name: _is_gap(column) for name, column in self.columns.items()}
+        gaps = {name: is_gap(column) for name, column in self.columns.items()}
         gaps = {name: gap for name, gap in gaps.items() if gap.any()}
         if not gaps:
             return
@@ -294,7 +294,7 @@ class Rows:
             self.notes.append(f"left out {gone} of {len(kept):,} with {why} (in {listed(fatal, 5)})")
         for name in gaps:
             column = self.columns[name]
-            gap = _is_gap(column)
+            gap = is_gap(column)
             if gap.any():
                 if gap.all():
                     raise DataError(
@@ -342,7 +342,8 @@ def _category(cell: Any) -> str | None:
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
-def _is_gap(column: np.ndarray) -> np.ndarray:
+def is_gap(column: np.ndarray) -> np.ndarray:
+    """Return where a column, of numbers or of text, has a missing value."""
     if column.dtype == object:
         return np.equal(column, None)  # type: ignore[call-overload]
     return np.isnan(column)
@@ -367,7 +368,7 @@ def check_range(source: str, names: Sequence[str], columns: np.ndarray) -> None:
 
 
 def check_features(source: str, x: np.ndarray, features: Sequence[str], rows: int) -> None:
-    """Refuse columns that leave the parameters undetermined. Rounding errors grow with the number of rows behind x."""
+    """Refuse columns that leave the parameters undetermined. `rows` is the number of rows that x stands for."""
     for name, column in zip(features, x.T):
         if np.ptp(column) == 0:
             raise DataError(
@@ -380,7 +381,7 @@ def check_features(source: str, x: np.ndarray, features: Sequence[str], rows: in
         return bool(np.linalg.matrix_rank(z[:, :count], rtol=rows * np.finfo(float).eps) < count)
 
     if is_dependent(len(features)):
-        # If some features are dependent, they are with more features too: so the first is found by halving.
+        # If the first n features are dependent, so are the first n + 1. So the smallest n is found by halving.
         count = bisect_left(range(len(features)), True, lo=2, key=is_dependent)
         raise DataError(
             f"{source}: the feature {quoted(features[count - 1])} is a linear combination of the features before it, "

@@ -19,7 +19,7 @@ from .cells import DataError, listed, quoted
 from .choice import Choice
 from .data import restore
 from .problem import Problem
-from .reading import Rows, read_rows
+from .reading import Rows, is_gap, read_rows
 from .signals import finish_first
 
 FORMAT, VERSION = "linear model of minigrad", 1
@@ -116,9 +116,9 @@ class Model:
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
         except ValueError as error:  # no JSON, or no text
-            raise DataError(f"{path} is no model that --save wrote: {error}") from None
+            raise DataError(f"{path} is not a model that --save wrote: {error}") from None
         if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise DataError(f"{path} is no model that --save wrote")
+            raise DataError(f"{path} is not a model that --save wrote")
         if content.get("version") != VERSION:
             raise DataError(f"{path} is a model of version {content.get('version')!r}, and this program reads version {VERSION}")
         try:
@@ -171,7 +171,7 @@ class Model:
         choice = Choice([], self.columns, [*self.categories], [*self.first_dates], [])
         try:
             rows = read_rows(paths, choice, **options)
-        except DataError as error:  # what helps in a fit, to leave the column out, does not help here
+        except DataError as error:  # in a fit, leaving the column out would help; here it would not
             raise DataError(re.split("; leave it out|; count its days", str(error))[0]) from None
         if missing is None:
             rows.handle_missing(None)
@@ -205,7 +205,7 @@ class Model:
                 raise DataError(
                     f"{rows.place(row)}: column {quoted(name)} holds {quoted(value)}, and the model knows only {listed(values)}"
                 )
-        gap = np.equal(column, None)
+        gap = is_gap(column)
         return {f"{name}={value}": np.where(gap, np.nan, column == value).astype(float) for value in values[1:]}
 
 

@@ -14,7 +14,7 @@ STOP = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if has
 @contextmanager
 def answered_by(handler: Callable[[int, Any], None]) -> Iterator[None]:
     """Call ``handler(number, frame)`` for each of these signals, as long as the block runs."""
-    # What is ignored stays ignored: nohup asks for that. And Python lets only the main thread answer.
+    # A signal that is ignored stays ignored: nohup asks for that. And Python lets only the main thread answer.
     answered = [number for number in STOP if signal.getsignal(number) != signal.SIG_IGN]
     if threading.current_thread() is not threading.main_thread():
         answered = []

@@ -18,7 +18,7 @@ from .problem import Problem, vector
 
 # Above this variance inflation, a slope counts as hard to tell from the others.
 LARGEST_INFLATION = 10
-# A column belongs to a group of those that move together if at least this part of its variance comes from one direction.
+# A column belongs to a group that moves together if at least this part of its variance comes from one direction.
 LARGE_SHARE = 0.5
 
 
@@ -35,8 +35,8 @@ class Statistics:
     errors : array of shape (k + 1,)
         The standard error of each parameter of the least-squares line. NaN if there are no more rows than parameters.
     residuals : array of shape (n,)
-        What was observed, minus what the line predicts. If a few rows stand for all, it is that of these few: the mean of
-        the squares is the same.
+        What was observed, minus what the line predicts. If a few rows stand for all rows, the residuals of these few: the
+        mean of their squares is the same.
     rows : int
         How many rows were fitted.
     spread : float
@@ -61,7 +61,7 @@ class Statistics:
 
     @cached_property
     def noise(self) -> float:
-        """The residual standard deviation, with the degrees of freedom in the denominator. NaN if there are none."""
+        """The residual standard deviation, with the degrees of freedom in the denominator. NaN without any."""
         if not self.freedom:
             return math.nan
         return float(_norm(self.residuals)) / math.sqrt(len(self.residuals)) * math.sqrt(self.rows / self.freedom)
@@ -165,9 +165,9 @@ def _norm(columns: np.ndarray) -> Any:
 
 
 def root_of_inverse(hessian: np.ndarray) -> np.ndarray:
-    """A matrix R for which R^T R is the inverse of the Hessian: the inverse of its Cholesky factor. NaN if it has none.
+    """A matrix R for which R^T R is the inverse of the Hessian: the inverse of its Cholesky factor.
 
-    It has none if some direction is so flat that rounding errors hide its curvature.
+    It is NaN if some direction is so flat that rounding errors hide its curvature.
     """
     eigenvalues = np.linalg.eigvalsh(hessian)
     if eigenvalues[0] <= 1e-13 * eigenvalues[-1]:
@@ -197,8 +197,8 @@ def moving_together(problem: Problem) -> Together:
     The variance inflation of a slope says how many times larger its variance is than if its feature were uncorrelated with
     the others. It is on the diagonal of the inverse of the correlation matrix, and above 10 it counts as large (D. Marquardt,
     "Generalized Inverses, Ridge Regression, Biased Linear Estimation, and Nonlinear Estimation", Technometrics 12, 1970).
-    Each eigenvector of that matrix has a share in each variance. The features that owe more than half of theirs
-    to the same eigenvector move together (D. Belsley, E. Kuh and R. Welsch, Regression Diagnostics, 1980, chapter 3).
+    Each eigenvector of that matrix has a share in each variance. Features move together if more than half of their variance
+    comes from the same eigenvector (D. Belsley, E. Kuh and R. Welsch, Regression Diagnostics, 1980, chapter 3).
     """
     if problem.x.ndim == 1:
         return Together({}, [])

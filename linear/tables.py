@@ -1,4 +1,4 @@
-"""What the readers of files share: a table whose columns are known by their names, and what is checked of the names."""
+"""What all readers of files share: a table whose columns have names, and the checks of these names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LARGEST_FILE = 100_000_000  # bytes: some ten million numbers. To fit more takes
 
 @dataclass
 class Table:
-    """An open file, of which the names of the columns are known and the rows not yet read.
+    """An open file. The names of its columns are known, and its rows are not read yet.
 
     Attributes
     ----------
@@ -66,6 +66,6 @@ def check_header(table: Table) -> None:
 
 
 def name_of(header: Any) -> str:
-    """The name of a column without line breaks, and "" if there is none: pandas writes "Unnamed: 0" for that."""
+    """The name of a column without line breaks. A column without a name has "", where pandas writes "Unnamed: 0"."""
     name = " ".join(str(header).split()) if header is not None and header == header else ""
     return "" if re.fullmatch(r"Unnamed: \d+", name) else name

@@ -13,7 +13,7 @@ import minigrad
 from minigrad import grad, tree, value_and_grad, vjp
 
 from .frames import as_arrays
-from .model import Model
+from .model import Loss, Model
 
 
 class DivergenceError(ArithmeticError):
@@ -37,7 +37,7 @@ class DivergenceError(ArithmeticError):
 def model_optimization_loop(
     theta: Any,
     model: Model,
-    loss_fn: Callable[[Any, Model, Any, Any], Any],
+    loss_fn: Loss,
     x: Any,
     y: Any,
     n_steps: int = 3000,
@@ -55,11 +55,11 @@ def model_optimization_loop(
     theta : pytree of floats and arrays
         Where to start. It is left as it was.
     model : callable
-        Takes theta and x; handed on to ``loss_fn``.
+        Takes theta and x. It is passed on to ``loss_fn``.
     loss_fn : callable
         Called as ``loss_fn(theta, model, x, y)``; returns a scalar.
     x, y : array, Series, DataFrame or DataArray
-        The data; handed on to ``loss_fn`` as read-only copies. Tables of pandas and xarray become arrays; their rows
+        The data. ``loss_fn`` gets read-only copies. Tables of pandas and xarray become arrays; their rows
         belong together by position.
     n_steps : int
         The number of steps. With 0, theta comes back as it is.
@@ -140,9 +140,7 @@ def _read_only(data: Any) -> Any:
     return data
 
 
-def largest_stable_rate(
-    theta: Any, model: Model, loss_fn: Callable[[Any, Model, Any, Any], Any], x: Any, y: Any
-) -> float:
+def largest_stable_rate(theta: Any, model: Model, loss_fn: Loss, x: Any, y: Any) -> float:
     """Return the learning rate above which gradient descent near theta is unstable.
 
     It is 2 divided by the largest eigenvalue of the Hessian of the loss. On a quadratic loss, such as the mean
@@ -217,7 +215,7 @@ def _largest_eigenvalue(times: Callable[[np.ndarray], np.ndarray], size: int) ->
 
 
 def _divergence(
-    losses: list[float], loss: float, start: Any, model: Model, loss_fn: Callable, x: Any, y: Any, learning_rate: float
+    losses: list[float], loss: float, start: Any, model: Model, loss_fn: Loss, x: Any, y: Any, learning_rate: float
 ) -> DivergenceError:
     """Explain a loss that is not finite: the data, the start, the loss function, or the learning rate."""
     step = len(losses)

@@ -1,4 +1,4 @@
-"""The demo's ways to the minimum: which there are, with what numbers they run, and what there is to say of them."""
+"""The demo's ways to the minimum: their numbers, such as the learning rate, and what the report says about them."""
 
 from __future__ import annotations
 

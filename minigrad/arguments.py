@@ -53,10 +53,10 @@ class Arguments:
             raise TypeError(f"argnames must be a name, or a sequence of names, and is {self.each!r}")
         self.signature = signature_of(self.fun)
         kinds = {name: p.kind for name, p in self.signature.parameters.items()}
-        self.rest = next((name for name, kind in kinds.items() if kind is inspect.Parameter.VAR_KEYWORD), None)  # **rest
+        self.rest = next((name for name, kind in kinds.items() if kind is inspect.Parameter.VAR_KEYWORD), "")  # **rest
         self.names = [name for name, kind in kinds.items() if kind is not inspect.Parameter.VAR_POSITIONAL and name != self.rest]
         for name in self.each:
-            if name not in self.names and self.rest is None:
+            if name not in self.names and not self.rest:
                 raise TypeError(f"{name_of(self.fun)} has no argument {name!r}, only {', '.join(self.names) or 'none'}")
 
     def _places(self, args: tuple, kwargs: dict[str, Any]) -> tuple[Any, list[tuple[Any, Any]]]:

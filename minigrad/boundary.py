@@ -16,7 +16,7 @@ from numpy import ndarray
 from . import guards, memory, operands, tree
 from .arguments import Arguments
 from .conversions import as_python_number
-from .graph import Level, Node, describe
+from .graph import Level, Node, Observer, describe
 from .memory import innermost
 from .libraries import advice, called_in
 from .tensor import Tensor
@@ -209,10 +209,10 @@ def one_like(value: Any) -> Any:
 
 
 def show_cause(error: Exception) -> None:
-    """Raise minigrad's own error if the error that a library raised hides what happened: it met a Tensor.
+    """If a library met a Tensor, and its error does not say so, raise minigrad's own error instead.
 
-    NumPy hides it behind "setting an array element with a sequence". SciPy hides it behind errors of its own, or, in programs
-    written in C, behind a SystemError.
+    NumPy says "setting an array element with a sequence". SciPy raises errors of its own or, from programs written in C, a
+    SystemError.
     """
     ours = error.__cause__
     hides = isinstance(error, SystemError) or str(error).startswith("setting an array element")
@@ -224,12 +224,12 @@ def show_cause(error: Exception) -> None:
             del ours, error
     if isinstance(error, operands.TensorConversionError):
         return
-    frames, traceback = [], error.__traceback__
+    frames, traceback = [], error.__traceback__  # type: ignore[var-annotated]
     while traceback:
         frames.insert(0, traceback.tb_frame)
         traceback = traceback.tb_next
     name = "np.nditer" if str(error).startswith("Iterator operand") else called_in(frames)
-    given = [frame.f_locals for frame in frames if frame.f_globals.get("__name__", "").startswith("scipy.")]
+    given = [dict(frame.f_locals) for frame in frames if frame.f_globals.get("__name__", "").startswith("scipy.")]
     if name == "np.nditer" or (name.startswith("scipy.") and _knows_tensor(given)):
         raise operands.TensorConversionError(advice(name)) from error
 
@@ -245,13 +245,13 @@ def _knows_tensor(value: Any, depth: int = 4) -> bool:
     return any(_knows_tensor(member, depth - 1) for member in [*members, *used])
 
 
-def note_line(error: Exception, run_again: Callable[[guards.Lines], Any]) -> None:
+def note_line(error: Exception, run_again: Callable[[Observer], Any]) -> None:
     """Add a note to an error of the backward pass: the line of the user's program that recorded the operation.
 
     It takes time to note all lines. So they are noted only in a second run, which fails in the same way. If the second
     run does something else, the error gets no note.
     """
-    lines = guards.Lines()
+    lines: Any = guards.Lines()  # an observer
     try:
         run_again(lines)
     except Exception as again:

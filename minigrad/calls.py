@@ -50,7 +50,7 @@ def as_one_operation(
 
 
 def differentiating(leaves: list) -> Any:
-    """Return the highest level among the Tensors in a list. Return None if it does not differentiate, but only notes what is done."""
+    """Return the highest level among the Tensors in a list, or None if it records a program and does not differentiate."""
     level = top_level(leaves)
     return level if level is not None and level.differentiates else None
 
@@ -76,7 +76,7 @@ def in_root(leaf: Any) -> Any:
 
 
 def unlocked(result: Any, args: Any) -> Any:
-    """Undo `memory.locked` in a result that is a view of one of these arrays, if that one is not read-only."""
+    """Undo `memory.locked` in a result that is a view of one of these arrays, if this array is not read-only itself."""
     if isinstance(result, (list, tuple)):
         return operands.within(result, lambda member: unlocked(member, args))
     if isinstance(result, Tensor):

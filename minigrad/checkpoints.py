@@ -91,7 +91,7 @@ def checkpoint(
         numbers = [constants.get(id(y)) for y in out_leaves]  # of the constants that are results
         others = [y for y, i in zip(out_leaves, numbers) if i is None]
         if reaches(others, level) or any(memory.was_used(used[i], values[i], others) for i in constants.values()):
-            return fun(*args, **kwargs)  # without a checkpoint, which could not change what NumPy changes
+            return fun(*args, **kwargs)  # without a checkpoint: that works on copies, and NumPy changes the array itself
         out_leaves = [y if i is None else leaves[i] for y, i in zip(out_leaves, numbers)]
         out_leaves = memory.apart(out_leaves, leaves, level, constants_stay=True)
         expected = [y if i is None else values[i] for y, i in zip(out_leaves, numbers)]
@@ -113,9 +113,9 @@ def checkpoint(
 
 
 def _with_weak_numbers(fun: Callable, primals: list) -> Any:
-    """Call a function on values, among which there are Python numbers. What is computed of them is a Python number too.
+    """Call a function on values, some of which are Python numbers. What it computes of Python numbers is a Python number too.
 
-    NumPy's functions return strong numbers. Those of a level of their own do not.
+    NumPy's functions would return NumPy's numbers. With Tensors of a level of their own, they return weak numbers.
     """
     level = tensor.GradLevel()
     try:

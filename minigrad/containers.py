@@ -25,7 +25,7 @@ class Container(NamedTuple):
 
 
 class DictKey(NamedTuple):
-    """The way to a child of a dict."""
+    """The step of a path to a child of a dict."""
 
     key: Any
 
@@ -34,7 +34,7 @@ class DictKey(NamedTuple):
 
 
 class SequenceKey(NamedTuple):
-    """The way to a child of a list or tuple."""
+    """The step of a path to a child of a list or tuple."""
 
     idx: int
 
@@ -43,7 +43,7 @@ class SequenceKey(NamedTuple):
 
 
 class GetAttrKey(NamedTuple):
-    """The way to a child that is an attribute."""
+    """The step of a path to a child that is an attribute."""
 
     name: str
 
@@ -52,7 +52,7 @@ class GetAttrKey(NamedTuple):
 
 
 class FlattenedIndexKey(NamedTuple):
-    """The way to a child of a type that was registered without names for its children."""
+    """The step of a path to a child of a type that was registered without names for its children."""
 
     key: int
 
@@ -103,7 +103,7 @@ def container_of(tree: Any) -> Container | None:
     return container
 
 
-def register_pytree_node(nodetype: type, flatten_func: Callable, unflatten_func: Callable) -> None:
+def register_pytree_node(nodetype: type, flatten_func: Callable[..., Any], unflatten_func: Callable[..., Any]) -> None:
     """Register a type as a container, so that `grad` finds the leaves in it. Same as in `jax.tree_util`.
 
     Parameters
@@ -204,7 +204,7 @@ def register_dataclass(nodetype: type, data_fields: Sequence[str] | None = None,
 
 def _register(nodetype: type, split: Callable, join: Callable, label: Callable) -> None:
     if not isinstance(nodetype, type):
-        raise TypeError(f"a type is registered, and {nodetype!r} is none")
+        raise TypeError(f"only a type can be registered, and {nodetype!r} is not a type")
     if nodetype in containers:
         raise ValueError(f"{nodetype.__name__} is registered as a container already")
 

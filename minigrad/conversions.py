@@ -12,7 +12,7 @@ FLOAT16 = np.dtype(np.float16)
 
 
 @primitive
-def astype(x: Any, dtype: Any, casting: Any = "unsafe", order: str = "K") -> Any:
+def astype(x: Any, dtype: Any, casting: Any = "unsafe", order: Any = "K") -> Any:
     """The value in another dtype."""
     y = np.asarray(x).astype(dtype, order, casting)
     return y if isinstance(x, np.ndarray) else y[()]

@@ -26,9 +26,9 @@ except ImportError:  # SciPy is not installed
     scipy = None  # type: ignore[assignment]
 
 KINDS = {
-    "differentiable": "have rules for their derivatives, or are made of functions that have",
+    "differentiable": "have rules for their derivatives, or are made of functions that have rules",
     "constant": "do not change with small changes of their arguments: zero derivative, or not about values",
-    "refused": "write into an array, or hand out what has no derivative: they raise an error that says so",
+    "refused": "write into an array, or return something that has no derivative: they raise an error that says so",
     "unknown": "have no rule: they raise an error that says how to add one",
 }
 # They write into their first argument, or return no array of numbers, or need integers, or look for equal numbers.
@@ -45,7 +45,7 @@ NOT_ABOUT_VALUES = ("device", "dtype", "item", "itemsize", "nbytes")
 def functions(module: ModuleType = np, prefix: str = "np") -> dict[str, Any]:
     """Return the public functions that take Tensors, of NumPy and of `scipy.special` if SciPy is installed, by name.
 
-    The functions of `numpy.polynomial` take them in `minigrad.numpy`. So do those of `minigrad.scipy`.
+    Among them are the functions of `numpy.polynomial`, which take Tensors in `minigrad.numpy`, and of `minigrad.scipy`.
     """
     found = {}
     for name in sorted(dir(module)):

@@ -13,13 +13,13 @@ from . import guards, memory, operands, table, tree
 from .arguments import whole_numbers
 from .boundary import float0, kind_of
 from .calls import as_one_operation, differentiating, in_root, inner_arguments, is_of, reaches, unlocked
-from .functions import check_callable, name_of, signature_of
+from .functions import Function, check_callable, name_of, signature_of
 from .tensor import Tensor, record, top_level
 
-# ---- Rules of one's own ---------------------------------------------------------------------------------------------
+# ---- Rules of the user ----------------------------------------------------------------------------------------------
 
 
-def defvjp(fun: Callable, **vjps: Callable | None) -> None:
+def defvjp(fun: Callable[..., Any], **vjps: Callable[..., Any] | None) -> None:
     """Define the derivative of a NumPy function, a ufunc, or a function made by `primitive`.
 
     Parameters
@@ -80,7 +80,7 @@ def _writable(g: Any) -> Any:
     return [_writable(member) for member in g] if isinstance(g, list) else g.copy() if isinstance(g, ndarray) else memory.own(g)
 
 
-def primitive(fun: Callable) -> Callable:
+def primitive(fun: Function) -> Function:
     """Make a function one operation of the graph, whatever it does inside. `defvjp` defines its VJPs.
 
     Parameters
@@ -115,7 +115,7 @@ def primitive(fun: Callable) -> Callable:
         return record(table.rule_of(operation), args, kwargs, compute)
 
     operation.is_primitive = True  # type: ignore[attr-defined]
-    return operation
+    return operation  # type: ignore[return-value]
 
 
 def stop_gradient(x: Any) -> Any:
@@ -136,7 +136,7 @@ def stop_gradient(x: Any) -> Any:
     return tree.map(lambda leaf: memory.own(memory.undifferentiated(leaf)) if isinstance(leaf, Tensor) else leaf, x)
 
 
-# ---- Derivatives of one's own ----------------------------------------------------------------------------------------
+# ---- Derivatives of the user ----------------------------------------------------------------------------------------
 
 
 class custom_vjp:
@@ -169,15 +169,15 @@ class custom_vjp:
     (0.5, 1.0)
     """
 
-    def __init__(self, fun: Callable, nondiff_argnums: int | Sequence[int] = ()) -> None:
+    def __init__(self, fun: Callable[..., Any], nondiff_argnums: int | Sequence[int] = ()) -> None:
         check_callable(fun)
         functools.update_wrapper(self, fun)
         self.fun = fun
-        self.fwd: Callable | None = None
-        self.bwd: Callable | None = None
+        self.fwd: Callable[..., Any] | None = None
+        self.bwd: Callable[..., Any] | None = None
         self.nondiff_argnums = whole_numbers("nondiff_argnums", nondiff_argnums)
 
-    def defvjp(self, fwd: Callable, bwd: Callable) -> None:
+    def defvjp(self, fwd: Callable[..., Any], bwd: Callable[..., Any]) -> None:
         """Define the derivative.
 
         Parameters
@@ -191,7 +191,7 @@ class custom_vjp:
         """
         self.fwd, self.bwd = fwd, bwd
 
-    def __get__(self, instance: Any, owner: Any = None) -> Callable:
+    def __get__(self, instance: Any, owner: Any = None) -> Callable[..., Any]:
         return self if instance is None else functools.partial(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -206,10 +206,10 @@ class custom_vjp:
             raise TypeError(f"custom_vjp functions take no keyword-only arguments, and {name} got {', '.join(kwargs)}")
         for i in self.nondiff_argnums:
             if not -len(args) <= i < len(args):
-                raise ValueError(f"nondiff_argnums of {name} has {i}, and the call {len(args)} arguments")
+                raise ValueError(f"nondiff_argnums of {name} has {i}, and the call has {len(args)} arguments")
         static = [i % len(args) for i in self.nondiff_argnums]
         if differentiating(tree.leaves([args[i] for i in static])) is not None:
-            raise TypeError(f"a value is being differentiated that is one of the nondiff_argnums of {name}")
+            raise TypeError(f"a value that is being differentiated is passed to {name} in an argument of nondiff_argnums")
         dynamic = [argument for i, argument in enumerate(args) if i not in static]
         leaves, structure = tree.flatten(dynamic)
         level = differentiating(leaves)

@@ -5,11 +5,10 @@ core when minigrad is imported; `install`, at the end, lists them. The environme
 file out, and the tests run both ways. It has two parts: this file is about recording, and `fast_backward` about the backward
 pass, as `tensor` and `graph` in the core.
 
-It handles the usual cases. It hands all other cases on to the plain way, and everything at a level with an observer
-too. What it finds out about a rule, it stores in that rule. A function that gets a new rule starts with nothing stored. The
-results are equal to those of the plain way, to the bit, with three exceptions: the cotangent of a number that was combined
-with an array is a sum that is taken in another order, small products of matrices are too, and the derivative of tanh is rounded
-once less. A test bounds the difference.
+It handles the usual cases. It passes all other cases on to the plain way, and so everything at a level with an observer.
+What it finds out about a rule, it stores in that rule. A function that gets a new rule starts with nothing stored. The
+results are equal to the results of the plain way, to the bit, with a few exceptions: the cotangents of a number that
+multiplied or was added to an array, small products of matrices, and the derivative of tanh. A test bounds the difference.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ class FastLevel(tensor.GradLevel):
         self.open = True
         self.thread = get_ident()
         self.is_fast = observer is NOBODY
-        self.copies: Any = None  # a dict from the id of an array to a weak reference to its copy, when there is a large one
+        self.copies: Any = None  # a dict from the id of a large array to a weak reference to its copy, if there is one
 
     def close(self) -> None:
         self.open = self.is_fast = False
@@ -81,7 +80,7 @@ class FastLevel(tensor.GradLevel):
 
 
 def is_copy(copy: ndarray, value: ndarray) -> bool:
-    """Return whether a copy is still like its array. The array may have changed, or be another one in the same place."""
+    """Return whether a copy is still like its array. The array may have changed, or a new array may have the same id."""
     is_alike = copy.dtype == value.dtype and copy.shape == value.shape and copy.flags.fnc == value.flags.fnc
     return is_alike and copy.tobytes() == value.tobytes()
 
@@ -225,7 +224,7 @@ def both_ways(rule: Any, compute: Any, plain: Any, plain_reflected: Any) -> tupl
 
 
 def short_way(rule: Any) -> Any:
-    """Return the short way of a ufunc or of a function of one array, or None if it has none. Store it in the rule."""
+    """Return the short way of a ufunc or of a function of one array, or None. Store it in the rule."""
     try:
         return rule.short_way
     except AttributeError:
@@ -336,7 +335,7 @@ NUMERIC = {ndarray, float64, float, int}
 OPTIONS = {int, float, bool, str, type, type(None)}
 INDEXED = {ndarray, Tensor}
 SIMPLE_INDICES = {int, np.intp, slice, type(None), type(...)}
-# What some functions of NumPy call in the end. Only the default of axis= is another one.
+# What some functions of NumPy call in the end. Only its default of axis= differs.
 REDUCE = {np.sum: add_reduce, np.prod: np.multiply.reduce, np.max: np.maximum.reduce, np.min: np.minimum.reduce}
 
 
@@ -345,7 +344,7 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     t: Any = args[0] if args else None
     if len(args) == 1 and not kwargs and rule.fun in ALONE and type(t) is Tensor:
         return short_way(rule)(t)
-    if type(t) is not Tensor or not t.level.is_fast or type(t.value) not in INDEXED:
+    if type(t) is not Tensor or not t.level.is_fast or type(t.value) not in INDEXED:  # type: ignore[attr-defined]
         return tensor.record(rule, args, kwargs)
     for option in (*args[1:], *kwargs.values()):
         if type(option) not in OPTIONS and not (type(option) is tuple and OPTIONS.issuperset(map(type, option))):
@@ -430,7 +429,7 @@ plain_one_like, plain_check_output = boundary.one_like, boundary.check_output
 
 def tensors_for(leaves: list, structure: Any, level: Any, options: Any, arguments: Any, args: tuple) -> tuple[list, list]:
     """Do the same as `boundary.tensors_for`."""
-    inputs, nodes = [], []
+    inputs, nodes = [], []  # type: ignore[var-annotated]
     for leaf in leaves:
         kind = type(leaf)
         if kind is float and not options.holomorphic:
@@ -488,7 +487,7 @@ def install() -> None:
     graph.Level.is_fast = False  # type: ignore[attr-defined]  # for levels that are not made here
     graph.backward = backward
     for module in (graph, tensor, boundary, calls, checkpoints):
-        module.Node = fast_node  # type: ignore[attr-defined, misc, assignment]
+        module.Node = fast_node  # type: ignore[attr-defined]
     tensor.GradLevel = FastLevel  # type: ignore[misc]
     boundary.tensors_for, boundary.gradients_for = tensors_for, gradients_for
     boundary.one_like, boundary.check_output = one_like, check_output

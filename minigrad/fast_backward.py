@@ -39,10 +39,10 @@ class FastNode(graph.Node):
     """
 
     __slots__ = ("parent", "vjp", "residuals", "next_edge")
-    __init__ = object.__init__  # type: ignore[assignment]
+    __init__ = object.__init__
 
     @property
-    def edges(self) -> list[graph.Edge]:  # type: ignore[override]
+    def edges(self: Any) -> list[graph.Edge]:
         """The edges in the form that the core uses."""
         found: list = []
         edge = None if self.parent is None else self
@@ -226,9 +226,9 @@ def backward(node: Any, g: Any, observer: Any = NOBODY) -> dict[Any, Any]:
 
 
 # ---- VJPs -----------------------------------------------------------------------------------------------------------
-# Some VJPs of the table have a faster version here. Either only `backward` in this file understands it, or it is too long
-# for the table. The key is the function in the table. So a VJP that the user defines has no faster version.
-# A faster version that stands in `FASTER` has parameters of the same names, because they say what it needs.
+# Some VJPs of the table have a faster version here. Either only `backward` in this file understands what it returns, or it is
+# too long for the table. The keys are the functions in the table. So a VJP that the user defines has no faster version.
+# The parameters of a version in `FASTER` have the names that the rule has, because the names say what it needs.
 
 BLOCK = 10_000
 
@@ -316,7 +316,7 @@ def logaddexp_b(g: Any, a: Any, b: Any) -> Any:
 
 
 def vjp_of(fun: Any, name: str) -> Any:
-    return rule_of(fun).vjps[name].fun  # type: ignore[union-attr]
+    return rule_of(fun).vjps[name].fun
 
 
 plain_tanh_x, plain_logaddexp_b = vjp_of(np.tanh, "x"), vjp_of(np.logaddexp, "b")
@@ -330,7 +330,7 @@ FASTER: dict[Any, Any] = {
     vjp_of(getitem, "a"): Parts,
 }
 OF_A_NUMBER = {vjp_of(np.multiply, name): sum_of_products for name in "ab"}  # the number multiplied an array
-# VJPs that take a `Scaled`. Only a node's first VJP is looked up. The second VJP of a difference, -g, takes it too.
+# VJPs that take a `Scaled`. Only a node's first VJP is looked up. The second VJP of a difference is -g, which takes it too.
 TAKE_SCALED = {vjp_of(np.add, "a"), vjp_of(np.add, "b"), vjp_of(np.subtract, "a"), sum_of_products}
 ARITHMETIC = (np.multiply, np.divide, np.power, np.negative, np.square, np.exp, np.log, np.sin, np.cos, np.tanh, np.sqrt)
 RETURN_NEW_ARRAYS = {matmul_a, matmul_b, tanh_x} | {vjp.fun for ufunc in ARITHMETIC for vjp in rule_of(ufunc).vjps.values() if vjp}

@@ -18,7 +18,7 @@ from .functions import P, check_callable, transform, wraps
 @transform
 def grad(
     fun: Callable[P, Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False,
-    allow_int: bool = False, reduce_axes: Sequence = (), *,
+    allow_int: bool = False, reduce_axes: Sequence[Any] = (), *,
     argnames: str | Sequence[str] | None = None, allow_objects: bool = False,
 ) -> Callable[P, Any]:
     """Return the function that computes the gradient of `fun`. Same as `jax.grad`.
@@ -87,7 +87,7 @@ def grad(
 @transform
 def value_and_grad(
     fun: Callable[P, Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False,
-    allow_int: bool = False, reduce_axes: Sequence = (), *,
+    allow_int: bool = False, reduce_axes: Sequence[Any] = (), *,
     argnames: str | Sequence[str] | None = None, allow_objects: bool = False,
 ) -> Callable[P, Any]:
     """Return the function that computes both `fun` and its gradient. Same as `jax.value_and_grad`.

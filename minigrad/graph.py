@@ -60,7 +60,7 @@ class Node:
     Attributes
     ----------
     number : int
-        Smaller for newer nodes.
+        Smaller for newer nodes: the numbers count downwards. (The table above counts upwards, to be easier to read.)
     shape, dtype
         The shape and dtype of the value. Its cotangent has the same. See `describe`.
     edges : sequence of Edge
@@ -96,7 +96,7 @@ def describe(value: Any) -> tuple[Any, Any]:
 
 
 class Observer:
-    """One who only watches. A level tells its observer what it records, and what happens in the backward pass."""
+    """It watches, and changes nothing. A level tells its observer what it records, and what the backward pass does."""
 
     def recorded(self, function: Callable, args: tuple, kwargs: dict[str, Any], result: Any, node: Node) -> None:
         """The call ``function(*args, **kwargs)`` gave the result, and left the node."""
@@ -124,6 +124,7 @@ class Level:
     """
 
     differentiates = False  # to a level that does, integers are constants
+    oldest_writable = 1  # Tensors of older nodes, with higher numbers, may not be written into; see `inplace.only_new_values`
     number_taken: Any = None  # the call that took a plain number out of one of its Tensors; see `guards.take_number`
 
     def __init__(self, observer: Observer = NOBODY) -> None:
@@ -208,12 +209,12 @@ def add(g: Any, share: Any) -> Any:
 
 
 def of_result(i: int) -> Callable:
-    """The VJP from result number i of an operation to all its results."""
+    """The VJP of the node of result number i. The parent is the common node."""
     return lambda g: {i: g}
 
 
 def completed(g: Any, node: Node) -> Any:
-    """The cotangents of all results, as a list, with zeros for those that were not used."""
+    """The cotangents of all results as a list. A result that was not used has zeros."""
     if isinstance(g, dict):
         return [g[i] if i in g else np.zeros(shape, dtype) for i, (shape, dtype) in enumerate(node.shape)]
     return g

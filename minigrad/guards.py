@@ -22,7 +22,7 @@ class EscapedTensorError(TypeError):
 
 
 def check_call(rule: Any, differentiated: list[str], given: dict[str, Any]) -> None:
-    """Raise if a call has no derivative by one of the differentiated arguments, or if a rule does not support another."""
+    """Raise if the rule has no derivative by a differentiated argument, or does not support one of the other arguments."""
     if not rule.vjps:
         _refuse_function(rule)
     for name in differentiated:
@@ -65,7 +65,7 @@ def _refuse_function(rule: Any) -> NoReturn:
 
 
 def check_rule(rule: Any) -> None:
-    """Raise if a rule has a VJP for an argument that its function does not have, or if a VJP asks for one."""
+    """Raise if a rule names an argument that its function does not have: for a VJP, or among what a VJP needs."""
     takes_any = any(p.kind is p.VAR_KEYWORD for p in rule.parameters.values())
     if isinstance(rule.fun, np.ufunc) and not rule.constant and len(rule.vjps) != rule.fun.nin:
         raise TypeError(f"{rule.title} takes {rule.fun.nin} arguments: give a VJP, or None, for each of them")
@@ -109,8 +109,8 @@ def check_share(share: Any, shape: Any) -> None:
     added = len(found) - len(shape)
     if added < 0 or any(n not in (1, m) for n, m in zip(shape, found[added:])):
         raise ValueError(
-            f"a rule returned a cotangent of shape {found} for a value of shape {shape}: it has to be of that shape, or "
-            f"of one to which that shape broadcasts"
+            f"a rule returned a cotangent of shape {found} for a value of shape {shape}: it must have the shape of the value, "
+            f"or a shape to which the value broadcasts"
         )
 
 
@@ -124,7 +124,7 @@ def check_open(level: Any) -> None:
 
 
 changing = RLock()  # for what two threads may change at once: the rule of a function, the list of a Tensor's views
-if hasattr(os, "register_at_fork"):  # a copy of the process must not wait for a thread that is not in it
+if hasattr(os, "register_at_fork"):  # a forked process must not wait for a thread that it does not have
     os.register_at_fork(after_in_child=changing._at_fork_reinit)  # type: ignore[attr-defined]
 
 
@@ -138,7 +138,7 @@ def check_thread(level: Any) -> None:
 
 
 def check_encloses(other: Any, level: Any) -> None:
-    """Raise if a result of a level holds a Tensor of another level that is not an outer one, which began before."""
+    """Raise if a result of a level holds a Tensor of a level that is not an outer one. Outer levels began earlier."""
     check_open(other)
     if other.number > level.number:
         raise EscapedTensorError(
@@ -151,21 +151,22 @@ def check_encloses(other: Any, level: Any) -> None:
 
 
 def take_number(t: Any, call: str) -> Any:
-    """Return the plain value in a Tensor, for `item()` or `int()`. Its level, and the levels below it, note the line."""
+    """Return the plain value in a Tensor, for `item()` or `int()`. The levels of all Tensors in it note the line."""
     is_own = True
     while isinstance(t, Guarded):
-        level: Any = t.level  # type: ignore[attr-defined]
+        level: Any = t.level
         if level.number_taken is None or (is_own and not level.number_taken[1]):
             level.number_taken = f"{call} was called in {user_line()}", is_own
-        t, is_own = t.value, False  # type: ignore[attr-defined]
+        t, is_own = t.value, False
     return t
 
 
 def check_dependence(results: list, level: Any) -> None:
     """Raise if a result does not depend on what is differentiated, perhaps because a plain number was taken out of a Tensor.
 
-    Several results may depend on it in part. If the plain number was taken for an inner call, such as the first of two
-    derivatives, its result may depend on this level nowhere, and rightly. So then the error comes only if no result does.
+    If the number was taken out of a Tensor of this level, the error comes if one of the results does not depend on the
+    level. If it was taken out of a Tensor of an inner level, some results may rightly not depend on this level. Then the
+    error comes only if no result does.
     """
     lost = [result for result in results if getattr(result, "level", None) is not level]
     if level.number_taken and lost and (level.number_taken[1] or len(lost) == len(results)):
@@ -203,12 +204,16 @@ def user_line() -> str:
 
 
 def weak(y: Any, operands: Any) -> Any:
-    """Return a result as a Python number if all operands are Python numbers: weak operands have a weak result."""
+    """Return a result as a Python number if all operands are Python numbers: weak operands have a weak result.
+
+    A truth value stays NumPy's, because the operator ~ does not negate Python's: ``~False`` is -1, and ``~True`` is -2.
+    """
     if not all(type(x) in PYTHON_NUMBERS for x in operands):
         return y
     if isinstance(y, tuple):
         return tuple(weak(member, ()) for member in y)
-    return y.item() if isinstance(y, np.generic) or (isinstance(y, ndarray) and y.ndim == 0) else y
+    is_number = isinstance(y, np.number) or (isinstance(y, ndarray) and y.ndim == 0 and y.dtype.kind != "b")
+    return y.item() if is_number else y
 
 
 def of_python_numbers(ufunc: np.ufunc, operate: Callable) -> Callable:

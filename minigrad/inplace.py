@@ -89,7 +89,7 @@ def writable(t: Any) -> ndarray:
 def fitting(t: Any, target: Any, value: Any) -> Any:
     """Return a value in a shape that can be written into `target`. Raise if this would drop imaginary parts."""
     if np.iscomplexobj(value) and t.dtype.kind != "c":
-        raise TypeError("complex numbers were to be written into a real array, which would drop their imaginary parts")
+        raise TypeError("complex numbers cannot be written into a real array, which would drop their imaginary parts")
     added = np.ndim(value) - np.ndim(target)
     return np.reshape(value, np.shape(value)[added:]) if added > 0 and set(np.shape(value)[:added]) == {1} else value
 
@@ -112,7 +112,7 @@ def renew(t: Any, new: Any, target: ndarray | None = None) -> None:
     if not (array if target is None else target).size:
         return
     root = t.family.root if type(t.family) is View else t
-    if root.node.number > getattr(root.level, "oldest_writable", 1):
+    if root.node.number > root.level.oldest_writable:
         raise NotImplementedError("a checkpointed function may not write into a value from outside; pass it, and return the new one")
     changes = [(t, new)]  # compute everything before anything changes: an error must not stop halfway
     is_alike = _lies_like(new, array)
@@ -125,13 +125,13 @@ def renew(t: Any, new: Any, target: ndarray | None = None) -> None:
             others = root.family.others(t, place.inside(array, target) if is_part else place, innermost(root))
             changes += [(view, taken(value, view.family.place)) for view in others]
     settings = [(tensor, name, getattr(new, name)) for tensor, new in changes for name in ("value", "node", "level")]
-    deque(starmap(setattr, settings), maxlen=0)  # one step of the interpreter: no interrupt comes in between, as in a loop
+    deque(starmap(setattr, settings), maxlen=0)  # one step of the interpreter: an interrupt could stop a loop halfway
 
 
 @contextmanager
 def only_new_values(level: Level) -> Iterator[None]:
     """Within this context, Tensors of a level can be written into only if they were made within it."""
-    before = getattr(level, "oldest_writable", 1)
+    before = level.oldest_writable
     level.oldest_writable = next(node_numbers)
     try:
         yield
@@ -154,6 +154,6 @@ def _in_place(name: str) -> Callable[[Any, Any], Any]:
     return method
 
 
-Tensor.__setitem__ = write  # type: ignore[attr-defined]
+Tensor.__setitem__ = write
 for _name in "add sub mul truediv floordiv mod pow matmul".split():
     setattr(Tensor, f"__i{_name}__", _in_place(_name))

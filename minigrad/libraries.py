@@ -1,8 +1,8 @@
-"""Which line of a program is the user's, and which a library's.
+"""Which line of a program is the user's, and what to say when a function of a library cannot take a Tensor.
 
-And what to say when a function of another library, or one of NumPy's that is written in Python, meets a Tensor. Such a
-function makes a plain array or number of it, somewhere deep inside. So the error is raised there. The user needs to know
-which function of the library the program has called, and what to write instead.
+Functions of other libraries, and some of NumPy's that are written in Python, make a plain array or number of a Tensor,
+somewhere deep inside. So the error is raised there. The user needs to know which function of the library the program has
+called, and what to write instead.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Values as they were: copies that lie in memory as their arrays do, and what shares memory with what.
+"""Copies of values, in the same memory layout, so that they stay as they were. And what shares memory with what.
 
 A rule keeps values until the backward pass, and the user may write into arrays meanwhile. So what a rule keeps is copied, with
 `to_keep`. What functions of the user get and return is copied or made read-only, unless NumPy would share memory there too.
@@ -49,7 +49,7 @@ COPIED_WHOLE = (set, bytearray, buffer, deque, UserList)
 def own_all(values: list) -> list:
     """Return copies of values, as `own` does. Where arrays share memory, their copies share memory in the same way."""
     arrays = {i: v for i, v in enumerate(values) if isinstance(v, ndarray) and v.size and not v.dtype.hasobject}
-    groups: list[list[int]] = []  # the numbers of arrays between whose first and last bytes others lie
+    groups: list[list[int]] = []  # the numbers of arrays whose stretches of memory overlap
     end = 0
     for low, high, i in sorted((*byte_bounds(array), i) for i, array in arrays.items()):
         if not groups or low >= end:
@@ -71,10 +71,10 @@ def own_all(values: list) -> list:
 
 
 def copied(array: ndarray) -> ndarray:
-    """Return a copy that lies in memory as the array does: in the same order, backwards or with gaps where the array does so.
+    """Return a copy with the memory layout of the array: the same order of axes, the same direction, gaps in the same places.
 
-    So the elements come in the same order for every value of NumPy's ``order=``, and `ravel` and `reshape` return a view
-    where they do so for the array. A broadcast array stays broadcast and read-only. Large gaps become small.
+    So the elements come in the same order for every value of NumPy's ``order=``. `ravel` and `reshape` return a view of the
+    copy if they return a view of the array. A broadcast array stays broadcast and read-only. Large gaps become small.
     """
     if array.dtype.hasobject:
         return deepcopy(array)  # the objects may be arrays too
@@ -105,7 +105,7 @@ def is_of_constant(result: Any, args: Any, level: Any) -> bool:
 
 
 def result_to_keep(result: Any, args: Any, level: Any) -> Any:
-    """Return what a rule can keep of a result. Only those of several results that are constants can change."""
+    """Return what a rule can keep of a result. A new array does not change, but one of several results may be a constant."""
     if not isinstance(result, (list, tuple)):
         return result
     return within(result, lambda member: to_keep(member) if is_of_constant(member, args, level) else member)
@@ -131,7 +131,7 @@ def apart(result: Any, args: Any, level: Any, constants_stay: bool = False) -> A
 def was_used(constant: Any, before: Any, results: list) -> bool:
     """Return whether a function wrote into a constant, or returned a view of it. `before` is a copy of the constant."""
     if isinstance(constant, Guarded):
-        has_changed = constant.node is not before.node  # type: ignore[attr-defined]
+        has_changed = constant.node is not before.node
     else:
         has_changed = constant.tobytes() != before.tobytes() if isinstance(constant, ndarray) else (
             isinstance(constant, COPIED_WHOLE) and constant != before
@@ -140,7 +140,7 @@ def was_used(constant: Any, before: Any, results: list) -> bool:
 
 
 def _origins(result: Any, args: Any) -> list:
-    """Return those of the arguments of a call with which a result shares memory."""
+    """Return the arguments of a call that share memory with a result."""
     array = innermost(result)
     return [leaf for leaf in _leaves(args) if share_memory(array, innermost(leaf))] if isinstance(array, ndarray) else []
 
@@ -168,9 +168,9 @@ def innermost(t: Any) -> Any:
 
 
 def undifferentiated(t: Any) -> Any:
-    """Return the value in a Tensor that is being differentiated. A Tensor whose level only notes what is done stays one."""
-    while isinstance(t, Guarded) and t.level.differentiates:  # type: ignore[attr-defined]
-        t = t.value  # type: ignore[attr-defined]
+    """Return the value in a Tensor that is being differentiated. A Tensor whose level only records a program stays as it is."""
+    while isinstance(t, Guarded) and t.level.differentiates:
+        t = t.value
     return t
 
 
@@ -242,4 +242,5 @@ def locked(value: Any) -> Any:
 
 def read_only(value: Any) -> Any:
     """Do the same as `locked` for a number, an array, or a Tensor."""
-    return type(value)(read_only(value.value), value.node, value.level) if isinstance(value, Guarded) else locked(value)
+    kind: Any = type(value)
+    return kind(read_only(value.value), value.node, value.level) if isinstance(value, Guarded) else locked(value)

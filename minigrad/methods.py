@@ -20,6 +20,7 @@ class ArrayMethods:
     """The attributes and methods that `Tensor` inherits. They do not know how an operation is recorded."""
 
     __slots__ = ()
+    __setitem__: Any  # see `inplace`
 
     # Its form
 
@@ -52,7 +53,7 @@ class ArrayMethods:
         """A copy of the elements in one dimension."""
         return np.ravel(self, order).copy()
 
-    def astype(self: Any, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:
+    def astype(self: Any, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True) -> Any:
         """The value in another dtype. A dtype without derivatives (int, bool) gives a plain array."""
         array = innermost(self)
         if not copy and (array.astype(dtype, order, copy=False) is array if isinstance(array, np.ndarray) else dtype == self.dtype):
@@ -85,7 +86,7 @@ class ArrayMethods:
         """The elements where a condition is true. Same as `numpy.compress`."""
         return np.compress(condition, self, axis=axis, out=out)
 
-    def copy(self: Any, order: str = "C") -> Any:
+    def copy(self: Any, order: Any = "C") -> Any:
         """Another Tensor with the same value. It shares no memory with this one."""
         array = innermost(self)
         is_laid_out = not isinstance(array, np.ndarray) or array.flags.c_contiguous and order == "C" and is_writable(array)
@@ -109,9 +110,9 @@ class ArrayMethods:
     def __round__(self, ndigits: int = 0) -> Any:
         return round(undifferentiated(self), ndigits)
 
-    def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:
+    def __array_namespace__(self, /, *, api_version: Any = None) -> Any:
         """NumPy: the module whose functions take this Tensor."""
-        return np.empty(0).__array_namespace__(api_version=api_version)  # type: ignore[attr-defined]
+        return np.empty(0).__array_namespace__(api_version=api_version)
 
     def __contains__(self, value: Any) -> bool:
         return undifferentiated(value) in undifferentiated(self)
@@ -121,7 +122,7 @@ class ArrayMethods:
 
     def choose(self, choices: Any, out: Any = None, mode: str = "raise") -> NoReturn:
         """Refused. `choose` needs an array of integers, and a Tensor never holds integers."""
-        raise TypeError("choose() goes by an array of integers, and a Tensor has none; write np.choose(index, choices)")
+        raise TypeError("choose() needs an array of integers, and a Tensor never holds integers; write np.choose(index, choices)")
 
 
 def _method(name: str) -> Callable[..., Any]:

@@ -1,6 +1,6 @@
 """NumPy for programs written for `jax.numpy` or `autograd.numpy`: change one import, and they run.
 
-Most programs do not need it: plain NumPy hands nearly every call with a Tensor over to minigrad. This module is for the
+Most programs do not need it: plain NumPy passes nearly every call with a Tensor on to minigrad. This module is for the
 other calls. Some make an array of Tensors. Some pass a list of Tensors where NumPy takes an array. Some have a Tensor in
 an argument in which NumPy does not look for one. All other functions are NumPy's own. Calls without Tensors go to NumPy.
 
@@ -59,7 +59,7 @@ def _everywhere(function: Any) -> Any:
         return rule.adapt(given) if rule.adapt else given
 
     ours = _with_tensors(function, lambda *args, **kwargs: _record(everywhere, args, kwargs))
-    everywhere = _Rule(ours, rule.vjps, adapt)
+    everywhere: Any = _Rule(ours, rule.vjps, adapt)
     return ours
 
 

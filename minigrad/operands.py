@@ -1,4 +1,4 @@
-"""What may take part in an operation: which operands are taken, which are refused, and what refuses to lose a derivative.
+"""Which values may take part in an operation, and which are refused. Also what keeps a Tensor from losing its derivative.
 
 NumPy would turn many objects into arrays by itself. minigrad does it once, before the operation. It refuses arrays whose
 operations mean something else. And it gives the Tensor, through `Guarded`, a clear error for each way to lose the
@@ -71,7 +71,7 @@ def refuse_foreign(value: Any) -> None:
 
 def _refuse_array(value: Any, remedy: str) -> NoReturn:
     name = f"{type(value).__module__.partition('.')[0]}.{type(value).__name__}"
-    raise ForeignArrayError(f"a {name} cannot take part in what is being differentiated: {remedy}")
+    raise ForeignArrayError(f"a {name} cannot take part in a differentiated computation: {remedy}")
 
 
 def admitted(value: Any) -> Any:
@@ -130,7 +130,7 @@ def operand(value: Any) -> Any:
 def as_arrays(rule: Any, given: dict[str, Any]) -> dict[str, Any]:
     """Turn a list into an array where a rule expects an array. Turn an array into a list where it expects a sequence."""
     for name, vjp in rule.vjps.items():
-        value = given.get(name)
+        value: Any = given.get(name)
         if vjp and vjp.of_sequence:
             given[name] = [_as_array(rule, name, member) for member in value]
         elif isinstance(value, (list, tuple)):
@@ -151,8 +151,8 @@ def _as_array(rule: Any, name: str, value: Any) -> Any:
 def some(condition: Any) -> bool:
     """Return whether a condition holds for some element. A rule asks this before it handles a special case.
 
-    A condition is a Tensor while a program is recorded, which will run with other values. Then the answer is yes, so what a
-    rule does for the special case must be right in all cases.
+    While a program is recorded, a condition is a Tensor. The program will run with other values, so the answer is yes. So
+    what a rule does for the special case must be right in all cases.
     """
     if type(condition) in (bool, np.bool_):
         return bool(condition)
@@ -194,9 +194,9 @@ class Guarded:
     __reduce__ = refused("pickling a Tensor", "pickle what grad returns, or minigrad.stop_gradient(t)")
     tolist = refused("tolist()", "write list(t)")
 
-    def __getattr__(self, name: str) -> NoReturn:
+    def __getattr__(self, name: str) -> Any:  # not NoReturn: a type checker does not see what `methods` defines in a loop
         if name in ("variable", "dims"):  # xarray asks its other operand for these first
-            raise ForeignArrayError(f"an array of xarray's cannot take part in what is being differentiated: {FOREIGN['xarray']}")
+            raise ForeignArrayError(f"an array of xarray cannot take part in a differentiated computation: {FOREIGN['xarray']}")
         hint = f"; write np.{name}(t)" if hasattr(ndarray, name) and hasattr(np, name) else ""
         hint = {"put": "; write t[index] = value", "fill": "; write t[...] = value"}.get(name, hint)
         raise AttributeError(f"'Tensor' object has no attribute {name!r}{hint}")

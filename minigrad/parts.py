@@ -7,7 +7,7 @@ A mean over rows is a weighted sum of the means over parts of the rows, and so i
 So no array has to hold all rows. A part gets the parameters, and gives back its number of rows, its loss and its gradient.
 An executor can run the parts: threads, processes, or the workers of a cluster.
 
-Each part is worked on in blocks of rows. What is computed of a block stays in the processor's cache.
+A part is computed in blocks of rows. So the intermediate results of a block can stay in the processor's cache.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .functions import check_callable, name_of, wraps
 from .grad import value_and_grad as whole_value_and_grad
 
 BLOCK = 32_768  # rows
-PIECES = 97, 61  # the rows of the two pieces for which it is checked that a loss is a mean
+PIECES = 97, 61  # the rows of the two pieces with which `check_is_mean` checks a loss
 WHAT_TO_WRITE = (
     "Return a mean over rows, such as ((model(theta, x) - y) ** 2).mean(), and do what comes after it, such as a square "
     "root, with the value and the gradient of the whole"
@@ -49,7 +49,9 @@ class Sum(NamedTuple):
         return Sum(self.rows + other.rows, self.loss + other.loss, gradient)
 
 
-def value_and_grad(loss: Callable, executor: Any = None, tasks: int | None = None, *, timeout: float | None = None) -> Callable:
+def value_and_grad(
+    loss: Callable[..., Any], executor: Any = None, tasks: int | None = None, *, timeout: float | None = None
+) -> Callable[[Any, Sequence[Any]], tuple[Any, Any]]:
     """Return the function that computes a loss and its gradient over parts of the rows.
 
     Parameters
@@ -105,7 +107,7 @@ def value_and_grad(loss: Callable, executor: Any = None, tasks: int | None = Non
     """
     check_callable(loss)
     if executor is not None and not callable(getattr(executor, "submit", None)):
-        raise TypeError(f"an executor has a method submit, as those of concurrent.futures have, and {executor!r} has none")
+        raise TypeError(f"an executor must have a method submit, as in concurrent.futures, and {executor!r} does not have it")
     if tasks is None:
         tasks = getattr(executor, "_max_workers", 8)
     elif tasks < 1:
@@ -133,7 +135,7 @@ def value_and_grad(loss: Callable, executor: Any = None, tasks: int | None = Non
 
 
 def sum_over(loss: Callable, theta: Any, parts: Sequence, numbers: Sequence[int]) -> Sum:
-    """Return the sum over several parts. No more than one of them is in memory. The numbers are those of the parts, for errors."""
+    """Return the sum over several parts. No more than one of them is in memory. `numbers` numbers the parts, for errors."""
     keep_memory()
     value_and_gradient = whole_value_and_grad(loss)
     return add_up([sum_over_part(value_and_gradient, theta, part, number) for part, number in zip(parts, numbers)])
@@ -157,14 +159,14 @@ def sum_over_part(value_and_gradient: Callable, theta: Any, part: Any, number: i
     return total
 
 
-def sum_over_block(value_and_gradient: Callable, theta: Any, columns: list) -> Sum:
+def sum_over_block(value_and_gradient: Callable, theta: Any, columns: Sequence) -> Sum:
     value, gradient = value_and_gradient(theta, *columns)
     rows = np.float64(len(columns[0]))  # so that sums of float32 are taken in float64
     return Sum(len(columns[0]), rows * value, tree.map(lambda leaf: rows * leaf, gradient))
 
 
 def add_up(sums: list[Sum]) -> Sum:
-    """Return the sum of sums over different rows. Those without rows have no gradient."""
+    """Return the sum of sums over different rows. A sum without rows has no gradient, and is left out."""
     total, *others = [one for one in sums if one.rows] or [Sum(0, 0.0, ())]
     for other in others:
         total = total + other
@@ -187,9 +189,9 @@ def mean(total: Sum, theta: Any) -> tuple[Any, Any]:
 def keep_memory() -> None:
     """Make glibc keep freed memory for later arrays, also in the workers of Dask.
 
-    `minigrad.fast.prime_allocator` does the same for a process as it usually is. But Dask starts its workers with the
-    environment variable MALLOC_TRIM_THRESHOLD_, and glibc no longer raises its thresholds then. Most of a step would be
-    spent waiting for pages. So they are set here.
+    In an ordinary process, `minigrad.fast.prime_allocator` does this. But Dask starts its workers with the environment
+    variable MALLOC_TRIM_THRESHOLD_. Then glibc no longer raises its thresholds, and most of a step would be spent waiting
+    for pages. So this function sets the thresholds.
     """
     if os.environ.get("MINIGRAD_PRIME_ALLOCATOR") == "0" or "MALLOC_TRIM_THRESHOLD_" not in os.environ:
         return

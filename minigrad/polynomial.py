@@ -4,8 +4,8 @@ The functions of `numpy.polynomial` are written in Python, with many calls such 
 look for Tensors there, but `minigrad.numpy` has functions that do. So each function gets a copy with the same code, whose
 global name ``np`` is another object. The copy computes with Tensors, in the same steps as NumPy.
 
-A few functions have rules instead: arithmetic, because it drops zeros that have a derivative; those that sort in place; and
-those that import others when they are called.
+A few functions have rules instead: arithmetic, because it drops zeros that have a derivative; functions that sort in place;
+and functions that import others when they are called.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Copies:
         if isinstance(value, (staticmethod, classmethod)):
             return type(value)(self.of(value.__func__))
         if isinstance(value, property):
-            return property(*map(self.of, (value.fget, value.fset, value.fdel)), value.__doc__)
+            return property(self.of(value.fget), self.of(value.fset), self.of(value.fdel), value.__doc__)
         if isinstance(value, ModuleType) and value.__name__ in HOMES:
             return self.known.setdefault(id(value), SimpleNamespace(**self.scope(value.__name__)))
         if getattr(value, "__module__", None) not in HOMES:
@@ -125,7 +125,7 @@ def namespace(names: dict[str, Any]) -> SimpleNamespace:
     substitutes = {
         id(np): Substitute(names),
         id(numbers): SimpleNamespace(Number=(numbers.Number, Tensor)),  # for isinstance
-        id(polyutils._fromroots): from_roots(names),  # type: ignore[attr-defined]
+        id(polyutils._fromroots): from_roots(names),
     }
     copies, untrimmed = Copies(dict(substitutes)), Copies(substitutes | {id(polyutils.trimseq): lambda seq: seq})
     for prefix, module in BASES.items():

@@ -1,4 +1,4 @@
-"""``scipy.special`` for values that are being differentiated: change one import, and the functions that are no ufuncs work.
+"""``scipy.special`` for values that are being differentiated: change one import, and the functions that are not ufuncs work.
 
 SciPy's ufuncs, such as ``scipy.special.erf``, take Tensors by themselves. Other functions make plain arrays of their
 arguments first. This module has those functions of ``scipy.special`` that programs differentiate most. SciPy computes the
@@ -150,5 +150,5 @@ _defvjp(comb,         N=_comb_N, k=_comb_k)
 
 FUNCTIONS = (comb, factorial, log_softmax, logsumexp, multigammaln, perm, polygamma, softmax, softplus)
 special = _Namespace(
-    **{name: getattr(_special, name) for name in dir(_special) if name[0] != "_"} | {f.__name__: f for f in FUNCTIONS}  # type: ignore[attr-defined]
+    **{name: getattr(_special, name) for name in dir(_special) if name[0] != "_"} | {f.__name__: f for f in FUNCTIONS}
 )

@@ -46,7 +46,7 @@ class VJP:
         self.fun = fun
         self.of_sequence = getattr(fun, "of_sequence", False)
 
-    # They are found when they are first needed. To find all at once would take a tenth of the time of importing NumPy.
+    # Each is computed when it is first needed. Computing all of them takes a tenth of the time of importing NumPy.
     parameters = cached_property(lambda self: list(inspect.signature(self.fun).parameters.values())[1:])
     residuals = cached_property(lambda self: [p.name for p in self.parameters if p.default is p.empty])
     keywords = cached_property(lambda self: [p.name for p in self.parameters if p.default is not p.empty])
@@ -137,7 +137,7 @@ C_FUNCTIONS: dict[str, Callable] = {
 # ---- The table ------------------------------------------------------------------------------------------------------
 
 rules: dict[Any, Rule] = {}
-late_rules: list[Callable[[], None]] = []  # each enters more rules; they are called when one is missing
+late_rules: list[Callable[[], None]] = []  # functions that enter more rules; they are called when a rule is missing
 ufunc_methods: dict[str, Callable] = {}  # for ``np.hypot.reduce(a)``: "reduce" to a function of the ufunc and the array
 
 

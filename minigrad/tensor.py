@@ -17,8 +17,8 @@ the inner function is y -> x + y. So the outer function is x -> x, and the answe
 An engine that only asks "is this being differentiated?" treats x like y, gets 2 for the inner derivative, and
 answers 2. This mistake is called perturbation confusion. Here the inner call has the higher level. To it, x is a
 constant: ``x + y`` is recorded at the level of y, with one parent. Its value is computed by the same ``x + y``, where
-y is now a plain number. So it comes to `record` once more, and is recorded at the level of x. So the value in a
-Tensor of the inner level is a Tensor of the outer level. Nothing else is needed for derivatives of derivatives.
+y is now a plain number. So it comes to `record` once more, and is recorded at the level of x. This is why the value
+in a Tensor of the inner level is a Tensor of the outer level. Derivatives of derivatives need nothing else.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class GradLevel(Level):
 
 
 def top_level(value: Any) -> Any:
-    """Return the highest level among the Tensors in a value, None if there are none."""
+    """Return the highest level among the Tensors in a value. Return None if there is no Tensor."""
     return max((t.level for t in tensors(value)), key=lambda level: level.number, default=None)
 
 
@@ -123,7 +123,7 @@ def unwrap(value: Any, level: Level) -> Any:
 # ---- The Tensor -----------------------------------------------------------------------------------------------------
 
 
-def binary(ufunc: np.ufunc, operate: Callable) -> tuple[Callable, Callable]:
+def binary(ufunc: np.ufunc, operate: Callable) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Return the methods of an operator: for ``t * other``, and for ``other * t``."""
     compute = guards.of_python_numbers(ufunc, operate)
 
@@ -151,7 +151,7 @@ class Tensor(ArrayMethods, operands.Guarded):
     node : Node
     level : Level
     family : View, Views, or None
-        For a view, what it is a view of. For a Tensor that has views, those that are alive.
+        A `View` if this Tensor is a view of another one. `Views` if others are views of it. See `views`.
     """
 
     __slots__ = ("value", "node", "level", "family", "__weakref__")
@@ -188,7 +188,7 @@ class Tensor(ArrayMethods, operands.Guarded):
     __matmul__, __rmatmul__ = binary(np.matmul, operator.matmul)
     (__lt__, _), (__le__, _) = binary(np.less, operator.lt), binary(np.less_equal, operator.le)
     (__gt__, _), (__ge__, _) = binary(np.greater, operator.gt), binary(np.greater_equal, operator.ge)
-    (__eq__, _), (__ne__, _) = binary(np.equal, operator.eq), binary(np.not_equal, operator.ne)  # type: ignore[assignment]
+    (__eq__, _), (__ne__, _) = binary(np.equal, operator.eq), binary(np.not_equal, operator.ne)
 
     def __neg__(self) -> Any:
         return np.negative(self)
@@ -199,7 +199,7 @@ class Tensor(ArrayMethods, operands.Guarded):
     def __abs__(self) -> Any:
         return np.absolute(self)
 
-    # Its form and its elements
+    # Form and elements
 
     @property
     def shape(self) -> tuple[int, ...]:

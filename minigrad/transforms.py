@@ -29,7 +29,7 @@ from .tensor import top_level
 # ---- 1. The backward pass as a function -----------------------------------------------------------------------------
 
 
-def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
+def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """Return the value of a function, and its vector-Jacobian product as a function. Same as `jax.vjp`.
 
     Parameters
@@ -101,9 +101,9 @@ def _form(leaf: Any) -> tuple:
 
 
 def _check_forms(name: str, given: list, expected: list, structure: tree.Structure, like: str) -> None:
-    """Raise if a leaf of a cotangent or tangent is no number or array, or if it has another shape or dtype than expected.
+    """Raise if a leaf of a cotangent or tangent is not a number or array, or if it has another shape or dtype than expected.
 
-    The expected shape and dtype are those of `like`. If they are None, the leaf may have any.
+    `like` says, for the message, what has the expected shapes and dtypes. If None is expected, the leaf may have any.
     """
     for leaf, form, path in zip(given, expected, tree.paths(structure)):
         if kind_of(leaf) == "O":
@@ -154,7 +154,7 @@ def _safe(value: Any) -> Any:
 # ---- 2. Forwards ----------------------------------------------------------------------------------------------------
 
 
-def linearize(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
+def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """Return the value of a function, and its derivative there as a linear function. Same as `jax.linearize`.
 
     Parameters
@@ -206,7 +206,7 @@ def _tangent_dtype(leaf: Any) -> np.dtype:
     return dtype_of(leaf) if kind_of(leaf) in "fc" else float0
 
 
-def jvp(fun: Callable, primals: Sequence, tangents: Sequence, has_aux: bool = False) -> tuple:
+def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> tuple[Any, ...]:
     """Return the value of a function, and its derivative along a direction. Same as `jax.jvp`.
 
     It takes two backward passes. So no function needs another rule for the forward direction.
@@ -407,9 +407,10 @@ def _restricted(
 
 
 def _of_units(linear: Callable, leaves: list, structure: tree.Structure, n: int) -> list:
-    """Return, for each leaf of the argument of a linear function, what the function gives for the leaf's units.
+    """Call a linear function with each unit of each leaf of its argument (see `_units`).
 
-    This is a sequence with an entry for each of the n leaves of the function's result. An entry has one part for each unit.
+    Return a list for each leaf of the argument. It has an entry for each of the n leaves of the function's result. An entry
+    has one part for each unit.
     """
     zeros = [zero_cotangent(leaf) for leaf in leaves]
     found = []
@@ -477,11 +478,11 @@ def hessian(
     return jacfwd(jacrev(fun, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic)
 
 
-def hvp(fun: Callable, primals: Sequence, tangents: Sequence) -> Any:
+def hvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
     """Return the product of the Hessian of a function with a vector, without forming the Hessian.
 
-    It costs little more than the gradient. The Hessian is symmetric, so the product is the VJP of the gradient
-    (B. Pearlmutter, "Fast Exact Multiplication by the Hessian", Neural Computation 6, 1994).
+    It costs a few gradients, however many parameters there are. The Hessian is symmetric, so the product is the VJP of the
+    gradient (B. Pearlmutter, "Fast Exact Multiplication by the Hessian", Neural Computation 6, 1994).
 
     Parameters
     ----------

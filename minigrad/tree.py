@@ -2,7 +2,7 @@
 
 The parameters that `grad` differentiates with respect to may have any structure. `grad` takes them apart,
 differentiates with respect to the leaves, and builds the gradient with the same structure. The functions have the same
-names as in `jax.tree`. Which types are containers stands in `containers`, with the functions that register more.
+names as in `jax.tree`. `containers` says which types are containers, and has the functions that register more.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ _LEAF = Structure()
 _PLAIN_LEAVES = (float, ndarray)
 
 
-def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list, Structure]:
+def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], Structure]:
     """Take a tree apart into its leaves and its structure.
 
     Parameters
@@ -121,7 +121,7 @@ def _flatten(tree: Any, leaves: list, is_leaf: Callable[[Any], bool] | None) -> 
     return Structure((container, rest, structures))
 
 
-def unflatten(treedef: Structure, leaves: Iterable) -> Any:
+def unflatten(treedef: Structure, leaves: Iterable[Any]) -> Any:
     """Build a tree from its structure and its leaves: the inverse of `flatten`.
 
     Raises
@@ -154,7 +154,7 @@ def _unflatten(structure: Structure, remaining: Iterator) -> Any:
     return container.join(rest, [_unflatten(child, remaining) if child else next(remaining) for child in children])
 
 
-def leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list:
+def leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:
     """Return the leaves of a tree, in the order of `flatten`."""
     return flatten(tree, is_leaf)[0]
 
@@ -167,7 +167,7 @@ def structure(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> Struct
 # ---- On all leaves --------------------------------------------------------------------------------------------------
 
 
-def map(f: Callable, tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
+def map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
     """Apply a function to every leaf, and return a tree of the results.
 
     Parameters
@@ -205,7 +205,7 @@ def _subtrees(tree: Any, form: Structure, whole: Structure, none_for_all: bool =
     container, rest, forms = form
     children, its_rest = container.split(tree) if container_of(tree) == container else (None, None)
     if children is None or len(children) != len(forms) or its_rest != rest:
-        raise ValueError(f"the trees differ in structure: {whole}, and in one of the others {tree!r} for {form}")
+        raise ValueError(f"the trees differ in structure: the first has {whole}, and another one has {tree!r} in place of {form}")
     return [leaf for child, its_form in zip(children, forms) for leaf in _subtrees(child, its_form, whole, none_for_all)]
 
 
@@ -224,7 +224,7 @@ _NOTHING = object()
 
 
 def reduce(
-    function: Callable, tree: Any, initializer: Any = _NOTHING, is_leaf: Callable[[Any], bool] | None = None
+    function: Callable[..., Any], tree: Any, initializer: Any = _NOTHING, is_leaf: Callable[[Any], bool] | None = None
 ) -> Any:
     """Combine all leaves, from the first to the last, as `functools.reduce` does.
 
@@ -313,16 +313,16 @@ def ravel_pytree(pytree: Any) -> tuple[Any, Callable[[Any], Any]]:
     return (np.concatenate(rows) if rows else np.zeros(0)), unravel
 
 
-# ---- Ways to leaves -------------------------------------------------------------------------------------------------
+# ---- Paths to leaves ------------------------------------------------------------------------------------------------
 
 
-def map_with_path(f: Callable, tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
-    """Apply a function to every leaf and the way to it. See `map`.
+def map_with_path(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
+    """Apply a function to every leaf and the path to it. See `map`.
 
     Parameters
     ----------
     f : callable
-        Takes the way to a leaf, the leaf, and what each tree of `rest` has at the same place. The way is a tuple of keys
+        Takes the path to a leaf, the leaf, and what each tree of `rest` has at the same place. The path is a tuple of keys
         (`DictKey`, `SequenceKey`, `GetAttrKey`, `FlattenedIndexKey`).
     tree, *rest, is_leaf
         As for `map`.
@@ -339,15 +339,15 @@ def map_with_path(f: Callable, tree: Any, *rest: Any, is_leaf: Callable[[Any], b
 
 
 def paths(structure: Structure) -> list[tuple]:
-    """Return the way to each leaf: a tuple of keys. See `keystr`."""
+    """Return the path to each leaf: a tuple of keys. See `keystr`."""
     if not structure:
         return [()]
     container, rest, children = structure
     return [(container.label(rest, i), *path) for i, child in enumerate(children) for path in paths(child)]
 
 
-def keystr(path: tuple) -> str:
-    """Return the way to a leaf in the form in which you would write it in Python.
+def keystr(path: tuple[Any, ...]) -> str:
+    """Return the path to a leaf as you would write it in Python.
 
     Examples
     --------

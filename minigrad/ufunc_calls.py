@@ -18,8 +18,8 @@ def update_at(ufunc: np.ufunc, t: Any, index: Any, *values: Any) -> None:
     """Do ``ufunc.at(t, index, *values)``. If the index names an element twice, the operation is applied to it twice."""
     if not isinstance(t, Tensor):
         raise NotImplementedError(
-            f"np.{ufunc.__name__}.at was to write a value that is being differentiated into a plain array, which would "
-            f"drop its derivative; write into np.zeros_like(x, shape=...), where x is being differentiated"
+            f"np.{ufunc.__name__}.at would write a value that is being differentiated into a plain array, and drop its "
+            f"derivative; write into np.zeros_like(x, shape=...), where x is being differentiated"
         )
     index, values = operands.admitted(index), operands.admitted(values)
     elements = np.arange(t.size).reshape(writable(t).shape)[index]

@@ -78,7 +78,7 @@ class Place:
         return copy
 
     def turned(self, g: Any) -> Any:
-        """The cotangent of x + iy is that of x minus i times that of y. So the sign changes if the view is the imaginary part."""
+        """If x and y have the cotangents p and q, x + iy has p - iq. So the sign changes if the view is the imaginary part."""
         return -g if self.part == "imag" else g
 
 
@@ -114,7 +114,7 @@ def put(g: Any, place: Place) -> Any:
     if place.is_writable:
         view[...] = g
     else:
-        np.add.at(view, ..., g)
+        np.add.at(view, ..., g)  # type: ignore[arg-type]  # the stubs of NumPy have no ... here
     return out
 
 
@@ -140,9 +140,9 @@ class View:
     ----------
     root : Tensor
     outer, inner
-        The value of a Tensor that the view was taken of, and the value of the view: the view lies in its memory.
+        The value of the Tensor that the view was taken from, and the value of the view. `inner` lies in the memory of `outer`.
     of_outer : Place or None
-        The place of `outer`. None if it was the value of the root.
+        The place of `outer` in the root. None if `outer` was the value of the root.
     """
 
     __slots__ = ("root", "of_outer", "outer", "inner", "known")

@@ -25,7 +25,7 @@ from .loss import draw_loss
 from .parameters import draw_parameters, rows_of
 from .style import Names, wrapped
 
-plt.rcdefaults()  # the settings of a user may need what is not there, such as TeX
+plt.rcdefaults()  # the settings of a user may need something that is not installed, such as TeX
 
 
 def has_display() -> bool:
@@ -59,7 +59,7 @@ class Drawn:
 
 
 def draw_all(problem: Problem, training: Training, show: bool = False) -> Drawn:
-    """Draw the pictures of a training, as windows for `matplotlib.pyplot.show` if asked."""
+    """Draw the pictures of a training. With `show`, they are windows for `matplotlib.pyplot.show`."""
     names = Names.of(problem)
     theta = training.theta
     in_units = problem.in_data_units(theta)
@@ -111,7 +111,7 @@ def save(drawn: Drawn, folder: Path) -> list[Path]:
     for file in filter(Path.is_dir, files):
         raise IsADirectoryError(errno.EISDIR, "is a folder, not a picture", str(file))
     contents = [*map(_png, drawn.figures.values()), *drawn.animations.values()]
-    # Beside each picture, so that to rename it is all that is left to do when all are written.
+    # Each file is written beside its picture. When all are written, only renaming is left.
     parts = [file.with_name(f".{file.name}.part") for file in files]
     with finish_first():
         try:
@@ -128,7 +128,7 @@ def save(drawn: Drawn, folder: Path) -> list[Path]:
 
 
 def _png(figure: Figure) -> bytes:
-    """The content of a PNG file. To draw takes seconds, to write it no time."""
+    """The content of a PNG file. Drawing takes seconds, and writing takes no time."""
     content = io.BytesIO()
     figure.savefig(content, format="png", bbox_inches="tight", pad_inches=0.1)  # as large as its texts need
     return content.getvalue()

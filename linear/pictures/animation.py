@@ -24,7 +24,7 @@ POINTS = 300  # of the data
 def animate(problem: Problem, training: Training, bowl: Bowl, names: Names) -> bytes:
     """Draw the animation; return the content of a GIF file, which plays once.
 
-    What stands still is drawn once. For each picture, only what moves is drawn upon a copy of it.
+    The parts that stand still are drawn once. For each picture, the moving parts are drawn on a copy of them.
     """
     figure = Figure(figsize=(9, 4.2), dpi=80)
     canvas = FigureCanvasAgg(figure)
@@ -67,7 +67,7 @@ def frames_of(path: np.ndarray) -> list[int]:
 
 
 def _draw_line(axes: Any, problem: Problem, names: Names) -> tuple[Any, Callable[[dict[str, Any]], None]]:
-    """Draw the data and the line; return it, and what turns it."""
+    """Draw the data and the line. Return the line, and a function that turns it."""
     data = problem.data
     shown = spaced(len(data.y), POINTS)
     sample = _sample(len(shown), problem.rows)
@@ -91,7 +91,7 @@ def _draw_line(axes: Any, problem: Problem, names: Names) -> tuple[Any, Callable
 
 
 def _draw_predictions(axes: Any, problem: Problem, names: Names) -> tuple[Any, Callable[[dict[str, Any]], None]]:
-    """Draw where predictions equal observations, and the predictions; return them, and what moves them."""
+    """Draw where predictions equal observations, and the predictions. Return the predictions, and a function that moves them."""
     shown = spaced(len(problem.data.y), POINTS)
     x, y = (array[shown] for array in problem.shown)
     one = y.ndim == 1
@@ -117,8 +117,8 @@ def _sample(shown: int, n: int) -> str:
 
 
 def _gif(pictures: list[np.ndarray]) -> bytes:
-    """Pictures as a GIF file. All share the colours of the last one, and what stands still is stored once."""
-    white, nothing = 126, 127  # Pillow might take another colour for white; what is nothing lets the picture before be seen
+    """Pictures as a GIF file. All share the colours of the last one. The parts that stand still are stored once."""
+    white, nothing = 126, 127  # Pillow might take another colour for white; `nothing` is transparent
     colours = Image.fromarray(pictures[-1]).quantize(white)
     palette = [*(colours.getpalette() or [])[: 3 * white], *(255, 255, 255), *(0, 0, 0)]
     images = []

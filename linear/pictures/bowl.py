@@ -1,4 +1,4 @@
-"""The bowl: the loss over two numbers, and the way that the descent takes in it."""
+"""The bowl: the loss over two numbers, and the path of the descent in it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..data import standardise
 from ..problem import Problem, vector
 from .style import LEARNED, Names, number, scaled_ticks, wrapped
 
-ELEVATION = 38  # of the eye above the plane, in degrees
+ELEVATION = 38  # the angle from which one looks down on the plane, in degrees
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Bowl:
     ----------
     title, note : str
     labels : tuple of two str
-        What the two numbers are.
+        The names of the two numbers.
     short : tuple of two str
         The same in few words.
     lowest : float
@@ -84,8 +84,8 @@ def _bowl_of_line(problem: Problem, path: np.ndarray, names: Names) -> Bowl:
     """The bowl over slope and intercept, in the data's own units.
 
     Standardised columns would make the same round bowl of every file. In the units of the data, the further x is from
-    0, the narrower is the valley: a steeper slope can make up for a smaller intercept. If it were too narrow to be seen,
-    the height of the line at another x takes the place of the intercept, which is its height at 0.
+    0, the narrower is the valley: a steeper slope can make up for a smaller intercept. If the valley were too narrow to be
+    seen, the height of the line at another x takes the place of the intercept, which is the height at 0.
     """
     middle, spread = standardise(problem.data.x)[1] if problem.n_rows is None else problem.x_scale
     at = 0.0
@@ -120,9 +120,9 @@ def _bowl_of_plane(problem: Problem, path: np.ndarray, names: Names) -> Bowl:
     """The bowl over the steepest and the flattest direction from the minimum.
 
     Several features give a bowl in many dimensions. Descent moves along each eigenvector of the Hessian as if the
-    others were not there, so its shadow on a plane of two eigenvectors is itself a descent in that plane. Those with
-    the largest and the smallest eigenvalue show what makes a problem hard. With several outputs, each eigenvector
-    stands for one direction in each output. Descent shrinks all of them alike, so it follows one mixture of them.
+    others were not there, so its projection onto a plane of two eigenvectors is itself a descent in that plane. The
+    eigenvectors with the largest and the smallest eigenvalue show what makes a problem hard. With several outputs, each
+    eigenvector stands for one direction in each output. Descent shrinks all of them alike, so it follows one mixture of them.
     """
     eigenvalues, directions = problem.modes
     away = (path - vector(problem.best)).reshape(len(path), len(eigenvalues), -1)
@@ -201,8 +201,8 @@ def draw_bowl(figure: Figure, bowl: Bowl, loss_name: str) -> None:
 def draw_solid(axes: Any, bowl: Bowl) -> None:
     """Draw the bowl in space.
 
-    The far wall shows the eye its inside. The near wall is in front of all that lies in the bowl. So the far wall gets
-    the zorder 1, and the near wall 3, as if of glass. What is drawn between them is in its right place.
+    One sees the inside of the far wall. The near wall is in front of everything in the bowl. So the far wall gets the
+    zorder 1. The near wall gets 3, and is transparent. Everything in the bowl is drawn between them.
     """
     places = bowl.mesh(24, 73)
     heights = bowl.loss(places)

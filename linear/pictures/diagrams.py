@@ -92,25 +92,25 @@ def _short(value: Any) -> str:
 def draw_network(figure: Figure, theta: dict[str, Any], names: Names, units: str) -> None:
     """Draw the model as a network: inputs, weights, bias, sums, the identity function, outputs; many are folded.
 
-    The weights' thickness shows their size, so they should be in units in which they can be compared.
+    The lines are thicker for larger weights. So the weights should be in units that can be compared.
 
     Parameters
     ----------
     theta : dict
         'w' and 'b', as for `draw_matrix`.
     units : str
-        What is said about the weights.
+        A sentence about the units of the weights.
     """
     m, k = len(names.targets), len(names.features)
     w, b = np.reshape(theta["w"], (k, m)), np.reshape(theta["b"], m)
     inputs, outputs = folded(k, 12), folded(m, 6)
     shown = [i for i in inputs if i is not None]
     largest = np.abs(w[shown]).max() or 1.0
-    b = np.where(np.abs(b) < 1e-9 * largest, 0, b)  # what is left of rounding errors
+    b = np.where(np.abs(b) < 1e-9 * largest, 0, b)  # rounding errors
     with_numbers = len(shown) * m <= (12 if m == 1 else 6)
     axes = figure.add_axes((0, 0, 1, 1))
     high = max(len(inputs), 2 * len(outputs))
-    at = _spread(len(inputs) + 1, high + 1)  # the last place is that of the bias
+    at = _spread(len(inputs) + 1, high + 1)  # the last place is for the bias
     sums = _spread(len(outputs), high + 1 if len(outputs) > 1 else 1)
     starts = [height for height, feature in zip(at, [*inputs, "bias"]) if feature is not None]
     edges = _Edges([(start, end) for start in starts for end in sums], [])
@@ -180,7 +180,7 @@ class _Edges(NamedTuple):
     numbers: list[tuple[float, float]]
 
     def place_of_number(self, start: float, end: float) -> tuple[float, float]:
-        """The place on an edge that is furthest from the other edges, among those that no number covers."""
+        """The place on an edge that is furthest from the other edges, and that no number covers."""
 
         def at(part: float) -> tuple[float, float]:
             return 0.38 + 5.24 * part, start + (end - start) * part

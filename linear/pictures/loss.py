@@ -43,7 +43,7 @@ def draw_loss(figure: Figure, problem: Problem, training: Training, loss_name: s
 
 
 def rounding_begins(above: np.ndarray) -> int:
-    """The number of steps, from the first on, at which the loss is further above the smallest than it is rounded.
+    """How many steps, from the first on, have a loss that is above the smallest loss by more than rounding errors.
 
     At a stable learning rate every step makes the loss smaller. So where it grows, it grows by rounding errors, and the
     largest of these tells their size. A perfect fit has no such errors: there the loss becomes tiny, and then hardly

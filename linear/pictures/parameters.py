@@ -12,14 +12,14 @@ from ..statistics import standard_errors
 from .style import BIAS, EXACT, LEARNED, TRUE, WEIGHT, Names, with_error, wrapped
 
 MOST = 70  # rows
-ROUNDING = 1e-12  # what is smaller than this, in the units of the training, are rounding errors
+ROUNDING = 1e-12  # distances below this, in the units of the training, are rounding errors
 
 
 def draw_parameters(figure: Figure, problem: Problem, theta: dict[str, Any], names: Names) -> None:
     """Draw each parameter as learned, exact and, where it is known, true, with its standard error.
 
-    On the left in the units of the training, in which slopes can be compared with each other; on the right in standard
-    errors from the least-squares answer; and as numbers in the units of the data.
+    The left picture has the units of the training, so that slopes can be compared with each other. The right one shows the
+    distance from the least-squares answer in standard errors. The numbers are in the units of the data.
     """
     exact, learned = vector(problem.best), vector(theta)
     errors = standard_errors(problem, in_data_units=False).ravel()
@@ -74,7 +74,7 @@ def draw_parameters(figure: Figure, problem: Problem, theta: dict[str, Any], nam
 
 
 def _draw_away(axes: Any, away: np.ndarray, errors: np.ndarray, height: np.ndarray, mark: str, colour: str, size: int) -> None:
-    """Draw how many standard errors a value is away. What lies outside of the picture becomes an arrow at its edge."""
+    """Draw how many standard errors a value is away. A value outside of the picture becomes an arrow at its edge."""
     with np.errstate(divide="ignore", invalid="ignore"):
         count = np.where(np.abs(away) < ROUNDING, 0.0, away / errors)  # a perfect fit has hardly any errors
     inside = np.abs(count) < 4.8
@@ -85,7 +85,7 @@ def _draw_away(axes: Any, away: np.ndarray, errors: np.ndarray, height: np.ndarr
 
 
 def rows_of(problem: Problem, theta: dict[str, Any]) -> list[int]:
-    """Which parameters are shown, in the order of `vector`: all, or those that are largest."""
+    """Which parameters are shown, in the order of `vector`: all, or the largest."""
     size = np.maximum(np.abs(vector(problem.best)), np.abs(vector(theta)))
     return sorted(np.argsort(-size, kind="stable")[:MOST].tolist())
 

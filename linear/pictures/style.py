@@ -67,7 +67,7 @@ def fonts_for(characters: set[str]) -> tuple[list[str], set[str]]:
     for font in upright:
         if not missing:
             break
-        # Of the files of a family, matplotlib chooses one.
+        # A family may have several files, and matplotlib chooses one.
         found = missing & _characters_of(font.fname)
         if found and findfont(FontProperties(family=font.name)) == font.fname:
             fonts.append(font.name)
@@ -78,13 +78,13 @@ def fonts_for(characters: set[str]) -> tuple[list[str], set[str]]:
 def _characters_of(file: str) -> set[str]:
     try:
         return set(map(chr, get_font(file).get_charmap()))
-    except Exception:  # matplotlib cannot load every font: those of coloured emoji, for one
+    except Exception:  # matplotlib cannot load every font, for example coloured emoji
         return set()
 
 
 def wrapped(name: str, width: int = 40, lines: int = 3) -> str:
-    """A name as a label: in lines of that width. What is too long for them loses its middle, and "…" stands there."""
-    # The characters of Chinese and its neighbours take the room of two.
+    """A name as a label: in lines of that width. A name that is too long for them has "…" in place of its middle."""
+    # Chinese, Japanese and Korean characters are as wide as two letters.
     wide = sum(unicodedata.east_asian_width(mark) in "WF" for mark in name)
     width = max(width * len(name) // (len(name) + wide), 1) if wide else width
     for most in range(width * lines, 0, -1):
@@ -123,7 +123,7 @@ def number(value: float, digits: int = 6) -> str:
 
 
 def with_error(value: float, error: float) -> str:
-    """A number with its standard error, of which two digits are written: 1.00212 ± 0.00043."""
+    """A number with its standard error, which has two digits: 1.00212 ± 0.00043."""
     if not np.isfinite(error):
         return number(value)
     if not 1e-6 < error < 1e9 or abs(value) > 1e9:
@@ -144,7 +144,7 @@ def count_ticks(axis: Any, most: int = 6) -> None:
 
 
 def scaled_ticks(axis: Any, low: float, high: float, label: str, most: int = 5, margin: float = 0.0) -> str:
-    """Give an axis few round numbers, without exponents; return its label, which says by what they are multiplied.
+    """Give an axis few round numbers, without exponents; return its label, which says what to multiply them with.
 
     No number stands in the margin, a part of the axis at each of its ends.
     """

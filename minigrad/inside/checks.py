@@ -18,7 +18,7 @@ STEP = {"float16": 3e-2, "float32": 5e-3, "float64": 1e-3, "longdouble": 1e-3}
 
 
 def check_grads(
-    f: Callable, args: Sequence, order: int = 2, modes: Sequence[str] = ("fwd", "rev"),
+    f: Callable[..., Any], args: Sequence[Any], order: int = 2, modes: Sequence[str] = ("fwd", "rev"),
     atol: float | None = None, rtol: float | None = None, eps: float | None = None, seed: int = 0,
 ) -> None:
     """Check the derivatives of a function against finite differences, along random directions.

@@ -22,7 +22,7 @@ from .checks import differences
 from .explanation import table
 from .writing import short
 
-# By dtype: the relative tolerance against JAX, that against differences, and the step of the differences.
+# By dtype: the relative tolerances against JAX and against differences, and the step of the differences.
 TOLERANCES = {"float16": (2e-2, 2e-1, 3e-2), "float32": (1e-4, 2e-2, 1e-2), "float64": (1e-9, 1e-6, 1e-3)}
 MOST_ENTRIES = 1_000  # of a list or dict that may hold functions of NumPy
 MOST_DIFFERENCES = 2_000  # elements of a leaf; of a larger one, a random sample is compared
@@ -51,7 +51,7 @@ class Row:
     differences: Any
     largest: float
     relative: float
-    worst: tuple
+    worst: tuple[int, ...]
     agrees: bool
 
 
@@ -63,7 +63,7 @@ class Comparison:
     rows : list of Row
     agrees : bool
     note : str
-        Why there is no column of JAX, if there is none, and what was left out.
+        Why JAX's column is empty, if it is, and what was left out.
     """
 
     def __init__(self, rows: list[Row], note: str = "") -> None:
@@ -86,7 +86,7 @@ class Comparison:
 
 
 def crosscheck(
-    f: Callable, *args: Any, argnums: int | Sequence[int] | None = None, rtol: float | None = None, show: bool = True
+    f: Callable[..., Any], *args: Any, argnums: int | Sequence[int] | None = None, rtol: float | None = None, show: bool = True
 ) -> Comparison:
     """Compare a function's gradient by minigrad with JAX's and with finite differences, leaf by leaf.
 
@@ -167,7 +167,7 @@ def _largest(g: Any, other: Any, tolerance: float) -> tuple[float, float, tuple,
     """Return the largest difference, absolute and relative, where it is, and whether it is within the tolerance."""
     a, b = np.asarray(g), np.asarray(other)
     a, b = a.astype(np.result_type(a, np.float64)), b.astype(np.result_type(b, np.float64))
-    known = ~np.isnan(b) | np.isnan(a)  # of a sample, what was not computed is NaN
+    known = ~np.isnan(b) | np.isnan(a)  # if only a sample was computed, the other elements are NaN
     with np.errstate(invalid="ignore"):
         distance = np.where((a == b) | ~known | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
     distance = np.where(np.isnan(distance), np.inf, distance)
@@ -222,8 +222,8 @@ def _by_jax(f: Callable, args: tuple, argnums: Any) -> tuple[list | None, str]:
         import jax.numpy as jnp
         import jax.scipy.special
     except ImportError:
-        return None, "JAX is not installed (pip install jax): no column of JAX"
-    enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
+        return None, "JAX is not installed (pip install jax), so its column is empty"
+    enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64  # type: ignore[attr-defined]
     try:
         with enable_x64(True), _Exchange(jax) as exchange:
             g = exchange.counterpart(f) or _with_namespace(f, jnp)
@@ -244,7 +244,7 @@ def _with_namespace(f: Callable, xp: Any) -> Callable:
 
 
 class _Exchange:
-    """While it lasts, the names for NumPy and for its functions mean those of JAX, in all that a function uses.
+    """While it lasts, the names of NumPy and of its functions mean JAX's, in all that a function uses.
 
     It goes through the variables of the function, and of the functions, classes, objects and modules that the function
     uses. At its end, everything is as it was.
@@ -273,7 +273,7 @@ class _Exchange:
             undo()
 
     def counterpart(self, value: Any) -> Any:
-        """Return what means the same in JAX, None if it is nothing of NumPy's."""
+        """Return what means the same in JAX, or None if the value does not belong to NumPy."""
         return self.new.get(id(value))
 
     def visit(self, value: Any, names: Any = None) -> None:
@@ -286,11 +286,11 @@ class _Exchange:
             names = {name for code in _codes(value.__code__) for name in code.co_names}
             self.exchange(value.__globals__, value.__globals__.__setitem__, names)
             for cell in value.__closure__ or ():
-                self.exchange(_contents(cell), lambda _, new, cell=cell: setattr(cell, "cell_contents", new), {*names, "cell"})
+                self.exchange(_contents(cell), functools.partial(setattr, cell), {*names, "cell_contents"})
             defaults = tuple(self.new.get(id(default), default) for default in value.__defaults__ or ())
             self.exchange(value.__kwdefaults__ or {}, (value.__kwdefaults__ or {}).__setitem__, None)
             if value.__defaults__:
-                self.undo.append(lambda before=value.__defaults__: setattr(value, "__defaults__", before))
+                self.undo.append(functools.partial(setattr, value, "__defaults__", value.__defaults__))
                 value.__defaults__ = defaults
             self.visit(getattr(value, "__wrapped__", None))
         elif isinstance(value, types.ModuleType):
@@ -298,7 +298,7 @@ class _Exchange:
         elif isinstance(value, (list, dict)) and len(value) <= MOST_ENTRIES:
             self.exchange(value if isinstance(value, dict) else dict(enumerate(value)), value.__setitem__, None)
         elif isinstance(value, type):
-            self.exchange(vars(value), lambda name, new: setattr(value, name, new), None)
+            self.exchange(vars(value), functools.partial(setattr, value), None)
             for base in value.__bases__:
                 self.visit(base)
         elif isinstance(value, (types.MethodType, staticmethod, classmethod, functools.partial)):
@@ -309,7 +309,7 @@ class _Exchange:
             self.visit(type(value))
 
     def exchange(self, old: Any, put: Callable, names: Any) -> None:
-        """Put the counterparts in the place of what NumPy has among named values, and visit the others."""
+        """Replace named values that belong to NumPy by their counterparts, and visit the other values."""
         for name in [name for name in old if names is None or name in names]:
             value = old[name]
             plain = value.__func__ if isinstance(value, staticmethod) else value
@@ -336,7 +336,7 @@ def _is_foreign(value: Any) -> bool:
 
 def _contents(cell: Any) -> dict[str, Any]:
     try:
-        return {"cell": cell.cell_contents}
+        return {"cell_contents": cell.cell_contents}
     except ValueError:  # it is empty
         return {}
 

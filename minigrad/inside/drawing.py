@@ -26,8 +26,8 @@ class Graph:
     ----------
     trace : minigrad.inside.trace.Trace
     nodes : list of Value
-        In an order in which every value comes after those that it was computed from. Constants that are numbers in the
-        source are no nodes, but part of the operation's label.
+        Every value comes after the values that it was computed from. A constant that is a number in the source is not a
+        node, but part of the operation's label.
     edges : list of pairs of Value
     """
 
@@ -160,7 +160,7 @@ class Graph:
         return f"<graph of {len(self.trace.operations)} operations on {len(self.trace.inputs)} inputs>"
 
 
-def graph(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Graph]:
+def graph(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Graph]:
     """Return the function that differentiates a call of `fun`, and returns its recorded graph.
 
     Parameters

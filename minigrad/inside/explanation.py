@@ -86,7 +86,7 @@ class Explanation:
 
 
 def explain(
-    fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False
+    fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
 ) -> Callable[..., Explanation]:
     """Return the function that differentiates a call of `fun`, and explains every step.
 

@@ -24,7 +24,7 @@ def layers(nodes: Sequence[Hashable], edges: Sequence[tuple], left: Collection =
     targets: dict = {}
     for start, end in edges:
         targets.setdefault(start, []).append(layer[end])
-    for node in set(targets) - set(left) - {end for _, end in edges}:  # what comes from nothing moves to where it is first used
+    for node in set(targets) - set(left) - {end for _, end in edges}:  # inputs and constants move to where they are first used
         layer[node] = min(targets[node]) - 1
     return layer
 
@@ -35,10 +35,10 @@ def positions(nodes: Sequence[Hashable], edges: Sequence[tuple], left: Collectio
     Parameters
     ----------
     nodes : sequence
-        In an order in which all edges go forwards.
+        In such an order that all edges go forwards.
     edges : sequence of pairs of nodes
     left : collection of nodes
-        Those that come from nothing and stay on the left. The others stand where they are first used.
+        Nodes without an edge to them that stay on the left. Others stand where they are first used.
 
     Returns
     -------

@@ -117,7 +117,7 @@ class Finding:
     line: Line | None
     operation: Operation | None
     text: str
-    index: tuple
+    index: tuple[int, ...]
     result: Any
     operands: dict[str, Any] = field(default_factory=dict)
     advice: str = ""
@@ -139,7 +139,7 @@ class Finding:
         return "\n".join(part for part in parts if part)
 
 
-def find_nan(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Finding | None]:
+def find_nan(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Finding | None]:
     """Return the function that says where the first NaN or infinity came from in a call of `fun` and in its gradient.
 
     Parameters
@@ -151,7 +151,7 @@ def find_nan(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = Fa
     -------
     callable
         Takes the arguments of `fun`. Returns a `Finding`, or None if there is nothing to find. An infinity that the
-        program writes itself, such as that of ``np.where(mask, x, -np.inf)``, is none, as long as it does no harm.
+        program writes itself, as in ``np.where(mask, x, -np.inf)``, does not count, as long as it does no harm.
 
     Raises
     ------
@@ -171,7 +171,7 @@ def find_nan(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = Fa
         with np.errstate(all="ignore"):
             try:
                 trace.run(fun, args, kwargs, argnums, has_aux)
-            except np.linalg.LinAlgError:  # perhaps because of what is to be found
+            except np.linalg.LinAlgError:  # perhaps because of a NaN, which is found below
                 finding = _in_inputs(trace, np.isnan) or _forward(trace)
                 if finding is None:
                     raise
@@ -191,7 +191,7 @@ def find_nan(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = Fa
 
 
 def _in_inputs(trace: Trace, is_bad: Callable) -> Finding | None:
-    """Find a number that is not finite in the inputs. Among constants, look only for what is bad."""
+    """Find a number that is not finite in the inputs, or in a constant that holds a bad number."""
     constants = [value for _, value in trace.constants.values() if _has(value.value, is_bad)]
     for value in [*trace.inputs, *constants]:
         if not _is_finite(value.value):
@@ -245,7 +245,7 @@ def _backward(trace: Trace) -> Finding | None:
         for share in visit.shares:
             if not _is_finite(share.value):
                 if not all(map(_is_finite, _arrays((visit.operation.args, visit.operation.kwargs)))) and not _has(share.value, np.isnan):
-                    continue  # the infinity of an operand, which was there before
+                    continue  # it comes from an infinity in an operand, which was there before
                 return _of_share(visit.operation, visit.cotangent, share, share.value, formula(visit.operation, share))
             if not _is_finite(share.total):
                 text = f"the sum of the cotangents of {share.parent.name}"
@@ -314,7 +314,7 @@ def _element(value: Any, index: tuple) -> Any:
 
 
 def _at(value: Any, index: tuple, shape: tuple) -> Any:
-    """Return the element of an operand that went into an element of the result, or a summary if that is not one element."""
+    """Return the element of an operand that went into an element of the result. If there are several, return a summary."""
     try:
         return np.broadcast_to(np.asarray(value), shape)[index].item()
     except (ValueError, TypeError):

@@ -48,7 +48,7 @@ def _template(name: str) -> str:
 
 
 def _steps(trace: Trace) -> list[dict[str, Any]]:
-    """Return what the page shows at each step: the text, a table, and what is lit and set in the picture."""
+    """Return what the page shows at each step: the text, a table, and which parts of the picture are lit or get a text."""
     name_of = {value: f"n{i}" for i, value in enumerate(Graph(trace).nodes)}
     given = {name_of[value]: _in_box(value.value) for value in name_of if value.operation is None}
     rows = [[value.name, short(value.value)] for value in trace.inputs]

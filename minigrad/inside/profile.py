@@ -66,7 +66,7 @@ class Timer(Observer):
         self.now = perf_counter()
 
     def visited(self, node: Node, g: Any) -> None:
-        self.entry = self.of_node.get(node, self.entry)  # a node that only deals out cotangents belongs to the one before
+        self.entry = self.of_node.get(node, self.entry)  # a node that only deals out cotangents belongs to the operation before
 
     def handed_back(self, node: Node, parent: Node, share: Any, total: Any) -> None:
         if self.entry is not None:
@@ -117,7 +117,9 @@ class Profile:
         )
 
 
-def profile(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False, runs: int = 5) -> Callable[..., Profile]:
+def profile(
+    fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, runs: int = 5
+) -> Callable[..., Profile]:
     """Return the function that measures a call of `fun` and of its gradient.
 
     It measures the plain way, in which everything can be watched. The fast way spends less time between NumPy's calls.

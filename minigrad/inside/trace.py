@@ -52,11 +52,11 @@ class Value:
     Attributes
     ----------
     name : str
-        The user's name for it, such as ``theta['w']`` or ``loss``. If it has none, ``v3``, and for a constant ``c0`` or the number.
+        The user's name for it, such as ``theta['w']`` or ``loss``. Without one, ``v3``; for a constant ``c0``, or the number.
     value : number or numpy.ndarray
         A copy of what it was at that time.
     node : Node or None
-        A constant has none.
+        None for a constant.
     operation : Operation or None
         The operation whose result it is.
     """
@@ -313,7 +313,7 @@ def note_place(error: Exception, line: Line) -> None:
 
 @contextmanager
 def watching_frames(returned: Callable[[Any, Any], None]) -> Iterator[None]:
-    """Call a function with the frame and the result of every function that returns. There are the names of the user's variables."""
+    """Call a function with the frame and the result of every function that returns. The frame has the names of variables."""
     if sys.getprofile() is not None:  # a profiler is at work, and is left alone
         yield
         return
@@ -329,7 +329,7 @@ def _places(names: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     holders = [(name, holder) for name, holder in names.items() if name.isidentifier() and not name.startswith("__")]
     yield from holders
     for name, holder in holders:
-        if hasattr(holder, "_fields") and isinstance(holder, tuple):
+        if isinstance(holder, tuple) and hasattr(holder, "_fields"):
             yield from ((f"{name}.{key}", member) for key, member in zip(holder._fields, holder))
         elif isinstance(holder, (list, tuple, dict)) and len(holder) <= 100:
             entries = holder.items() if isinstance(holder, dict) else enumerate(holder)

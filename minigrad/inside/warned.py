@@ -7,10 +7,10 @@ running, or, in the backward pass of `grad` or `vjp`, the one that recorded the 
 To find this line, the function runs once more, with the lines noted, as after an error. This happens once for each place of a
 rule and function, and the random generators that the function uses are put back to where they were.
 
-`show` takes the place of the function of the module `warnings` to which Python hands every warning that no filter has dropped.
-It then hands the warning on. So recorded warnings (``catch_warnings(record=True)``, ``pytest.warns``) have the user's line
-too, and `warnings.showwarning` stays the program's own. Filters act before it: they see the place within minigrad, and a
-filter "error" raises there.
+Python passes every warning that no filter has dropped to a function of the module `warnings`. `show` takes the place of this
+function, and passes the warning on to it. So recorded warnings (``catch_warnings(record=True)``, ``pytest.warns``) have the
+user's line too, and `warnings.showwarning` stays the program's own. Filters act before: they see the place within minigrad,
+and a filter "error" raises there.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _line_of_operation(call: Any, place: tuple[str, int], text: str) -> str | No
 
 
 def _identity(fun: Any, depth: int = 4) -> Any:
-    """Return what tells one function from another, without keeping it alive: its code, and that of the functions in its closure."""
+    """Return what tells functions apart, without keeping them alive: the code, and the code of functions in the closure."""
     while isinstance(fun, partial):  # such as what grad returns
         fun = fun.func
     code = getattr(fun, "__code__", None)

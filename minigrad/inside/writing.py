@@ -119,7 +119,7 @@ FORMULAS: dict[tuple[Any, str], str] = {
     (np.split, "ary"): "the parts of g, joined",
     (np.array_split, "ary"): "the parts of g, joined",
 }
-# For complex numbers, where their formulas are others.
+# The formulas that differ for complex numbers.
 OF_COMPLEX = {
     (np.absolute, "x"): "g * np.conj(np.sign(x))",
     (np.linalg.norm, "x"): "g * np.conj(x) / y",
@@ -138,7 +138,7 @@ def short(value: Any, digits: int = 4, whole: int = 6) -> str:
     if isinstance(value, (float, complex, np.inexact)):
         return f"{value:.{digits}g}"
     if isinstance(value, np.ndarray) and value.size <= whole:
-        in_digits = {kind: lambda x: f"{x:.{digits}g}" for kind in ("float_kind", "complex_kind")}
+        in_digits: Any = {kind: lambda x: f"{x:.{digits}g}" for kind in ("float_kind", "complex_kind")}
         text = np.array2string(value, separator=", ", formatter=in_digits)
         return re.sub(r"\s+", " ", text)
     if isinstance(value, np.ndarray):

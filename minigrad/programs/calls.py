@@ -1,8 +1,8 @@
 """The way into a program and out of it: a function that is written for arguments of one form.
 
-A program takes a flat list of numbers and arrays, and returns one. To take the arguments of a call apart in general, and to look
-up their form, takes longer than a small program. So `quick` writes a function for arguments that have the form of those it is given: it
-asks only whether others have this form too, and knows where in them the inputs are. For ``step({'w': 0.5}, x)`` it is
+A program takes a flat list of numbers and arrays, and returns one. A small program takes less time than `tree.flatten` and
+a search for the form of the arguments. So `quick` writes a function for arguments of one form. The function only checks that
+the arguments have this form, and it knows where the inputs are in them. For ``step({'w': 0.5}, x)`` it is
 
     def call(args, kwargs):
         if type(args) is not tuple: return MISS

@@ -61,7 +61,7 @@ def checked(x, is_wrong, message):
 
 
 def flattened(fun, *args, **kwargs):
-    """Return the first result of `fun`, and those in a list, which is the second one."""
+    """Return the results of `fun`, a value and a list, as one tuple."""
     first, rest = fun(*args, **kwargs)
     return first, *rest
 

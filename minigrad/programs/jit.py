@@ -41,9 +41,9 @@ def jit(
     Parameters
     ----------
     fun : callable
-        Written with NumPy. It takes and returns pytrees. It may use `grad` and all other transforms. Values that it takes
-        from outside, such as global variables, are those of the first call. What it does besides, such as printing,
-        happens at the first call only.
+        Written with NumPy. It takes and returns pytrees. It may use `grad` and all other transforms. Values from outside,
+        such as global variables, stay as they were at the first call. Side effects, such as printing, happen at the first
+        call only.
     static_argnums : int or sequence of int, optional
         Positions of arguments that are static as a whole, with all numbers in them.
     static_argnames : str or sequence of str, optional
@@ -134,7 +134,7 @@ def jit(
 
 
 class Compiled(NamedTuple):
-    """A program that was made, the form of its results, and a quick way into it, if there is one."""
+    """A program that was made, the form of its results, and a quick way into it, or None."""
 
     run: Callable[..., list]
     outputs: tree.Structure
@@ -171,8 +171,8 @@ def kind_of(leaf: Any, is_input: bool, place: Callable[[], str]) -> tuple:
     except TypeError:
         reason = "it was declared static" if is_traced(leaf) else "only numbers and arrays of numbers are inputs of a program"
         raise TypeError(
-            f"{place()} is of type {type(leaf)}. It is static, because {reason}; and a program is kept for each value of what is "
-            f"static, so it must be hashable"
+            f"{place()} is of type {type(leaf)}. It is static, because {reason}. There is a program for each value of a static "
+            f"argument, so the value must be hashable"
         ) from None
     return None, type(leaf), leaf
 

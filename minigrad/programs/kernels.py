@@ -15,9 +15,9 @@ NumPy computes ``((w * x + b - y) ** 2).sum()`` in five passes over memory. A ke
         t7 = total(x0, x0c)
         return t7
 
-Steps over the same elements, none of which needs the result of a reduction among them, share a loop. What computes with single
-numbers stands between the loops. The source names no sizes and no variables of the program, so equal steps of a recurrence have equal
-sources, which are compiled once in a process. They are not kept on disk, since Numba does this for functions of files only.
+Steps over the same elements share a loop, unless one needs the result of a reduction in the loop. Computations with single
+numbers stand between the loops. The source names no sizes and no variables of the program. So equal steps of a recurrence have
+equal sources, and a source is compiled once in a process. Nothing is kept on disk: Numba does this only for functions in files.
 
 Kernels run on one processor. On two, Numba's threads would take half the time for 100,000 elements and more. But Numba ends the process
 if two threads of the program use them at once, or, with the other implementation of its threads, if the program forks.
@@ -64,7 +64,7 @@ class Writer:
     names : dict of Variable to str
         The names of numbers, and of the elements that the loop has computed.
     arrays : dict of Variable to str
-        The names of arrays: a0 for those that are given, o0 for those that are made for the program, m0 for those of the kernel.
+        The names of arrays: a0 is given, o0 is made for the program, and m0 is only for the kernel.
     stored : set of Variable
         The results that are arrays. Others are only there while the loop is at an element.
     sizes : list of int
@@ -120,8 +120,8 @@ class Writer:
 class Loop:
     """A loop over all elements of some shape, or several loops, one in the other.
 
-    Axes that all arrays have, or that none of them has, are one: the elements of contiguous arrays of two axes are visited in a
-    single loop. A sum over the last axes is made in a variable. Another one, such as the sum of rows, is made in its array.
+    Axes next to each other are joined into one if each array has all or none of them. So contiguous arrays of two axes need
+    a single loop. A sum over the last axes is made in a variable. Any other sum, such as the sum of rows, is made in its array.
 
     Attributes
     ----------

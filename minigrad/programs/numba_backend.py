@@ -1,13 +1,14 @@
 """A recording as one Python function that calls kernels, which Numba compiles, and NumPy for everything else.
 
-What belongs into one kernel follows from stages. Kernels run in even stages, calls of NumPy in odd ones. An operation comes into
-the first stage in which its operands are there. Then it moves to the stage that needs its result, if its operands are still there
-by then: what is made of an input in a line is made where it is used, and is not kept. All operations of an even stage are one kernel,
-with a loop for each shape.
+Stages decide which operations become one kernel. Kernels run in even stages, calls of NumPy in odd stages. An operation gets
+the first stage that has its operands. Then it moves to the stage that needs its result, if that stage still has the operands.
+So a result that is quickly computed from an input is computed where it is used, and is not kept. All operations of an even
+stage are one kernel, with a loop for each shape.
 
 Products of matrices are calls of NumPy, also small ones. So the steps of a recurrence are in stages of their own, with equal kernels.
-Where a kernel would save nothing, its operations are calls. A long computation with single numbers is cut into kernels, of which only
-some are compiled. This takes one or two milliseconds for each operation, and Python does one in less than a tenth of a microsecond.
+Where a kernel would save nothing, its operations are calls. A long computation with single numbers is cut into kernels, and
+only some of them are compiled. Compiling takes one or two milliseconds for each operation, and Python does an operation in less
+than a tenth of a microsecond.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ class Plan:
     steps : dict of Operation to list of Step
         What kernels do for an operation. The list is empty if it is a call of NumPy.
     reads : dict of Operation to list of Variable
-        The operands. Kernels find those that have only another shape in the array of the original shape.
+        The operands. If an operand is an array in another shape, a kernel reads the array in its original shape.
     shaping : dict of Variable to Operation
         The operations that only give an array another shape. Those that kernels alone need are left out.
     stage : dict of Operation to int
@@ -150,7 +151,7 @@ class Plan:
                 self.stage[operation] = last
 
     def last(self, operation: Operation) -> int:
-        """The last stage in which an operation can run: that of the first user of its results."""
+        """The last stage in which an operation can run: the stage of the first user of its results."""
         if not self.outputs.isdisjoint(operation.results):
             return self.stage[operation]
         users = [user for v in operation.results for user in self.users.get(v, [])]

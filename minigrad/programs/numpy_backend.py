@@ -99,7 +99,7 @@ class Source:
         body = "\n  ".join([*self.lines, f"return [{results}]"])
         source = f"def program({inputs}):\n try:\n  {body}\n except Exception as error:\n  return again({inputs}error=error)"
         exec(compile(source, "<a program of minigrad.jit>", "exec"), self.namespace)
-        return self.namespace.pop("program")  # else the function would hold itself
+        return self.namespace.pop("program")  # otherwise, the function would keep itself alive
 
     # ---- Expressions
 
@@ -261,7 +261,7 @@ def is_product_of_matrices(operation: Operation) -> bool:
 
 
 def summed_axes(operation: Operation) -> tuple | None:
-    """The axes over which a reduction goes. None if it is no reduction, or has other options than axis and keepdims."""
+    """The axes over which a reduction goes. None if it is not a reduction, or has other options than axis and keepdims."""
     function, args, kwargs = operation.function, operation.args, operation.kwargs
     if function not in REDUCTIONS or len(args) > 2 or not set(kwargs) <= {"axis", "keepdims", "dtype"} or not isinstance(args[0], Variable):
         return None
@@ -289,7 +289,7 @@ FEW = 128  # For more elements than that, NumPy's functions with vector instruct
 def without_logaddexp(recording: Recording) -> Recording:
     """Return the recording with vectorised functions in the place of `np.logaddexp` of a finite number and a large array.
 
-    The formula is that of NumPy. The derivative has some of its steps too, which are then computed once.
+    NumPy uses the same formula. The derivative has some of the same steps, which are then computed once.
     """
     operations: list[Operation] = []
     for operation in recording.operations:

@@ -19,7 +19,7 @@ from .. import operands
 
 @dataclass(eq=False)
 class Variable:
-    """A value of a program: an input, a constant array, or the result of an operation. Two are equal only if they are one.
+    """A value of a program: an input, a constant array, or the result of an operation. It is equal only to itself.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Variable:
     path : str
         Of an input, how it is reached from the arguments, such as ``theta['w']``. Otherwise "".
     base : str
-        What the name is made of: the user's name for the value. If it has none, "".
+        What the name is made of: the user's name for the value, or "".
     """
 
     name: str
@@ -60,8 +60,8 @@ class Operation:
     function : callable
         A public function of NumPy or SciPy, a ufunc, a method of a ufunc (``np.add.reduce``), a function of Python's `operator`
         module, ``float``, ``complex``, a `Method`, a function of `helpers`, or a primitive of the user. It has no side effect.
-        An operation with a ufunc has a result that is a NumPy scalar or array, also if all operands are Python numbers. For a
-        result that is a Python number there are the functions of `operator`, and ``float`` and ``complex``.
+        The result of a ufunc is a NumPy scalar or array, also if all operands are Python numbers. If the result is a Python
+        number, the function is one of `operator`, or ``float`` or ``complex``.
     args, kwargs
         What it is called with. A `Variable` stands for each value and for each constant array, also in lists, tuples and slices.
         Everything else is itself.
@@ -147,7 +147,7 @@ class Method:
         return hash(self.__name__)
 
 
-# For Python's numbers there are functions that raise nothing and return Python numbers. The ufuncs that do the same otherwise:
+# The functions with which a program computes with Python's numbers, and the ufuncs that do the same with other values.
 UFUNC_OF = {
     operator.add: np.add, operator.sub: np.subtract, operator.mul: np.multiply, operator.truediv: np.divide, operator.neg: np.negative,
     operator.lt: np.less, operator.le: np.less_equal, operator.gt: np.greater, operator.ge: np.greater_equal, operator.eq: np.equal,
@@ -211,7 +211,7 @@ def name_of_function(function: Any) -> str:
     for module, prefix in ((np, "np"), (np.linalg, "np.linalg"), (np.fft, "np.fft")):
         if getattr(module, name, None) is function:
             return f"{prefix}.{name}"
-    if isinstance(function, np.ufunc):  # which do not tell where they are from
+    if isinstance(function, np.ufunc):  # a ufunc does not tell where it is from
         special = sys.modules.get("scipy.special")
         homes = ((special, "scipy.special."), (getattr(special, "_ufuncs", None), "scipy.special._ufuncs."))
         return next((f"{prefix}{name}" for home, prefix in homes if getattr(home, name, None) is function), name)

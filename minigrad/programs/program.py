@@ -18,7 +18,7 @@ from .writing import Source
 
 
 class Program:
-    """What a function computes, for arguments of one form, as source of NumPy. Printed, it is that source; called, it runs it.
+    """What a function computes, for arguments of one form, as NumPy source. ``print`` shows the source, and a call runs it.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class Program:
 AGAIN = "Make another program with minigrad.program"
 
 
-def program(fun: Callable, simplify: bool = True) -> Callable[..., Program]:
+def program(fun: Callable[..., Any], simplify: bool = True) -> Callable[..., Program]:
     """Return the function that records a call of `fun`, and returns it as a NumPy program.
 
     Parameters

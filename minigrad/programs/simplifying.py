@@ -17,7 +17,7 @@ from .operations import COPY, UFUNC_OF, Method, Operation, Recording, Variable, 
 
 
 def simplified(recording: Recording) -> Recording:
-    """Return the recording without what is computed in vain, or twice, or is known before."""
+    """Return the recording without operations that nothing uses, that are done twice, or whose result is known."""
     new = Simplifier(recording.constants)
     for operation in recording.operations:
         new.add(operation)
@@ -39,7 +39,7 @@ def without_dead_code(recording: Recording) -> Recording:
 
 def with_own_outputs(recording: Recording) -> Recording:
     """Return the recording with copies in its end, so that no output shares memory with an input, a constant, or another output."""
-    origins: dict[Variable, set] = {v: {v} for v in (*recording.inputs, *recording.constants)}  # in whose memory a value may lie
+    origins: dict[Variable, set] = {v: {v} for v in (*recording.inputs, *recording.constants)}  # the variables whose memory a value may share
     for operation in recording.operations:
         shared = set().union(*(origins[v] for v in operation.operands)) if may_share(operation) else set()
         origins |= {v: shared or {v} for v in operation.results}
@@ -108,7 +108,7 @@ class Simplifier:
         return value if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) else None
 
     def narrow(self, value: Any) -> Any:
-        """Return what an array was broadcast from, or the number that all of its elements are. Return None if there is none."""
+        """Return what an array was broadcast from, or the number that all its elements are equal to, or None."""
         found, maker = None, self.makers.get(value) if isinstance(value, Variable) else None
         while maker is not None and maker.function is np.broadcast_to:
             found = maker.args[0]

@@ -1,7 +1,7 @@
 """Operations as steps of loops: what a kernel computes for each element.
 
 An operation becomes one or two steps: a map, which computes an element of the result from one element of each operand, or a
-reduction. What is not in the tables below stays a call of NumPy. A step does what NumPy does, to a few units in the last place: in
+reduction. An operation that is not in the tables below stays a call of NumPy. A step does what NumPy does, to a few units in the last place: in
 NumPy's dtype, and with its results at NaN, infinities and zeros of both signs.
 """
 
@@ -30,7 +30,7 @@ TEXTS: dict[Any, tuple[str, str]] = {
     np.maximum: ("iuf", "maximum({}, {})"), np.minimum: ("iuf", "minimum({}, {})"), np.sign: ("f", "sign({})"),
     np.remainder: ("f", "remainder({}, {})"),
 }
-# Functions that Numba has under the same name. Its cbrt is not among them, which is less exact than NumPy's.
+# Functions that Numba has under the same name. Numba's cbrt is less exact than NumPy's, so it is not among them.
 TEXTS |= {
     getattr(np, name): ("f", f"np.{name}({', '.join(['{}'] * getattr(np, name).nin)})")
     for name in "isnan isinf isfinite signbit floor ceil trunc rint reciprocal fmax fmin copysign hypot deg2rad rad2deg "
@@ -98,7 +98,7 @@ class Step:
 
     @property
     def loop(self) -> tuple:
-        """The shape of the loop without axes of length 1. () means that there is none, and the step computes with numbers."""
+        """The shape of the loop without axes of length 1. () means that there is no loop: the step computes with numbers."""
         return without_ones(self.space)
 
 
@@ -142,7 +142,7 @@ def is_operand(value: Any) -> bool:
 
 
 def alias(operation: Operation) -> tuple[Variable, list[bool]] | None:
-    """Return where a kernel finds the elements of a result that has those of its operand in the same order, broadcast or not.
+    """Return where a kernel finds the elements of a result, if they are the elements of an operand in the same order.
 
     Returns
     -------

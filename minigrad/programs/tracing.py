@@ -155,13 +155,11 @@ class TraceLevel(Level):
         # The frames from that of `trace` inwards, at the last operation. For each, the innermost frames so far of the user, and of a
         # backward pass.
         self.frames: dict[Any, tuple[Any, Any]] = {}
-        self.lines: list[tuple[int, str]] = []  # for each operation, a number between those of nodes before and after, and its line
+        self.lines: list[tuple[int, str]] = []  # for each operation, a number between the numbers of the nodes before and after it, and its line
 
     # A plain number was taken out of a Tensor that holds a traced value. See `guards.take_number`.
 
-    number_taken = property(  # type: ignore[assignment]
-        lambda self: None, lambda self, note: refuse_value(note[0].partition(" ")[0], STATIC)
-    )
+    number_taken = property(lambda self: None, lambda self, note: refuse_value(note[0].partition(" ")[0], STATIC))
 
     def close(self) -> None:
         super().close()
@@ -197,7 +195,7 @@ class TraceLevel(Level):
         y = compute(*values, **options)
         if isinstance(y, str):  # it is for printing
             return y
-        # What is computed of Python's numbers alone is one too, as in `GradLevel.record`.
+        # If all operands are Python numbers, the result is one too, as in `GradLevel.record`.
         given = rule.bind(values, options) if rule.vjps else {}
         numbers = values if rule.constant else [given[name] for name in rule.vjps if name in given]
         weak = guards.weak(y, numbers) if numbers and given.get("dtype", options.get("dtype")) is None else y
@@ -215,7 +213,7 @@ class TraceLevel(Level):
         return result
 
     def _as_number(self, t: Any, weak: Any) -> Any:
-        """Return a result as a Python number, if it is one."""
+        """Return a result as a Python number, if `weak` is a Python number."""
         is_number = type(weak) in operands.PYTHON_NUMBERS and isinstance(t, Traced) and not t.variable.is_weak
         return self._noted(type(weak), (t,), {}, weak) if is_number else t
 
@@ -252,7 +250,7 @@ class TraceLevel(Level):
         name, given = name_of_function(function), rule.bind(args, kwargs)
         out = given.get("out")
         if function in WRITE or any(isinstance(x, (ndarray, Tensor)) for x in (out if isinstance(out, tuple) else (out,))):
-            raise NotImplementedError(f"{name} was to write into an array, which a program cannot: write t[index] = value, or t[...] = {name}(...)")
+            raise NotImplementedError(f"{name} would write into an array, which a program cannot do: write t[index] = value, or t[...] = {name}(...)")
         if function in FORM_BY_VALUES or (function is np.where and len(args) + len(kwargs) == 1):
             refuse_value(f"The shape of the result of {name}", f"{NO_MASK} {STATIC}")
         if function is operator.getitem and any(t.dtype == bool for t in views.tensors([args[1]])):
@@ -269,7 +267,7 @@ class TraceLevel(Level):
             if value.level is not self:
                 raise OuterTensorError("the function uses a value from outside that is being differentiated: pass it as an argument, and "
                                        "call program outside of grad")
-            return value.variable  # type: ignore[attr-defined]
+            return value.variable
         if isinstance(value, ndarray):
             return self.constant(value)
         return operands.within(value, self.referred)
@@ -293,9 +291,9 @@ class TraceLevel(Level):
     def place(self) -> tuple[str, str]:
         """Return the line of the user's program, and the part of the program. On the way, find names.
 
-        In the backward pass, the line is that of the operation whose derivative is computed. What happened since the last operation
-        shows in the frames that have ended since, in those that are new, and in the one that called them. Frames further
-        outside have not moved on.
+        In the backward pass, the line is the line of the operation whose derivative is computed. Since the last operation, some
+        frames have ended, others are new, and the frame that called them has moved on. Only these are looked at: frames further
+        outside are where they were.
         """
         frame: Any = sys._getframe(1)
         new = []
@@ -393,7 +391,7 @@ def plain(leaf: Any) -> Any:
 
 
 def trace(fun: Callable, args: tuple, kwargs: dict[str, Any], is_input: list[bool] | None = None) -> Recording:
-    """Run a function once, and return what it did. `is_input` says of each leaf of the arguments what `is_traced` says otherwise."""
+    """Run a function once, and return what it did. `is_input` says which leaves are inputs; by default, `is_traced` decides."""
     check_callable(fun)
     recording = Recording(fun)
     level = TraceLevel(recording)

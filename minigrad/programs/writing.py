@@ -61,7 +61,7 @@ class Source:
 
     @property
     def code(self) -> str:
-        """What is compiled: everything but the lines for what is handed over."""
+        """The source that is compiled. The lines for large arrays and objects of the user are not in it: these are handed over."""
         return "\n".join([self.imports, self.constants, self.helpers, self.body])
 
     def modules(self) -> list[str]:
@@ -71,7 +71,7 @@ class Source:
         return found + ["from minigrad import tree"] * (" tree." in text)
 
     def origins(self) -> list[str]:
-        """Lines that get what is handed over."""
+        """Lines that say where the arrays and objects that are handed over come from."""
         arrays = [name for name, value in self.handed_over.items() if isinstance(value, ndarray)]
         others = {name: value for name, value in self.handed_over.items() if name not in arrays}
         lines = []
@@ -192,7 +192,7 @@ class Source:
         return f"tree.unflatten({self.handed(structure, 'structure')}, [{', '.join(map(self.text, leaves))}])"
 
     def function(self, function: Any) -> str:
-        """Return the name of a function or a type. One of the user's is handed over; so is any other object."""
+        """Return the name of a function or a type. A function of the user is handed over, and so is any other object."""
         name = getattr(function, "__name__", type(function).__name__.lower())
         if isinstance(function, type) and issubclass(function, np.generic):
             return f"np.{name}"

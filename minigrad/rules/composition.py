@@ -255,9 +255,9 @@ defcomposition(np.histogramdd, histogramdd)
 defcomposition(np.union1d, union1d)
 defcomposition(np.setdiff1d, setdiff1d)
 defcomposition(np.setxor1d, setxor1d)
-for _fun in (np.sqrt, np.log, np.log2, np.log10):
-    defcomposition(getattr(np.emath, _fun.__name__), _extended(_fun, _below_zero))
-for _name, _fun in (("arccos", np.arccos), ("arcsin", np.arcsin), ("arctanh", np.arctanh)):
-    defcomposition(getattr(np.emath, _name), _extended(_fun, _beyond_one))
+for _name in "sqrt log log2 log10".split():
+    defcomposition(getattr(np.emath, _name), _extended(getattr(np, _name), _below_zero))
+for _name in "arccos arcsin arctanh".split():
+    defcomposition(getattr(np.emath, _name), _extended(getattr(np, _name), _beyond_one))
 defcomposition(np.emath.logn, lambda n, x: np.log(_opened(x, _below_zero)) / np.log(_opened(n, _below_zero)))
 defcomposition(np.emath.power, _power)

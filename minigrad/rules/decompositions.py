@@ -22,9 +22,9 @@ from .matrices import H, T, as_diagonal, column, conj, eye, product, row, with_z
 
 
 def _folded(bar, a, triangle):
-    """Return the cotangent of a matrix of which one triangle was read.
+    """Return the cotangent of a matrix, if the function reads only one of its triangles.
 
-    `bar` is the cotangent in the literature if all of the matrix is read.
+    `bar` is the cotangent in the literature, for a function that reads all of the matrix.
     """
     rounding = 100 * np.finfo(a.dtype).eps * np.max(np.abs(a), axis=(-2, -1), keepdims=True, initial=0)
     symmetric = np.all(np.abs(a - H(a)) <= rounding, axis=(-2, -1), keepdims=True)

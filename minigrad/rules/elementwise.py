@@ -16,9 +16,9 @@ from ..table import defcomposition, defconstant, defvjp, primitive
 
 LN2, LN10, PI = float(np.log(2)), float(np.log(10)), float(np.pi)
 
-# Some rules are not the formulas of the textbooks. A square may overflow where the derivative does not, and a difference
-# of nearly equal numbers has few correct digits. So does the second derivative of a formula that has one. If a derivative
-# has a name below, such as `sech_squared`, its own rule says how to go on.
+# Some rules are not the formulas of the textbooks. A square may overflow where the derivative does not. A difference of
+# nearly equal numbers has few correct digits, and so has the derivative of a formula with such a difference. If the
+# derivative of a function has a name below, such as `sech_squared`, it has a rule of its own for the second derivative.
 
 # ---- Arithmetic -----------------------------------------------------------------------------------------------------
 
@@ -184,7 +184,7 @@ def _one_plus_square(g, x):
 
 
 def _over_square(g, x, a, b):
-    """Return g x / (a**2 + b**2). Of the largest numbers it takes a quarter, because their hypotenuse overflows."""
+    """Return g x / (a**2 + b**2). If a and b are so large that their hypotenuse overflows, it takes a quarter of them."""
     part = np.where(np.isinf(np.hypot(a, b)), 0.25, 1)
     size = np.hypot(part * a, part * b)
     return g * (part * x / size) / size * part
@@ -242,7 +242,7 @@ for to_degrees in (np.rad2deg, np.degrees):
 
 # ---- Choosing between two values ------------------------------------------------------------------------------------
 # If the operands of maximum or minimum are equal, each gets half of the cotangent. If one is NaN, neither gets any. If
-# the operands of fmax or fmin are equal, the second one gets the cotangent. NumPy compares complex numbers, and Python's > does
+# the operands of fmax or fmin are equal, the second one gets the cotangent. `np.greater` compares complex numbers, and > does
 # not.
 
 

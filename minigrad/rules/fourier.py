@@ -46,7 +46,7 @@ def _ifft(g, length, axis, norm):
 
 
 def _rfft(g, length, n, axis, norm):
-    """irfft counts each coefficient that stands for two twice, but rfft returned it once. So `g` is halved there."""
+    """irfft counts a coefficient that stands for two twice, but rfft returned it once. So `g` is halved for these."""
     g = np.conjugate(g)
     x = fft.irfft(np.where(_twofold(g, n, axis), g / 2, g), n, axis=axis, norm=_OPPOSITE[norm])
     return _resized(x, length, axis)

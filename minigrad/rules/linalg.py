@@ -198,7 +198,7 @@ def cofactors_vjp(g, a):
 def _third_derivative(g, direction, a):
     """Return the third derivative of det(a) in two directions. The matrices need an inverse."""
     if np.size(a) and np.any(np.linalg.cond(a) > 1e-3 / np.finfo(a.dtype).eps):
-        raise NotImplementedError("np.linalg.det has no third derivative (yet) at a singular matrix")
+        raise NotImplementedError("np.linalg.det has no third derivative in minigrad at a singular matrix")
     b = T(np.linalg.inv(a))
     g, h = np.matmul(b, T(g)), np.matmul(b, T(direction))
     of_g, of_h, of_both = (scalar(np.linalg.trace(x)) for x in (g, h, np.matmul(g, h)))

@@ -89,9 +89,9 @@ def _last(values, n):
 
 
 def _shared(g, shape):
-    """Return the cotangent of coefficients of that shape. `g` belongs to a sum, which has as many or more.
+    """Return the cotangent of coefficients of that shape. `g` is the cotangent of a sum, which may have more coefficients.
 
-    For a single number it has one element, and the backward pass makes it a number.
+    For a single number the result has one element, and the backward pass makes a number of it.
     """
     return _last(g, math.prod(shape))
 

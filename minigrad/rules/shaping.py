@@ -232,8 +232,8 @@ def _padded(
 def _oddly_reflected(rows, widths, mode):
     """Pad with ``reflect_type="odd"``. Each new row is a linear combination of three rows.
 
-    These are the first row, the last row, and the row that is reflected. Padding a unit vector gives the weights of the
-    first row, and so it does for the last. The weights of each new row sum to 1, which gives the third.
+    These are the first row, the last row, and the row that is reflected. Padding unit vectors gives the weights of the
+    first row and of the last row. The three weights of each new row sum to 1, which gives the third one.
     """
     n = len(rows)
     own = np.pad(np.arange(n), widths, mode)

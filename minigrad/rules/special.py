@@ -159,8 +159,8 @@ def _table(special):
         return np.where(positive, -rise, s.psi(a) - s.psi(total))
 
     def beta_a(g, a, b, y):
-        # At a pole of psi(a + b) where a is none, beta is 0 because 1 / gamma(a + b) is, but the slope is not 0.
-        zero = is_pole(a + b) & ~is_pole(a) & ~is_pole(b)
+        # If a + b is a pole of gamma, but a and b are not, 1 / gamma(a + b) is 0. So beta is 0, but its slope is not.
+        zero = is_pole(a + b) & np.logical_not(is_pole(a) | is_pole(b))
         if not some(zero):
             return g * y * psi_fall(a, b)
         at_a, at_b = np.where(zero, a, 1), np.where(zero, b, 1)

@@ -1,13 +1,13 @@
 """Special functions of SciPy that are integrals: the incomplete gamma and beta functions, exponential integrals and others.
 
-The numbers of formulas are those of the DLMF (see `special`).
+Numbers of formulas refer to the DLMF (see `special`).
 
 The incomplete gamma function is the integral of a density f(t; a) from 0 to x. Its derivative by the parameter a is the
 integral of the derivative of f. There is no closed form, so it is computed numerically. Three things make it accurate:
 
-- The integral of f over all t is 1 for every a. So the integral of the derivative over all t is 0, and the one from 0 to x is
-  minus the one from x to infinity. There is a point below which the derivative of f is negative, and above which it is
-  positive. The side of x on which it does not change its sign is integrated, so that nothing cancels.
+- The integral of f over all t is 1 for every a. So the integral of the derivative over all t is 0, and the part from 0 to x is
+  minus the part from x to infinity. The derivative of f is negative below some point, and positive above it. The integral is
+  taken over the part in which the sign does not change, so that nothing cancels.
 - f(t) is computed as f(x) times exp of a difference, which is small where the integral comes from.
 - The quadrature has an error far below the precision of float64 (see `quadrature`).
 
@@ -299,11 +299,11 @@ def table(special):
 
     def poch_z(g, z, m, y):
         # y is gamma(z + m) / gamma(z), and its logarithmic derivative is psi(z + m) - psi(z). Where gamma(z) has a pole:
-        # - If gamma(z + m) has none, 1 / gamma(z) is differentiated, from the reflection formula (DLMF 5.5.3).
-        # - If it has one too, m is whole. Then psi(z + m) - psi(z) is psi(1 - z - m) - psi(1 - z) (DLMF 5.5.4).
+        # - If gamma(z + m) has no pole there, 1 / gamma(z) is differentiated, from the reflection formula (DLMF 5.5.3).
+        # - If gamma(z + m) has a pole too, m is whole. Then psi(z + m) - psi(z) is psi(1 - z - m) - psi(1 - z) (DLMF 5.5.4).
         pole, end = (z <= 0) & (z == np.rint(z)), np.add(z, m)
         single = pole & (end > 0)
-        double = pole & ~single
+        double = pole & np.logical_not(single)
         z_1, end_1 = np.where(single, z, -1.0), np.where(single, end, 1.0)
         r = s.rgamma(z_1)
         crossing = s.gamma(end_1) * (s.psi(end_1) * r + np.cos(PI * z_1) * s.gamma(1 - z_1) - r * s.psi(1 - z_1))

@@ -160,9 +160,9 @@ def damaged(change):
 
 
 @pytest.mark.parametrize("text, message", [
-    (lambda content: "a,b\n1,2\n", "bad.json is no model that --save wrote"),
-    (lambda content: "[1]", "bad.json is no model that --save wrote"),
-    (lambda content: "{}", "bad.json is no model that --save wrote"),
+    (lambda content: "a,b\n1,2\n", "bad.json is not a model that --save wrote"),
+    (lambda content: "[1]", "bad.json is not a model that --save wrote"),
+    (lambda content: "{}", "bad.json is not a model that --save wrote"),
     (damaged(lambda c: c.update(version=2)), "bad.json is a model of version 2, and this program reads version 1"),
     (damaged(lambda c: c.pop("lines")), "bad.json is damaged: KeyError: 'lines'"),
     (damaged(lambda c: c["lines"]["price"]["slopes"].pop("area")), "bad.json is damaged: KeyError: 'area'"),

@@ -97,7 +97,7 @@ def test_functions(module, name, args):
         np.testing.assert_allclose(gradient, differences(lambda x: loss(x, theirs), x), rtol=1e-7, atol=1e-7)
         direction = np.cos(np.arange(np.size(x)).reshape(np.shape(x)) + 1.0)
         second = grad(lambda t: np.sum(grad(loss)(t) * direction))(x)
-        slopes = differences(lambda x: np.sum(grad(loss)(x) * direction), x)
+        slopes = differences(lambda x: np.sum(grad(loss)(x) * direction), x, 1e-5)
         np.testing.assert_allclose(second, slopes, rtol=1e-6, atol=1e-6)
 
 
@@ -136,7 +136,7 @@ def test_zeros_that_numpy_drops_have_a_derivative(prefix):
 
 def test_multiple_roots_have_no_derivative():
     with pytest.raises(ValueError, match="chebroots has no derivative at a multiple root"):
-        grad(lambda c: np.sum(mnp.polynomial.chebyshev.chebroots(c)))(np.polynomial.chebyshev.chebfromroots([1.0, 1.0]))
+        grad(lambda c: np.sum(np.real(mnp.polynomial.chebyshev.chebroots(c))))(np.polynomial.chebyshev.chebfromroots([1.0, 1.0]))
 
 
 # ---- Classes --------------------------------------------------------------------------------------------------------

@@ -220,7 +220,7 @@ WRONG_USE = {
     "a function that returns None": (
         lambda: parts.value_and_grad(linear)(LINE, [lambda: None]), TypeError, "part 0 returned a NoneType",
     ),
-    "no executor": (lambda: parts.value_and_grad(linear, 4), TypeError, "an executor has a method submit, .* and 4 has none"),
+    "no executor": (lambda: parts.value_and_grad(linear, 4), TypeError, "an executor must have a method submit, .* and 4 does not have it"),
     "no tasks": (lambda: parts.value_and_grad(linear, tasks=0), ValueError, "tasks must be 1 or more, got 0"),
     "no loss": (lambda: parts.value_and_grad(3), TypeError, "callable"),
 }

@@ -1,4 +1,5 @@
-"""The plain way and the fast way compute the same numbers, to the bit, but where the fast way adds in another order.
+"""The plain way and the fast way compute the same numbers, to the bit, except where minigrad/README.md says that they round
+differently.
 
 Each way runs in a process of its own: `MINIGRAD_PLAIN` is read when minigrad is imported.
 """

@@ -29,7 +29,7 @@ from . import (
     test_rules_sorting,
     test_rules_statistics,
 )
-from .support import assert_identical
+from .support import assert_identical, cases
 
 
 def title(fun):
@@ -266,6 +266,28 @@ def test_constants_of_a_python_number_are_as_weak_as_it_is():
         seen = []
         gradient = grad(lambda x: (seen.append((call(x) * ones).dtype), x * 1.0)[1])(5.5)
         assert (seen, gradient) == ([np.float32], 1.0)
+
+
+@cases({
+    "isnan": np.isnan,
+    "isfinite": lambda x: ~np.isfinite(x),
+    "logical_not": lambda x: ~np.logical_not(np.isnan(x)),
+    "isclose": lambda x: ~np.isclose(x, x),
+    "not_equal": lambda x: np.not_equal(x, x),
+    "signbit": lambda x: ~np.signbit(x),
+    "any": lambda x: np.any(np.isnan(x)) & ~np.all(x == x),
+})
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_truth_value_of_a_python_number_is_negated_as_in_numpy(case, depth):
+    """Python's own truth values are not: ~True is -2, which counts as true."""
+
+    def f(x):
+        assert type(case(x)) is np.bool
+        return np.where(case(x), 3 * x, 5 * x) + np.where(~case(x), 7 * x, 11 * x)
+
+    gradient = grad(f) if depth == 1 else lambda x: grad(lambda x: x * grad(f)(x))(x)
+    assert gradient(float("nan")) == 14.0 and case(float("nan")) and not case(-1.5)
+    assert gradient(-1.5) == 12.0
 
 
 # ---- What is not honoured is refused --------------------------------------------------------------------------------

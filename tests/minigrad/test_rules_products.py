@@ -369,6 +369,7 @@ def test_subscripts_that_do_not_fit_are_an_error_of_numpys(subscripts):
             f(np.ones(3))
 
 
+@unused_lanes
 @pytest.mark.parametrize("m", [1, 2, 3, 16, 60, 200])
 def test_the_operator_has_the_results_of_matmul(m):
     """To the bit, though it takes another way for small ones."""

@@ -91,6 +91,7 @@ def test_an_array_with_an_axis_that_an_index_added_is_written_into():
 # ---- What is kept ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:Setting the dtype on a NumPy array")  # from NumPy 2.5 on
 def test_the_same_bytes_read_as_another_dtype_are_another_array():
     """A large array is copied once for all its uses. After its dtype was changed in place, it holds other numbers."""
     a = np.arange(1.0, 4097)
