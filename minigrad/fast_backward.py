@@ -118,7 +118,8 @@ def fit(share: Any, parent: Any) -> Any:
     if type(share) is dtype or type(share) is Parts:
         return share
     if type(share) is Scaled:
-        share = share.factor * add_reduce(share.array, None) if shape == () and share.factor else share.total()
+        product = share.factor * add_reduce(share.array, None) if shape == () and share.factor else math.inf
+        share = product if math.isfinite(product) else share.total()
     if type(share) is ndarray and share.dtype is FLOAT64:
         added = share.ndim - len(shape)
         if shape == ():

@@ -90,6 +90,11 @@ def test_sums_that_are_too_large_without_the_factor():
         assert grad(f)(1.0) == 0.0
 
 
+def test_the_gradient_of_an_infinite_mean_may_be_finite():
+    with np.errstate(over="ignore"):
+        assert grad(lambda b: np.mean((b + np.full(4, 5e307)) ** 2))(0.0) == 1e308
+
+
 @pytest.mark.parametrize("n", [9_000, 70_000])
 def test_sums_of_products_in_float16(n):
     """float16 ends at 65,504, so the sum is taken in float32, as everywhere."""
