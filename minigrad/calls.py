@@ -1,6 +1,7 @@
 """Whole calls of a function of the user that are recorded as one operation: `custom_vjp` and `checkpoint` do this.
 
-The function gets the values of the Tensors of one level (`lowered`), and its results become Tensors again (`recorded`).
+The function gets the values of the Tensors of one level (`inner_arguments`). Its results become Tensors again
+(`as_one_operation`).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def check_numbers(fun: Callable, results: list) -> None:
             )
 
 
-def recorded(
+def as_one_operation(
     fun: Callable, args: tuple, kwargs: dict[str, Any], results: list, arguments: list[Tensor], level: Any, vjp: Callable,
     given: Sequence = (),
 ) -> list:
@@ -58,7 +59,7 @@ def is_of(leaf: Any, level: Level) -> bool:
     return type(leaf) is Tensor and leaf.level is level
 
 
-def lowered(leaves: list, level: Level) -> list:
+def inner_arguments(leaves: list, level: Level) -> list:
     """Return arguments for a function that is recorded as one operation.
 
     A Tensor of the level becomes its value, which is read-only. So the results that are views of it are found by their

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import memory, operands, tensor, tree
 from .boundary import kind_of, value_of
-from .calls import check_numbers, differentiating, in_root, is_of, lowered, reaches, recorded
+from .calls import as_one_operation, check_numbers, differentiating, in_root, inner_arguments, is_of, reaches
 from .functions import P, check_callable, name_of, transform, wraps
 from .graph import Node
 from .inplace import only_new_values
@@ -65,7 +65,7 @@ def checkpoint(
         level = differentiating(leaves)
         if level is None:
             return fun(*args, **kwargs)
-        values = lowered(leaves, level)
+        values = inner_arguments(leaves, level)
         traced = [i for i, leaf in enumerate(leaves) if is_of(leaf, level)]
         primals = [values[i] for i in traced]
 
@@ -106,7 +106,7 @@ def checkpoint(
                 )
             return list(pullback(tree.unflatten(out_structure, g)))
 
-        outputs = recorded(fun, args, kwargs, out_leaves, [leaves[i] for i in traced], level, back, leaves)
+        outputs = as_one_operation(fun, args, kwargs, out_leaves, [leaves[i] for i in traced], level, back, leaves)
         return tree.unflatten(out_structure, outputs)
 
     return checkpointed

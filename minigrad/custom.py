@@ -12,7 +12,7 @@ from numpy import ndarray
 from . import guards, memory, operands, table, tree
 from .arguments import whole_numbers
 from .boundary import float0, kind_of
-from .calls import differentiating, in_root, is_of, lowered, reaches, recorded, unlocked
+from .calls import as_one_operation, differentiating, in_root, inner_arguments, is_of, reaches, unlocked
 from .functions import Function, check_callable, name_of, signature_of
 from .tensor import Tensor, record, top_level
 
@@ -216,7 +216,7 @@ class custom_vjp:
         if level is None:
             return self.fun(*args)
 
-        values = lowered(leaves, level)
+        values = inner_arguments(leaves, level)
         new = iter(tree.unflatten(structure, values))
         result = fwd(*(argument if i in static else next(new) for i, argument in enumerate(args)))
         if not isinstance(result, (tuple, list)) or len(result) != 2:
@@ -258,7 +258,7 @@ class custom_vjp:
             ]
 
         traced = [leaf for leaf in leaves if is_of(leaf, level)]
-        return tree.unflatten(out_structure, recorded(self, args, kwargs, out_leaves, traced, level, back))
+        return tree.unflatten(out_structure, as_one_operation(self, args, kwargs, out_leaves, traced, level, back))
 
 
 _OUTSIDE = "{} uses a value from outside that is being differentiated: pass it as an argument"

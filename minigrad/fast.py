@@ -24,8 +24,8 @@ import numpy as np
 from numpy import float64, ndarray
 
 from . import boundary, calls, checkpoints, guards, memory, operands, table, tensor
-from .fast_backward import FASTER, FLOAT64, OF_A_NUMBER, Edge, FastNode, Parts, add_reduce, backward, node_for
-from .fast_backward import node_numbers, spread, twice_times, vjp_of  # the templates below use some of these names
+from .fast_backward import FASTER, FLOAT64, OF_A_NUMBER, Edge, FastNode, Parts, add_reduce, backward, fast_node
+from .fast_backward import node_numbers, spread, twice_times, vjp_of
 from .graph import NOBODY
 from .guards import of_python_numbers, weak
 from .memory import copied
@@ -36,6 +36,7 @@ from .tensor import Tensor
 from .transforms import graph  # minigrad.graph itself is a function
 from .views import View, getitem, note_view, note_views
 
+# The text of the templates below uses some of the names that are imported here, and this one.
 new = object.__new__  # it takes longer to call the constructor of Tensor than to set the attributes
 
 # ---- Levels ---------------------------------------------------------------------------------------------------------
@@ -57,14 +58,17 @@ class FastLevel(tensor.GradLevel):
     def close(self) -> None:
         self.open = self.is_fast = False
 
-    def to_keep(self, value: Any) -> Any:
-        """Do the same as the core, but copy a large array only once for all its uses, as long as it does not change."""
+    def to_keep(self, value: Any, is_leaf: bool = False) -> Any:
+        """Do the same as the core, but copy a large array only once for all its uses, as long as it does not change.
+
+        Each leaf has a copy of its own. So two leaves do not share memory, even if the user passes one array for both.
+        """
         if type(value) is not ndarray or (value.dtype is not FLOAT64 and value.dtype.hasobject):
             return operands.within(value, self.to_keep) if type(value) in CONTAINERS else memory.to_keep(value)
         flags = value.flags
         if value.base is None and not flags.writeable:
             return value
-        copy = self.copies[id(value)]() if self.copies and id(value) in self.copies else None
+        copy = self.copies[id(value)]() if self.copies and not is_leaf and id(value) in self.copies else None
         if copy is None or not is_copy(copy, value):
             copy = value.copy() if flags.c_contiguous else copied(value)
             if value.nbytes >= 131_072:
@@ -179,7 +183,7 @@ def of_another_kind(rule: Any, y: Any, level: Any, parent: Any, vjp: Any, residu
     """Return the Tensor for a result that is not a float and does not have the dtype float64."""
     if type(y) is not Tensor:
         guards.check_result(rule, y)
-    node = node_for(y)
+    node = fast_node(y)
     node.parent, node.vjp, node.residuals, node.next_edge = parent, vjp, residuals, next_edge
     return level.wrapped(y, node)
 
@@ -191,7 +195,7 @@ def generated(template: str, rule: Any, compute: Any = None, plain: Any = None, 
     names, vjps = list(rule.vjps), [vjp for vjp in rule.vjps.values() if vjp]
     known = globals() | {"rule": rule, "compute": compute, "plain": plain}
     fill = {"me": me, "other": other, "mine": local[me], "others": local[other]}
-    values = {**dict(zip(names, local.values())), "y": "y"}
+    values = {"y": "y", **dict(zip(names, local.values()))}  # an argument may be called y too, and then it is meant
     for argument, vjp in zip("ab", vjps):
         kept = [values[name] if name in values else SHAPE.format(values[name[:-6]]) for name in vjp.residuals]
         fill["kept_me" if argument == me else "kept_other"] = f"({''.join(text + ',' for text in kept)})"
@@ -204,7 +208,7 @@ def generated(template: str, rule: Any, compute: Any = None, plain: Any = None, 
     return known["way"]
 
 
-result_of = generated(RESULT, Rule(getitem))  # for an operation with one parent, or for a leaf
+with_one_parent = generated(RESULT, Rule(getitem))  # for an operation with one parent, or for a leaf
 
 
 def is_usual(rule: Any) -> bool:
@@ -233,8 +237,8 @@ def _short_way(rule: Any) -> Any:
         return tensor.record(rule, args, {})
 
     fun = rule.fun
-    if fun in ALONE and rule.vjps:
-        return generated(ONE, Rule(fun, dict([next(iter(rule.vjps.items()))])), ALONE[fun], plain)
+    if fun in ALONE:
+        return generated(ONE, Rule(fun, {"a": rule.vjps["a"]}), ALONE[fun], plain) if plan_for(rule, (None,), {}) else plain
     if not isinstance(fun, np.ufunc) or fun.nout != 1 or fun.nin > 2 or not is_usual(rule):
         return None
     if fun.nin == 1:
@@ -292,17 +296,22 @@ def set_operator(ufunc: np.ufunc) -> None:
         name, compute = OPERATORS[ufunc]
         rule, plain = rule_of(ufunc), plain_methods[f"__{name}__"]
         way, reflected = both_ways(rule, compute, plain, plain_methods[f"__r{name}__"])
-        if ufunc is np.power and rule.vjps["a"].fun is power_a:
+        if any(vjp and vjp.fun is power_a for vjp in rule.vjps.values()):
             way = with_squares(way, compute, plain)
         setattr(Tensor, f"__{name}__", way)
         setattr(Tensor, f"__r{name}__", reflected)
 
 
 def with_squares(power: Callable, compute: Callable, plain: Callable) -> Callable:
-    """Return the operator ** with a short way for the exponent 2."""
+    """Return the operator ** with a short way for the exponent 2. For complex numbers, NumPy computes x ** 2.0 in another way."""
     rule = Rule(np.square, {"x": table.VJP(twice_times)})
     square = generated(ONE, rule, lambda x: np.square(x) if type(x) is ndarray else compute(x, 2), lambda a: plain(a, 2))
-    return lambda a, b: square(a) if (type(b) is int or type(b) is float) and b == 2 else power(a, b)
+
+    def square_or_power(a: Any, b: Any) -> Any:
+        is_two = (type(b) is int and b == 2) or (type(b) is float and b == 2 and a.dtype.kind != "c")
+        return square(a) if is_two else power(a, b)
+
+    return square_or_power
 
 
 def comparison(name: str) -> Callable:
@@ -325,7 +334,7 @@ NUMERIC = {ndarray, float64, float, int}
 
 OPTIONS = {int, float, bool, str, type, type(None)}
 INDEXED = {ndarray, Tensor}
-SIMPLE_INDICES = {int, slice, type(None), type(...)}
+SIMPLE_INDICES = {int, np.intp, slice, type(None), type(...)}
 # What some functions of NumPy call in the end. Only its default of axis= differs.
 REDUCE = {np.sum: add_reduce, np.prod: np.multiply.reduce, np.max: np.maximum.reduce, np.min: np.minimum.reduce}
 
@@ -343,21 +352,16 @@ def record_with_options(rule: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     form = (len(args), *kwargs)
     plans = vars(rule).setdefault("plans", {})
     plan = plans[form] if form in plans else plans.setdefault(form, plan_for(rule, args, kwargs))
-    if plan is None:
+    if plan is None or (plan[2] and tuple in map(type, (*args[1:], *kwargs.values()))):  # the tuple may stand for an array
         return tensor.record(rule, args, kwargs)
-    compute, vjp, may_be_arrays = plan
-    if may_be_arrays and tuple in map(type, (*args[1:], *kwargs.values())):  # the tuple may stand for an array
-        return tensor.record(rule, args, kwargs)
+    compute, vjp, _ = plan
     x, level = t.value, t.level
     y = (compute if type(x) is ndarray else rule.fun)(x, *args[1:], **kwargs)
     given = dict(zip(rule.parameters, (x, *args[1:])), **kwargs)
-    result = result_of(y, level, t.node, *vjp.prepared(given, {**given, "y": y}))
-    if type(y) is type(x) is ndarray:
-        if y is x or y.base is x:
-            note_view(result, t)
-        elif y.base is not None:
-            note_views(result, t)
-    elif type(y) is not float64:
+    result = with_one_parent(y, level, t.node, *vjp.prepared(given, {**given, "y": y}))
+    if type(y) is type(x) is ndarray and (y is x or y.base is x):
+        note_view(result, t)
+    elif type(y) is not float64 and (type(y) is not ndarray or y.base is not None):
         note_views(result, t)
     return result
 
@@ -411,7 +415,7 @@ def item(self: Any, index: Any) -> Any:
         return getitem(self, index)
     index = index if kind is int else operands.admitted(index)  # an object in a slice could change: it becomes a number
     y, node = self.value[index], self.node
-    t = result_of(y, self.level, node, Parts, (index, node.shape))
+    t = with_one_parent(y, self.level, node, Parts, (index, node.shape))
     if type(y) is ndarray or (type(y) is Tensor and type(y.family) is View):
         note_view(t, self)
     return t
@@ -429,9 +433,9 @@ def tensors_for(leaves: list, structure: Any, level: Any, options: Any, argument
     for leaf in leaves:
         kind = type(leaf)
         if kind is float and not options.holomorphic:
-            t = result_of(leaf, level, None, None, ())
+            t = with_one_parent(leaf, level, None, None, ())
         elif kind is ndarray and leaf.dtype is FLOAT64 and not options.holomorphic:
-            t = result_of(level.to_keep(leaf), level, None, None, ())
+            t = with_one_parent(level.to_keep(leaf, True), level, None, None, ())
         else:
             t = boundary.tensor_for(leaf, level, options, partial(arguments.place, len(inputs), structure, args))
         inputs.append(t)
@@ -483,7 +487,7 @@ def install() -> None:
     graph.Level.is_fast = False  # type: ignore[attr-defined]  # for levels that are not made here
     graph.backward = backward
     for module in (graph, tensor, boundary, calls, checkpoints):
-        module.Node = node_for  # type: ignore[attr-defined]
+        module.Node = fast_node  # type: ignore[attr-defined]
     tensor.GradLevel = FastLevel  # type: ignore[misc]
     boundary.tensors_for, boundary.gradients_for = tensors_for, gradients_for
     boundary.one_like, boundary.check_output = one_like, check_output

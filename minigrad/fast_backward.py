@@ -35,7 +35,7 @@ class Edge:
 class FastNode(graph.Node):
     """A node that is its own first edge. A leaf has no parent.
 
-    The constructor sets no attributes. This takes half the time. The caller sets them, as in `node_for`.
+    The constructor sets no attributes. This takes half the time. The caller sets them, as in `fast_node`.
     """
 
     __slots__ = ("parent", "vjp", "residuals", "next_edge")
@@ -52,7 +52,7 @@ class FastNode(graph.Node):
         return found
 
 
-def node_for(value: Any, edges: Any = ()) -> Any:
+def fast_node(value: Any, edges: Any = ()) -> Any:
     """Return a new node, as `graph.Node` does."""
     node: Any = FastNode()
     node.number = next(node_numbers)
@@ -96,12 +96,13 @@ class Scaled:
     """The cotangent of an array as a product that is not computed yet: `array` times the finite number `factor`.
 
     Often the next step sums the cotangent to a number. An example is the gradient of a mean of squares by the slope of a
-    line. Then the array is summed first, and only the sum is multiplied. This saves one pass over the data.
+    line. Then the array is summed first, and only the sum is multiplied. This saves one pass over the data. A sum of products
+    may overflow or vanish without the factor. Then the array is multiplied after all.
     """
 
     __slots__ = ("array", "factor")
 
-    def __init__(self, array: ndarray, factor: float64) -> None:
+    def __init__(self, array: ndarray, factor: float) -> None:
         self.array, self.factor = array, factor
 
     def __neg__(self) -> Scaled:
@@ -117,7 +118,8 @@ def fit(share: Any, parent: Any) -> Any:
     if type(share) is dtype or type(share) is Parts:
         return share
     if type(share) is Scaled:
-        share = share.factor * add_reduce(share.array, None) if shape == () else share.total()
+        product = share.factor * add_reduce(share.array, None) if shape == () and share.factor else math.inf
+        share = product if math.isfinite(product) else share.total()
     if type(share) is ndarray and share.dtype is FLOAT64:
         added = share.ndim - len(shape)
         if shape == ():
@@ -234,35 +236,36 @@ BLOCK = 10_000
 
 def twice_times(g: Any, x: Any) -> Any:
     """Return 2 g x. If all elements of `g` are the same number, as after a mean, do not multiply yet: return a `Scaled`."""
-    if type(g) is type(x) is ndarray and type(g.base) is float64 and x.dtype is FLOAT64 and math.isfinite(g.base):
-        return Scaled(x, 2 * g.base)
+    is_spread = type(g) is type(x) is ndarray and type(g.base) is float64 and x.dtype is FLOAT64
+    if is_spread and math.isfinite(factor := 2 * float(g.base)):
+        return Scaled(x, factor)
     return 2 * g * x
 
 
 def sum_of_products(g: Any, array: ndarray) -> Any:
     """Return the cotangent of a number that multiplied an array, in one pass, without an array of the products."""
     if type(g) is Scaled:
-        return g.factor * sum_of_products(g.array, array)
-    if type(g) is not ndarray or g.shape != array.shape:
-        return g * array
-    if g.ndim != 1:
-        g, array = g.ravel(), array.ravel()
-    if g.size <= BLOCK:
-        return g.dot(array)
-    if g.dtype.kind == "c":  # vecdot would take the conjugate
-        return g * array
+        total = float(dot(g.array, array))
+        product = g.factor * total
+        if total * total > 1e-280 and product * product < 1e280:  # neither too small nor too large, nor NaN
+            return product
+        g = g.total()
+    return dot(g, array) if type(g) is ndarray and g.dtype.char in "fd" else g * array  # a sum in float16 could overflow
+
+
+def dot(a: ndarray, b: ndarray) -> Any:
+    """Return the sum of the products of the elements of two real arrays of the same shape."""
+    if a.ndim != 1:
+        a, b = a.ravel(), b.ravel()
+    if a.size <= BLOCK:
+        return a.dot(b)
     # BLAS splits longer vectors between threads, and waits long for them when the processor is busy.
-    blocks = g.size // BLOCK
+    blocks = a.size // BLOCK
     n = blocks * BLOCK
-    return np.vecdot(g[:n].reshape(blocks, BLOCK), array[:n].reshape(blocks, BLOCK)).sum() + g[n:].dot(array[n:])
+    return np.vecdot(a[:n].reshape(blocks, BLOCK), b[:n].reshape(blocks, BLOCK)).sum() + a[n:].dot(b[n:])
 
 
-def is_small_product(matrix: Any, vector: Any) -> bool:
-    """Return whether `numpy.ndarray.dot` gives the same as matmul in half the time.
-
-    Only small arrays qualify, because `dot` clears the result first.
-    """
-    return type(matrix) is type(vector) is ndarray and matrix.ndim == 2 and vector.ndim == 1 and matrix.size <= 1_000
+# For small arrays, `numpy.ndarray.dot` gives the same as matmul in half the time. Large ones lose, because it clears the result first.
 
 
 def matmul_a(g: Any, b: Any) -> Any:
@@ -271,7 +274,8 @@ def matmul_a(g: Any, b: Any) -> Any:
 
 
 def matmul_b(g: Any, a: Any) -> Any:
-    return g.dot(a) if is_small_product(a, g) else products.matmul_b(g, a)
+    is_small = type(a) is type(g) is ndarray and a.ndim == 2 and g.ndim == 1 and a.size <= 1_000
+    return g.dot(a) if is_small else products.matmul_b(g, a)
 
 
 plain_spread, plain_mean_a = reductions._spread, reductions._mean_a
@@ -299,9 +303,7 @@ def mean_a(g: Any, a_shape: tuple, axis: Any = None, dtype: Any = None, keepdims
 def tanh_x(g: Any, x: Any) -> Any:
     """Do the same as the rule of tanh, without asking whether there are Tensors among plain arrays. It rounds once less."""
     if type(x) is ndarray and x.dtype is FLOAT64 and (x.dot(x) if x.ndim == 1 else np.vdot(x, x)) < 1e5:
-        squared = np.cosh(x)
-        squared *= squared
-        return g / squared
+        return g / np.square(np.cosh(x))
     return plain_tanh_x(g, x)
 
 

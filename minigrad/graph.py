@@ -125,7 +125,7 @@ class Level:
 
     differentiates = False  # to a level that does, integers are constants
     oldest_writable = 1  # Tensors of older nodes, with higher numbers, may not be written into; see `inplace.only_new_values`
-    taken: Any = None  # whether plain numbers were taken out of its Tensors; see `guards.taken`
+    number_taken: Any = None  # the call that took a plain number out of one of its Tensors; see `guards.take_number`
 
     def __init__(self, observer: Observer = NOBODY) -> None:
         self.number = next(level_numbers)

@@ -150,13 +150,13 @@ def check_encloses(other: Any, level: Any) -> None:
 # ---- Plain numbers that are taken out of Tensors ---------------------------------------------------------------------
 
 
-def taken(t: Any, call: str) -> Any:
+def take_number(t: Any, call: str) -> Any:
     """Return the plain value in a Tensor, for `item()` or `int()`. The levels of all Tensors in it note the line."""
     is_own = True
     while isinstance(t, Guarded):
         level: Any = t.level
-        if level.taken is None or (is_own and not level.taken[1]):
-            level.taken = f"{call} was called in {user_line()}", is_own
+        if level.number_taken is None or (is_own and not level.number_taken[1]):
+            level.number_taken = f"{call} was called in {user_line()}", is_own
         t, is_own = t.value, False
     return t
 
@@ -169,11 +169,11 @@ def check_dependence(results: list, level: Any) -> None:
     error comes only if no result does.
     """
     lost = [result for result in results if getattr(result, "level", None) is not level]
-    if level.taken and lost and (level.taken[1] or len(lost) == len(results)):
+    if level.number_taken and lost and (level.number_taken[1] or len(lost) == len(results)):
         raise TensorConversionError(
-            f"the result does not depend on what is differentiated, so its derivative would be 0, and {level.taken[0]}: "
-            f"such a plain number has no derivative. Keep the Tensor; or, where a constant is wanted, write "
-            f"minigrad.stop_gradient(t)"
+            f"the result does not depend on what is differentiated, so its derivative would be 0, and "
+            f"{level.number_taken[0]}: such a plain number has no derivative. Keep the Tensor; or, where a constant is "
+            f"wanted, write minigrad.stop_gradient(t)"
         )
 
 

@@ -60,7 +60,8 @@ def called_in(frames: Iterable) -> str:
             calls.append((library, module, frame.f_code.co_qualname))
             values = [*frame.f_locals.values(), *values] if library == "scipy" else values
             owner, name = type(frame.f_locals.get("self")), frame.f_code.co_name
-            if "." in frame.f_code.co_qualname and owner.__module__.partition(".")[0] == library:
+            is_method = "." in frame.f_code.co_qualname and "<" not in frame.f_code.co_qualname
+            if is_method and owner.__module__.partition(".")[0] == library:
                 calls.append((library, owner.__module__, f"{owner.__name__}.{name}"))  # it may be a subclass
         elif library != "minigrad":
             break

@@ -101,11 +101,11 @@ class ArrayMethods:
 
     def item(self, *index: Any) -> Any:
         """The value (or one element) as a plain Python number, without its derivative. See `guards.check_dependence`."""
-        value = guards.taken(self, "item()")
+        value = guards.take_number(self, "item()")
         return value.item(*index) if hasattr(value, "item") else value
 
     def __int__(self) -> int:
-        return int(guards.taken(self, "int()"))
+        return int(guards.take_number(self, "int()"))
 
     def __round__(self, ndigits: int = 0) -> Any:
         return round(undifferentiated(self), ndigits)

@@ -157,9 +157,9 @@ class TraceLevel(Level):
         self.frames: dict[Any, tuple[Any, Any]] = {}
         self.lines: list[tuple[int, str]] = []  # for each operation, a number between the numbers of the nodes before and after it, and its line
 
-    # A plain number was taken out of a Tensor that holds a traced value. See `guards.taken`.
+    # A plain number was taken out of a Tensor that holds a traced value. See `guards.take_number`.
 
-    taken = property(lambda self: None, lambda self, note: refuse_value(note[0].partition(" ")[0], STATIC))
+    number_taken = property(lambda self: None, lambda self, note: refuse_value(note[0].partition(" ")[0], STATIC))
 
     def close(self) -> None:
         super().close()

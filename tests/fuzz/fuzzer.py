@@ -10,7 +10,7 @@ import hypothesis
 from hypothesis import strategies as st
 
 from . import checks
-from .programs import Program, Writer
+from .programs import Writer
 
 NUMBERS = [st.integers(0, n - 1) for n in range(1, 1001)]
 START = st.integers(0, 2**24 - 1)  # Hypothesis draws larger ones less evenly

@@ -566,7 +566,7 @@ def inner_function(w: Any, name: str, may_write: bool, is_number: bool) -> None:
                 f"q = q * {outside}",
                 f"q = q + {constant(w)}",
                 f"q = q * np.sum({outside})",
-                f"q = np.ravel(q)[::-1]",
+                "q = np.ravel(q)[::-1]",
                 "q = q * 2",
             ]
         )

@@ -17,7 +17,7 @@ from linear.__main__ import main
 from linear.problem import Problem, vector
 from linear.statistics import statistics_of
 
-from .test_demo import LONGLEY, ROOT, environment, rows
+from .test_demo import LONGLEY, environment, rows
 
 
 RNG = np.random.default_rng(5)

@@ -11,7 +11,6 @@ Points at which the value of the function overflows, or underflows, are left out
 
 from __future__ import annotations
 
-import itertools
 import sys
 from dataclasses import dataclass
 from functools import cached_property, partial

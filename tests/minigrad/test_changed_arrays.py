@@ -113,6 +113,23 @@ def test_an_argument_is_what_it_was_when_the_call_began(n):
 
 
 @pytest.mark.parametrize("n", [3, 30_000])
+@pytest.mark.parametrize("pair", [np.atleast_1d, np.broadcast_arrays])
+def test_one_array_may_be_passed_for_two_arguments(pair, n):
+    """Each argument is differentiated on its own, so a write into one, or into a view of it, does not change the other."""
+    a = np.ones(n)
+
+    def f(x, y):
+        _, view = pair(x, y)
+        y[0] = 100.0 * x[1]
+        return np.sum(x) + 10.0 * np.sum(view) + 1_000.0 * y[0]
+
+    value, (of_x, of_y) = value_and_grad(f, argnums=(0, 1))(a, a)
+    assert value == n + 10.0 * (n - 1 + 100.0) + 100_000.0
+    np.testing.assert_array_equal(of_x[:3], [1.0, 101_001.0, 1.0])
+    np.testing.assert_array_equal(of_y[:3], [0.0, 10.0, 10.0])
+
+
+@pytest.mark.parametrize("n", [3, 30_000])
 def test_an_argument_that_changes_between_operations(n):
     """JAX takes what is in it by then. That would be the derivative of another function at another place."""
 

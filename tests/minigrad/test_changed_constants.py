@@ -15,7 +15,7 @@ import pytest
 from scipy import special
 
 import minigrad.numpy as mnp
-from minigrad import grad, jvp, linearize, vjp
+from minigrad import jvp, linearize, vjp
 from minigrad.table import rule_of, rules
 
 from .support import assert_identical, read_only

@@ -10,7 +10,7 @@ import pytest
 
 from minigrad import grad, hessian, hvp, jacfwd, jacobian, jacrev, jvp, linearize, vjp
 
-from .support import Counted, cases
+from .support import PLAIN, Counted, cases
 
 # ---- How often the function is called -------------------------------------------------------------------------------
 
@@ -152,3 +152,19 @@ def test_a_chain_of_a_million_operations_can_be_dropped(no_collector):
         return x * 2.0
 
     assert grad(f)(1.0) == 2.0
+
+
+# ---- Elements in a loop ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(PLAIN, reason="the plain way makes an array of zeros for each element")
+@pytest.mark.parametrize("kind", [int, np.intp])
+@pytest.mark.parametrize("shape", [(50,), (50, 2)])
+def test_elements_in_a_loop_need_one_array_of_zeros(kind, shape, monkeypatch):
+    """With the numbers of range, and with those that arrays hold, such as a permutation of the rows."""
+    x, zeros = np.linspace(0.5, 1.5, 50 * len(shape)).reshape(shape), Counted(np.zeros)
+    order = [kind(i) for i in np.random.default_rng(0).permutation(50)]
+    monkeypatch.setattr(np, "zeros", zeros)
+    gradient = grad(lambda x: sum(np.sum(x[i] ** 3) for i in order))(x)
+    assert zeros.calls == 1
+    np.testing.assert_allclose(gradient, 3 * x**2, rtol=1e-15)

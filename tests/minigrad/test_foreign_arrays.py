@@ -334,6 +334,12 @@ def test_functions_of_other_libraries_raise(case):
     meet(call)
 
 
+def test_an_error_names_the_class_that_was_written_into():
+    """NumPy runs the method in a function of np.errstate, which the user has not called."""
+    with pytest.raises(TensorConversionError, match="^np.ma.MaskedArray: "):
+        grad(lambda t: np.ma.masked_array(X, X > 2.0).__setitem__(0, t))(1.0)
+
+
 # ---- What is no array of another library ----------------------------------------------------------------------------
 
 

@@ -70,6 +70,39 @@ def test_infinite_cotangents_of_squares():
     assert np.isnan(jax.grad(lambda b: jnp.mean((b * x) ** 2) * jnp.inf)(1.0))
 
 
+@pytest.mark.parametrize("kind", [float, np.float64, lambda w: np.full(1, w)], ids=["float", "float64", "array"])
+@pytest.mark.parametrize("x, w, factor, expected", [
+    (1e300, 1e-290, 1e-20, 2e290),
+    (1e-170, 1e10, 1e300, 2e-30),
+    (1e-200, 0.0, 1.0, 0.0),
+    (-1e-160, 1e-130, 1e290, 2e-160),
+])
+def test_products_that_are_too_large_or_too_small_without_the_factor(kind, x, w, factor, expected):
+    """The residual times x overflows, or vanishes. The cotangent of the residual times x does neither."""
+    with np.errstate(over="ignore"):
+        gradient = grad(lambda w: factor * np.mean((w * np.full(3, x)) ** 2))(kind(w))
+    np.testing.assert_allclose(gradient, expected, rtol=1e-14)
+
+
+def test_sums_that_are_too_large_without_the_factor():
+    f = lambda b: np.exp(-np.sum((b + np.full(4, 1.5e308)) ** 2))
+    with np.errstate(over="ignore"):
+        assert grad(f)(1.0) == 0.0
+
+
+def test_the_gradient_of_an_infinite_mean_may_be_finite():
+    with np.errstate(over="ignore"):
+        assert grad(lambda b: np.mean((b + np.full(4, 5e307)) ** 2))(0.0) == 1e308
+
+
+@pytest.mark.parametrize("n", [9_000, 70_000])
+def test_sums_of_products_in_float16(n):
+    """float16 ends at 65,504, so the sum is taken in float32, as everywhere."""
+    k = np.full(n, 10, np.float16)
+    assert grad(lambda w: np.sum(w * k, dtype=np.float32))(1.0) == 10 * n
+    assert grad(lambda w: np.sum((w * k) ** 2, dtype=np.float32))(1.0) == 200 * n
+
+
 def test_what_is_multiplied_out_late_shares_no_memory():
     x = np.arange(3.0)
     seen = []

@@ -1,12 +1,12 @@
-import tracemalloc
 """Rules of the user's own, for primitives and ufuncs: what they can name, what they may return, and what is refused."""
 
+import tracemalloc
 import weakref
 
 import numpy as np
 import pytest
 
-from minigrad import defvjp, grad, primitive, value_and_grad, vjp
+from minigrad import defvjp, grad, primitive, value_and_grad
 from minigrad.table import define, rules, sequence
 from minigrad.views import getitem
 
@@ -148,6 +148,64 @@ def test_every_way_to_call_a_function_goes_by_its_newest_rule(case):
     assert before.any()
     np.testing.assert_array_equal(after, np.zeros(2))
     np.testing.assert_array_equal(grad(loss)(x), before)
+
+
+@cases({
+    "x * y": (np.multiply, lambda a, b: a * b, {"x": lambda g, y: g * y, "y": lambda g, x: g * x}),
+    "np.multiply": (np.multiply, np.multiply, {"x": lambda g, y: g * y, "y": lambda g, x: g * x}),
+    "x / y": (np.divide, lambda a, b: a / b, {"x": lambda g, y: g / y, "y": lambda g, x, y: -g * x / y**2}),
+    "x @ y": (np.matmul, lambda a, b: a @ b, {"x": lambda g, y: g * y, "y": lambda g, x: g * x}),
+    "x ** y": (np.power, lambda a, b: a**b + a**2, {"x": lambda g, x, y: g * y * x ** (y - 1), "y": lambda g, x, y: g * x**y * np.log(x)}),
+    "hypot": (np.hypot, np.hypot, {"x": lambda g, x, y: g * x / np.sqrt(x * x + y * y), "y": lambda g, x, y: g * y / np.sqrt(x * x + y * y)}),
+    "exp": (np.exp, lambda a, b: np.exp(a) + b, {"y": lambda g, y: g * np.exp(y)}),
+})
+def test_an_argument_of_a_ufunc_may_be_called_y(case):
+    """A rule names the arguments of a ufunc as it likes. If one is called y, then y is that one, and not the result."""
+    fun, use, vjps = case
+    first, (a, b) = rules[fun], np.array([[0.7, 1.3, 2.0], [1.5, 0.4, 3.0]])
+    losses = [
+        lambda a, b: np.max(np.stack([use(a, b)])),
+        lambda a, _: np.max(np.stack([use(a, b)])),
+        lambda _, b: np.max(np.stack([use(a, b)])),
+    ]
+    before = [grad(loss, (0, 1))(a, b) for loss in losses]
+    try:
+        defvjp(fun, **vjps)
+        after = [grad(loss, (0, 1))(a, b) for loss in losses]
+    finally:
+        define(first)
+    np.testing.assert_allclose(after, before, rtol=1e-14)
+
+
+@pytest.mark.parametrize("ufunc", [np.add, np.multiply, np.power, np.remainder, np.hypot])
+def test_both_arguments_of_a_ufunc_may_have_no_derivative(ufunc):
+    operate = {np.add: lambda a, b: a + b, np.multiply: lambda a, b: a * b, np.power: lambda a, b: a**b, np.remainder: lambda a, b: a % b}
+    first, x = rules[ufunc], np.array([0.7, 1.3])
+    try:
+        defvjp(ufunc, a=None, b=None)
+        for use in (ufunc, operate.get(ufunc, ufunc)):
+            for other in (x, 2, 2.0, x + 1):
+                assert not grad(lambda x: np.max(np.stack([use(x, other), use(other, x)])))(x).any()
+    finally:
+        define(first)
+
+
+@cases({"sum": np.sum, "mean": np.mean, "t.sum()": lambda x: x.sum()})
+def test_a_rule_of_a_sum_may_be_none_or_name_a_default(case):
+    fun, x = np.mean if case is np.mean else np.sum, np.array([0.7, 1.3])
+    first = rules[fun]
+    loss = lambda x: case(x) + 3 * x[0]
+    try:
+        defvjp(fun, a=None)
+        without = grad(loss)(x)
+        defvjp(fun, a=lambda g, a_shape, axis: np.full(a_shape, 5.0 if axis is None else 7.0))
+        default = grad(loss)(x)
+        along_axis = grad(lambda x: fun(x, axis=0))(x)
+    finally:
+        define(first)
+    np.testing.assert_array_equal(without, [3, 0])
+    np.testing.assert_array_equal(default, [8, 5])
+    np.testing.assert_array_equal(along_axis, [7, 7])
 
 
 def test_a_rule_for_a_ufunc_of_ones_own():

@@ -118,6 +118,17 @@ test_value_and_derivatives = for_each(CASES, check)
 test_value_and_derivatives_where_jax_differs = for_each(IN_NUMPY, check, against_jax=False)
 
 
+@pytest.mark.parametrize("exponent", [2, 2.0, np.float64(2), np.array(2.0)], ids=repr)
+@pytest.mark.parametrize("shape", [(), (5,), (2, 3)])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, float, np.complex64, complex])
+def test_the_square_of_numbers_is_that_of_numpy_to_the_bit(dtype, shape, exponent):
+    """For complex numbers, NumPy computes x ** 2.0 and x ** 2 in different ways."""
+    x = array(shape, 3) if np.dtype(dtype).kind == "f" else complex_array(shape, 3)
+    x = np.asarray(x, dtype)
+    value = value_and_grad(lambda x: (np.sum(np.real(x)), x**exponent), has_aux=True)(x)[0][1]
+    np.testing.assert_array_equal(value, x**exponent, strict=True)
+
+
 @pytest.mark.parametrize("kind", [float, complex])
 def test_numbers_in_place_of_nan_and_infinity(kind):
     """Where one was put, the cotangent is its; elsewhere it is that of the array."""

@@ -62,7 +62,7 @@ def test_an_argument_twice(row: Any) -> None:
     check(row)
 
 
-def test_a2_12_the_function_does_not_see_an_argument_that_is_named_twice() -> None:
+def test_the_function_does_not_see_an_argument_that_is_named_twice() -> None:
     calls: list = []
     with pytest.raises(ValueError, match="twice"):
         minigrad.grad(lambda *a: calls.append(a), argnums=(0, 0))
@@ -111,7 +111,7 @@ def test_the_other_arguments_are_passed_on(row: Any) -> None:
     check(row)
 
 
-def test_a2_21_a_selected_array_arrives_as_a_tensor() -> None:
+def test_a_selected_array_arrives_as_a_tensor() -> None:
     seen: list = []
 
     def fun(x, y, z):

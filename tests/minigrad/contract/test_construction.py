@@ -113,7 +113,7 @@ def test_the_other_arguments(row: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["grad", "value_and_grad"])
-def test_a1_29_the_signature_is_that_of_jax_with_more_keywords(name: str) -> None:
+def test_the_signature_is_that_of_jax_with_more_keywords(name: str) -> None:
     ours = list(inspect.signature(getattr(minigrad, name)).parameters.values())
     theirs = list(inspect.signature(getattr(jax, name)).parameters.values())
     assert len(theirs) == 6
@@ -155,6 +155,6 @@ def test_functions_of_every_kind(row: Any) -> None:
     check(row)
 
 
-def test_a1_28_the_message_says_what_to_write_instead() -> None:
+def test_the_message_says_what_to_write_instead() -> None:
     with pytest.raises(TypeError, match="np."):
         minigrad.grad(math.sin)(1.0)

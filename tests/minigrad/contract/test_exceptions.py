@@ -143,7 +143,7 @@ def test_exceptions_of_rules_pass_through(row: Any) -> None:
     check(row)
 
 
-def test_a15_1_the_traceback_leads_to_the_line() -> None:
+def test_the_traceback_leads_to_the_line() -> None:
     def culprit(x):
         return {}[0] * x  # this line
 
@@ -255,7 +255,7 @@ def test_nothing_is_left_behind(row: Any) -> None:
     check(row)
 
 
-def test_a15_6_the_argument_stays_writable() -> None:
+def test_the_argument_stays_writable() -> None:
     x = np.ones(3)
     for broken in (raising(ValueError), lambda x: x, lambda x: x.sum() > 0):
         with pytest.raises((ValueError, TypeError)):
@@ -265,14 +265,14 @@ def test_a15_6_the_argument_stays_writable() -> None:
     assert x.tolist() == [4.0, 1.0, 1.0]
 
 
-def test_a15_6_an_array_that_was_read_only_stays_so() -> None:
+def test_an_array_that_was_read_only_stays_so() -> None:
     x = np.ones(3)
     x.flags.writeable = False
     g = minigrad.grad(lambda x: (x * x).sum())(x)
     assert not x.flags.writeable and g.flags.writeable and g.tolist() == [2.0, 2.0, 2.0]
 
 
-def test_a15_6_no_memory_is_kept_when_a_call_ends() -> None:
+def test_no_memory_is_kept_when_a_call_ends() -> None:
     class Array(np.ndarray):
         pass
 
@@ -299,7 +299,7 @@ def test_a15_6_no_memory_is_kept_when_a_call_ends() -> None:
         gc.enable()
 
 
-def test_a15_6_an_error_in_one_thread_does_not_disturb_another() -> None:
+def test_an_error_in_one_thread_does_not_disturb_another() -> None:
     found: list = [None] * 8
 
     def work(i: int) -> None:
@@ -357,7 +357,7 @@ def test_warnings(row: Any) -> None:
     check(row)
 
 
-def test_a15_10_numpys_warnings_are_numpys() -> None:
+def test_numpys_warnings_are_numpys() -> None:
     """A difference on purpose: where NumPy would warn, so does the function that is differentiated."""
     with pytest.warns(RuntimeWarning, match="divide by zero"):
         assert minigrad.grad(lambda x: 1.0 / x)(0.0) == -np.inf
@@ -366,7 +366,7 @@ def test_a15_10_numpys_warnings_are_numpys() -> None:
     assert np.isnan(value) and g == -1.0
 
 
-def test_a15_10_errstate_governs_them() -> None:
+def test_errstate_governs_them() -> None:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("error")
         assert minigrad.grad(lambda x: 1.0 / x)(0.0) == -np.inf
@@ -375,7 +375,7 @@ def test_a15_10_errstate_governs_them() -> None:
     assert minigrad.grad(lambda x: 1.0 / x)(2.0) == -0.25
 
 
-def test_a15_10_errstate_is_left_as_it_was() -> None:
+def test_errstate_is_left_as_it_was() -> None:
     before = np.geterr()
     minigrad.grad(lambda x: np.exp(x) / x)(1.0)
     with pytest.raises(Own):
@@ -383,7 +383,7 @@ def test_a15_10_errstate_is_left_as_it_was() -> None:
     assert np.geterr() == before
 
 
-def test_a15_9_silence_where_numpy_is_silent() -> None:
+def test_silence_where_numpy_is_silent() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert minigrad.grad(lambda x: np.sqrt(x) + x**0.5)(4.0) == 0.5

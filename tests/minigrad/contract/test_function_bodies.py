@@ -256,7 +256,7 @@ def test_an_assignment_that_is_refused_says_what_to_write(f: Any) -> None:
         minigrad.grad(f)(1.0 if f is _set_element else ONES)
 
 
-def test_a12_85_rebinding_leaves_the_argument_as_it_was() -> None:
+def test_rebinding_leaves_the_argument_as_it_was() -> None:
     x = np.ones(2)
     np.testing.assert_array_equal(minigrad.grad(lambda x: _rebind(x).sum())(x), [2.0, 2.0])
     np.testing.assert_array_equal(x, [1.0, 1.0])

@@ -68,7 +68,7 @@ def weighted(x, y=3.0, *, k=5.0):
     return x**2 * y * k
 
 
-def test_a3_5_argnames_selects_an_argument_however_it_is_passed() -> None:
+def test_argnames_selects_an_argument_however_it_is_passed() -> None:
     assert minigrad.grad(weighted, argnames="y")(2.0, 3.0) == 20.0
     assert minigrad.grad(weighted, argnames="y")(2.0, y=3.0) == 20.0
     assert minigrad.grad(weighted, argnames="y")(2.0) == 20.0
@@ -83,7 +83,7 @@ def test_a3_5_argnames_selects_an_argument_however_it_is_passed() -> None:
     assert list(g) == ["a", "b"] and g["a"] == 2.0 and g["b"].tolist() == [3.0, 3.0]
 
 
-def test_a3_5_argnames_that_are_no_arguments() -> None:
+def test_argnames_that_are_no_arguments() -> None:
     with pytest.raises(TypeError, match="'z'"):
         minigrad.grad(weighted, argnames="z")(2.0)
     with pytest.raises(TypeError, match="'x'"):

@@ -82,7 +82,7 @@ def test_perturbations_are_not_confused(row: Any) -> None:
     check(row)
 
 
-def test_a11_18_the_same_leak_through_a_value_that_is_returned() -> None:
+def test_the_same_leak_through_a_value_that_is_returned() -> None:
     def f(x):
         box = []
         minigrad.grad(lambda y: (box.append(y), y * x)[1])(3.0)

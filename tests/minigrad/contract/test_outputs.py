@@ -81,12 +81,12 @@ def test_a_real_number_is_needed(row: Any) -> None:
 
 
 @pytest.mark.parametrize("out", [3, True, np.int32(2), np.array(4)], ids=repr)
-def test_a7_14_the_message_names_the_remedy_for_integers(out: Any) -> None:
+def test_the_message_names_the_remedy_for_integers(out: Any) -> None:
     with pytest.raises(TypeError, match="vjp"):
         minigrad.grad(lambda x: out)(1.0)
 
 
-def test_a7_19_the_message_names_the_remedies_for_complex_numbers() -> None:
+def test_the_message_names_the_remedies_for_complex_numbers() -> None:
     with pytest.raises(TypeError, match="holomorphic=True.*vjp"):
         minigrad.grad(lambda x: x * 1j)(1.0)
 
@@ -162,7 +162,7 @@ def test_the_order_of_the_checks(row: Any) -> None:
     check(row)
 
 
-def test_a7_28_the_value_is_what_the_function_returned() -> None:
+def test_the_value_is_what_the_function_returned() -> None:
     out = np.array(2.5)
     value, g = minigrad.value_and_grad(lambda x: out)(1.0)
     assert value is out and type(g) is float and g == 0.0

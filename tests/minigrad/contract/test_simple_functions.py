@@ -23,7 +23,7 @@ def test_the_result_does_not_depend_on_the_argument(row: Any) -> None:
     check(row)
 
 
-def test_a10_5_independence_is_no_reason_for_a_warning() -> None:
+def test_independence_is_no_reason_for_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         g = minigrad.grad(lambda x: 1.0)(2.0)
@@ -143,7 +143,7 @@ def test_calls(row: Any) -> None:
     check(row)
 
 
-def test_a10_38_inputs_of_every_kind_are_left_as_they_were() -> None:
+def test_inputs_of_every_kind_are_left_as_they_were() -> None:
     tree = {"a": np.arange(3.0), "b": [np.ones((2, 1), np.float32), 2.0], "c": (np.array(1.0),)}
     copies = [np.array(leaf) for leaf in minigrad.tree.leaves(tree)]
     grads = minigrad.grad(lambda p: (p["a"] ** 2).sum() * p["b"][0].sum() * p["b"][1] * p["c"][0])(tree)
@@ -153,7 +153,7 @@ def test_a10_38_inputs_of_every_kind_are_left_as_they_were() -> None:
     tree["a"][0] = 7.0  # nor have they become read-only
 
 
-def test_a10_40_what_escapes_is_a_tensor_and_can_be_looked_at() -> None:
+def test_what_escapes_is_a_tensor_and_can_be_looked_at() -> None:
     escaped: list = []
     minigrad.grad(lambda x: (escaped.append(x), x * 2)[1])(1.0)
     assert type(escaped[0]) is minigrad.Tensor

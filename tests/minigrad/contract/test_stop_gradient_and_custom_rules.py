@@ -61,7 +61,7 @@ def test_stop_gradient(row: Any) -> None:
     check(row)
 
 
-def test_a20_1_what_stop_gradient_returns_is_no_longer_differentiated() -> None:
+def test_what_stop_gradient_returns_is_no_longer_differentiated() -> None:
     seen: list = []
 
     def fun(x):
@@ -73,7 +73,7 @@ def test_a20_1_what_stop_gradient_returns_is_no_longer_differentiated() -> None:
     assert seen == [np.ndarray, 3.0, [2.0, 3.0]]
 
 
-def test_a20_1_changing_what_it_returns_does_not_change_the_argument() -> None:
+def test_changing_what_it_returns_does_not_change_the_argument() -> None:
     def fun(x):
         y = minigrad.stop_gradient(x * 1.0)
         z = x * x
@@ -88,7 +88,7 @@ def test_a20_1_changing_what_it_returns_does_not_change_the_argument() -> None:
     assert x.tolist() == [2.0, 3.0]
 
 
-def test_a20_8_what_is_not_being_differentiated_comes_back_as_it_is() -> None:
+def test_what_is_not_being_differentiated_comes_back_as_it_is() -> None:
     array, obj = np.ones(2), object()
     assert minigrad.stop_gradient(array) is array
     assert type(minigrad.stop_gradient(3)) is int
@@ -353,7 +353,7 @@ def test_what_custom_vjp_refuses(row: Any) -> None:
     check(row)
 
 
-def test_a20_4_the_message_names_the_function_and_what_is_wrong() -> None:
+def test_the_message_names_the_function_and_what_is_wrong() -> None:
     @minigrad.custom_vjp
     def my_square(x):
         return x * x
@@ -369,7 +369,7 @@ def test_a20_4_the_message_names_the_function_and_what_is_wrong() -> None:
     assert my_square(2.0) == 4.0
 
 
-def test_a20_2_nondiff_argnums_that_are_no_arguments() -> None:
+def test_nondiff_argnums_that_are_no_arguments() -> None:
     for argnum in (2, 5, -3):
         fwd, bwd = (lambda x, n: (x * n, n)), (lambda n, r, g: (g * r,))
         f = custom(minigrad, lambda x, n: x * n, fwd, bwd, nondiff_argnums=(argnum,))
@@ -377,7 +377,7 @@ def test_a20_2_nondiff_argnums_that_are_no_arguments() -> None:
             minigrad.grad(f)(2.0, 3.0)
 
 
-def test_a20_2_a_function_with_its_own_rule_keeps_its_name_and_documentation() -> None:
+def test_a_function_with_its_own_rule_keeps_its_name_and_documentation() -> None:
     @functools.partial(minigrad.custom_vjp, nondiff_argnums=(1,))
     def my_power(x, n=2):
         "The doc."
@@ -389,7 +389,7 @@ def test_a20_2_a_function_with_its_own_rule_keeps_its_name_and_documentation() -
     assert minigrad.grad(my_power)(3.0, 4) == 4.0 and my_power(3.0, 2) == 9.0
 
 
-def test_a20_2_the_functions_get_plain_numpy_values() -> None:
+def test_the_functions_get_plain_numpy_values() -> None:
     seen: list = []
     f = custom(
         minigrad,
@@ -402,7 +402,7 @@ def test_a20_2_the_functions_get_plain_numpy_values() -> None:
     assert seen == [np.ndarray, np.ndarray, np.ndarray]
 
 
-def test_a20_2_what_the_backward_function_returns_is_not_shared() -> None:
+def test_what_the_backward_function_returns_is_not_shared() -> None:
     kept = np.ones(2)
     f = custom(minigrad, lambda x: x * 2, lambda x: (x * 2, None), lambda r, g: (kept,))
     g = minigrad.grad(lambda x: f(x).sum())(np.zeros(2))
@@ -467,7 +467,7 @@ def test_checkpoint(row: Any) -> None:
     check(row)
 
 
-def test_a20_6_the_function_runs_again_on_the_way_back_and_only_then() -> None:
+def test_the_function_runs_again_on_the_way_back_and_only_then() -> None:
     seen: list = []
 
     def fun(x):
@@ -491,7 +491,7 @@ def test_a20_6_the_function_runs_again_on_the_way_back_and_only_then() -> None:
     assert len(seen) == 1
 
 
-def test_a20_6_it_saves_memory() -> None:
+def test_it_saves_memory() -> None:
     """What the function computes on the way is gone when it returns; without checkpoint it is kept."""
 
     def alive(transform: Any) -> int:
@@ -517,7 +517,7 @@ def test_a20_6_it_saves_memory() -> None:
     assert alive(minigrad.checkpoint) == 0
 
 
-def test_a20_6_the_name_and_the_argument_that_is_no_function() -> None:
+def test_the_name_and_the_argument_that_is_no_function() -> None:
     @minigrad.checkpoint
     def layer(x):
         return x * x

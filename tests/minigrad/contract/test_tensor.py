@@ -47,7 +47,7 @@ def test_kind_text_and_comparison(row: Any) -> None:
     check(row)
 
 
-def test_a13_1_the_type_and_a13_23_that_of_elements() -> None:
+def test_the_type_and_a13_23_that_of_elements() -> None:
     assert seen(MINIGRAD, type, 1.0) == [minigrad.Tensor]
     assert seen(MINIGRAD, lambda x: [type(v) for v in x], ONES) == [[minigrad.Tensor] * 2]
 
@@ -67,13 +67,13 @@ def test_the_text_says_that_it_is_a_tensor_and_which_value_it_has(look: Any, x: 
     assert seen(MINIGRAD, look, x) == [text]
 
 
-def test_a13_9_format_specs_are_those_of_the_number() -> None:
+def test_format_specs_are_those_of_the_number() -> None:
     specs = [".3f", "8.2e", "+g", "<10", "%"]
     assert seen(MINIGRAD, lambda x: [format(x, spec) for spec in specs], 1.5) == [[format(1.5, spec) for spec in specs]]
     assert seen(MINIGRAD, lambda x: f"{(x * 2).sum():.1f}", ONES) == ["4.0"]
 
 
-def test_a13_14_comparisons_are_plain_and_combine_as_masks() -> None:
+def test_comparisons_are_plain_and_combine_as_masks() -> None:
     assert seen(MINIGRAD, lambda x: type(x == 1.0), 1.0) in ([bool], [np.bool_])
     ((mask, kind),) = seen(MINIGRAD, lambda x: ((x > 0) & ~(x > 2), type(x > 0)), np.array([1.0, 3.0]))
     assert kind is np.ndarray and mask.tolist() == [True, False]
@@ -122,11 +122,11 @@ def test_attributes(row: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["strides", "flags", "base", "data", "ctypes", "__array_interface__"])
-def test_a13_34_nothing_leads_to_the_memory(name: str) -> None:
+def test_nothing_leads_to_the_memory(name: str) -> None:
     assert seen(MINIGRAD, lambda x: hasattr(x, name), ONES) == [False]
 
 
-def test_a13_36_numpy_hands_its_functions_over() -> None:
+def test_numpy_hands_its_functions_over() -> None:
     names = ["__array__", "__array_ufunc__", "__array_function__"]
     assert seen(MINIGRAD, lambda x: [hasattr(x, name) for name in names], 1.0) == [[True, True, True]]
 
@@ -153,7 +153,7 @@ def test_other_protocols(row: Any) -> None:
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a13_37_the_refusal_to_be_pickled_says_what_to_pickle(protocol: int) -> None:
+def test_the_refusal_to_be_pickled_says_what_to_pickle(protocol: int) -> None:
     with pytest.raises(TypeError, match="pickling a Tensor .*stop_gradient"):
         seen(MINIGRAD, lambda x: pickle.dumps({"x": [x]}, protocol), 1.0)
 

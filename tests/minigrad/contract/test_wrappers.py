@@ -98,7 +98,7 @@ def test_names_and_documentation(row: Any) -> None:
     check(row)
 
 
-def test_a14_3_the_documentation_says_which_arguments() -> None:
+def test_the_documentation_says_which_arguments() -> None:
     wanted = {0: "0", -1: "-1", (0,): "(0,)", (1, 0): "(1, 0)", range(2): "(0, 1)"}
     for argnums, text in wanted.items():
         for transform in (minigrad.grad, minigrad.value_and_grad, minigrad.jacrev, minigrad.jacfwd):
@@ -107,7 +107,7 @@ def test_a14_3_the_documentation_says_which_arguments() -> None:
     assert "('y', 'k')" in minigrad.grad(my_f, argnames=["y", "k"]).__doc__
 
 
-def test_a14_3_braces_in_a_name_do_no_harm() -> None:
+def test_braces_in_a_name_do_no_harm() -> None:
     def f(x):
         return x * x
 
@@ -223,12 +223,12 @@ def slope_of_fourth(x):
     return x**4
 
 
-def test_a14_31_a_decorated_function_of_a_module_can_be_pickled_under_its_name() -> None:
+def test_a_decorated_function_of_a_module_can_be_pickled_under_its_name() -> None:
     assert pickle.loads(pickle.dumps(slope_of_fourth)) is slope_of_fourth
     assert slope_of_fourth(2.0) == 32.0
 
 
-def test_a14_10_attributes_are_copied_not_shared() -> None:
+def test_attributes_are_copied_not_shared() -> None:
     g = minigrad.grad(cube)
     g.tag = 1
     assert not hasattr(cube, "tag")
@@ -236,6 +236,6 @@ def test_a14_10_attributes_are_copied_not_shared() -> None:
     assert minigrad.grad(cube).__wrapped__ is cube
 
 
-def test_a14_30_numpys_vectorize_would_lose_the_derivative_and_is_refused() -> None:
+def test_numpys_vectorize_would_lose_the_derivative_and_is_refused() -> None:
     with pytest.raises(TypeError):
         minigrad.grad(lambda x: np.vectorize(lambda a: a * a)(x).sum())(np.arange(3.0))
