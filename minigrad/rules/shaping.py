@@ -380,12 +380,18 @@ if hasattr(np, "unstack"):  # since NumPy 2.1
 
 # ---- Arrays made of few numbers -------------------------------------------------------------------------------------
 
+
+def _as_array(given):
+    """Name a dtype. Then the result stays an array, even if `a` is a number of Python. So it can be written into."""
+    return {"dtype": float} | {name: value for name, value in given.items() if value is not None}
+
+
 # Their derivatives are zero, but they are not constants: their results are Tensors, so that Tensors can be written
 # into them.
-defvjp(np.zeros_like, a=None)
-defvjp(np.ones_like,  a=None)
-defvjp(np.empty_like, prototype=None)
-defvjp(np.full_like,  a=None, fill_value=lambda g, dtype=None, order="K", shape=None: g)
+defvjp(np.zeros_like, _as_array, a=None)
+defvjp(np.ones_like,  _as_array, a=None)
+defvjp(np.empty_like, _as_array, prototype=None)
+defvjp(np.full_like,  _as_array, a=None, fill_value=lambda g, dtype=None, order="K", shape=None: g)
 
 # For t from 0 to 1,
 #     linspace is (1 - t) start + t stop,

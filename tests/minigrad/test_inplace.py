@@ -739,3 +739,24 @@ def test_flat_of_an_array_without_axes():
     assert f(np.array(0.5)) == 3.0
     value, slope = value_and_grad(f)(np.array(0.5))
     assert value == 3.0 and slope == 6.0
+
+
+@pytest.mark.parametrize("make", [np.zeros_like, np.ones_like, np.empty_like, lambda x: np.full_like(x, 7.0), lambda x: np.full_like(x, x)])
+@pytest.mark.parametrize("write", [
+    lambda a, value: a.__setitem__(..., value),
+    lambda a, value: a.ravel().__setitem__(0, value),
+    lambda a, value: a.reshape(1, 1).__setitem__((0, 0), value),
+    lambda a, value: a.__imul__(0).__iadd__(value),
+], ids=["a", "ravel", "reshape", "operators"])
+def test_arrays_like_a_python_number_can_be_written_into(make, write):
+    """In NumPy they are arrays of no axes, so what is written into a view of one is in the array."""
+
+    def f(x):
+        a = make(x)
+        if make is np.empty_like:
+            a[()] = 1.0
+        write(a, x**3)
+        return a * x
+
+    assert value_and_grad(f)(2.0) == (f(2.0), 32.0) and f(2.0) == 16.0
+    assert grad(grad(f))(2.0) == 48.0

@@ -69,7 +69,7 @@ LATE_IMPORTS = {
     ("minigrad.inside.crosscheck", "jax.numpy"): "it is optional",
     ("minigrad.inside.crosscheck", "jax.scipy.special"): "it is optional",
     ("linear.pandas_files", "pandas"): "it is optional: only files that are no text need it",
-    ("linear.pandas_files", "pyarrow.parquet"): "it is optional: only Parquet's files need it",
+    ("linear.pandas_files", "pyarrow.dataset"): "it is optional: only the files of Arrow need it",
     ("minigrad.programs.jit", "minigrad.programs.numba_backend"): "it needs Numba, which is optional",
     ("linear.large_files", "pyarrow"): "it is optional: only Parquet's files need it",
     ("linear.large_files", "pyarrow.parquet"): "it is optional: only Parquet's files need it",
