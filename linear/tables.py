@@ -63,9 +63,9 @@ def check_header(table: Table) -> None:
         raise DataError(f"{table.source} is empty: expected a header line with the names of the columns{table.hint}")
     if table.has_header_row and all(map(decimal_marks, names)):
         raise DataError(f"{table.source}: the first line must hold the names of the columns, but it holds numbers")
-    if table.has_header_row and len(names) > 1 and len([*filter(None, names)]) == 1:
+    if table.has_header_row and len(names) > 1 and names[0] and not any(names[1:]):
         raise DataError(
-            f"{table.source}: of {len(names)} columns, only {quoted(''.join(names))} has a name; if that is a title, "
+            f"{table.source}: of {len(names)} columns, only {quoted(names[0])} has a name; if that is a title, "
             f"delete what stands above the names of the columns{table.hint}"
         )
     name, count = Counter(filter(None, names)).most_common(1)[0] if any(names) else ("", 0)

@@ -65,6 +65,17 @@ def predicted(folder, text, *arguments, name="new.csv"):
     return np.array([float(row[0]) if row[0] else np.nan for row in rows]), errors
 
 
+def test_one_feature_beside_an_index_without_a_name(tmp_path):
+    """As pandas writes them. The only name is not a title."""
+    (tmp_path / "old.csv").write_text(",x,y\n0,1,3\n1,2,5\n2,4,9\n")
+    (tmp_path / "new.csv").write_text(",x\n0,10\n1,-0.5\n")
+    assert run(tmp_path, "old.csv", "--no-pictures", "--method", "newton", "--save", "model.json")[0] == 0
+    status, output, errors = run(tmp_path, "--predict", "new.csv", "--model", "model.json")
+    assert status == 0, errors
+    assert output.startswith("y\n")
+    np.testing.assert_allclose([float(line) for line in output.split()[1:]], [21, 0], rtol=1e-12, atol=1e-12)
+
+
 def test_predicts_what_the_line_predicts(saved):
     folder, expected = saved
     found, errors = predicted(folder, HOUSES)
