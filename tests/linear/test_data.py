@@ -135,9 +135,10 @@ BAD = {
     "one column": (b"a\n1\n2\n", " has one column, 'a': a target and at least one feature are needed"),
     "no header": (b"1,2\n3,4\n5,7\n", ": the first line must hold the names of the columns, but it holds numbers"),
     "same name twice": (b"a,b,a\n1,2,3\n", ": the header has 2 columns named 'a'; give each a name of its own"),
-    "no name": (
-        b",a\n1,2\n",
-        ": of 2 columns, only 'a' has a name; if that is a title, delete what stands above the names of the columns",
+    "no name": (b",a\n1,2\n", ": no column is left to predict 'a' from"),
+    "a title": (
+        b"Houses,\na,b\n1,2\n",
+        ": of 2 columns, only 'Houses' has a name; if that is a title, delete what stands above the names of the columns",
     ),
     "too many values": (b"a,b\n1,2\n\n3,4,5\n", ", line 4: expected 2 values, as in the header, found 3"),
     "too few values": (b"a,b\n1,2\n3\n", ", line 3: expected 2 values, as in the header, found 1"),
