@@ -17,7 +17,7 @@ from typing import Any, NoReturn, TextIO
 
 import numpy as np
 
-from .cells import DataError, cut, printable, quoted
+from .cells import DataError, cut, exists, printable, quoted
 from .data import simulate
 from .file_options import a_name, add_file_options
 from .files import STANDARD_INPUT
@@ -311,12 +311,7 @@ def _load_pictures(folder: Path, show: bool) -> ModuleType:
         backend = os.environ.get("MPLBACKEND")
         where = f"MPLBACKEND={backend}: " if backend and "backend" in str(error) else ""
         raise UsageError(f"the pictures need matplotlib ({where}{error}); leave them out with --no-pictures") from None
-    try:
-        os.lstat(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        pass
-    except OSError as error:  # such as a name that is too long
-        raise UsageError(f"--out: {cut(str(folder))}: {error.strerror}") from None
+    exists(folder, "--out")  # raises if the name is too long
     present = next((path for path in (folder, *folder.parents) if os.path.lexists(path)), folder)
     if not present.exists():
         raise UsageError(f"--out: {present} leads nowhere: it is a broken link, or its folder is gone")

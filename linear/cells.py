@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -55,6 +57,23 @@ def printable(text: str) -> str:
 def cut(text: str, most: int = 60) -> str:
     """Text that is no longer than that."""
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def exists(path: str | Path, given_with: str) -> bool:
+    """Whether a path leads to something, if only to a broken link. A name that the system refuses is an error.
+
+    Raises
+    ------
+    DataError
+        If the name is too long, for example. The message begins with the option that named it.
+    """
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise DataError(f"{given_with}: {cut(str(path))}: {error.strerror}") from None
+    return True
 
 
 def width(text: str) -> int:

@@ -343,11 +343,6 @@ def _open_parquet(file: str) -> _Parquet:
 # ---- Text -----------------------------------------------------------------------------------------------------------
 
 
-# Numbers in which a point may stand between thousands, and those that have any point, as regular expressions.
-_DOUBTFUL = r"^\s*[-+]?[1-9]\d{0,2}(\.\d{3})+([eE][-+]?\d+)?\s*$"
-_POINT = r"\d\.|\.\d"
-
-
 @dataclass(frozen=True, repr=False)
 class _TextPart(Part):
     """Whole lines of a text file.
@@ -410,17 +405,13 @@ class _TextPart(Part):
 
     def check_points(self, table: Any) -> None:
         """Refuse numbers such as 204.024 if no other one shows that the point is a decimal mark."""
-        from pyarrow import compute
-
         first = None
         for name, column in zip(self.names, table.columns):
-            doubtful, points = (
-                np.asarray(compute.match_substring_regex(column, pattern).fill_null(False)) for pattern in (_DOUBTFUL, _POINT)
-            )
-            if (points & ~doubtful).any():
-                return
-            if first is None and doubtful.any():
-                first = int(doubtful.argmax()), name, column[int(doubtful.argmax())].as_py()
+            for row, text in enumerate(column.to_pylist()):
+                if text and "." in text:
+                    if len(decimal_marks(text.strip())) == 1:
+                        return
+                    first = first or (row, name, text)
         if first is not None:
             row, name, text = first
             raise DataError(

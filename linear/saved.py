@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import tempfile
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from .cells import DataError, counted, cut, listed, quoted
+from .cells import DataError, counted, exists, listed, quoted
 from .choice import Choice
 from .data import restore
 from .numerals import are_alike, in_words
@@ -232,13 +231,8 @@ def check_new(path: str) -> None:
     ------
     DataError
     """
-    try:
-        os.lstat(path)
+    if exists(path, "--save"):
         raise DataError(f"--save: {path} exists already, and is not overwritten; name another file")
-    except (FileNotFoundError, NotADirectoryError):
-        pass
-    except OSError as error:  # such as a name that is too long
-        raise DataError(f"--save: {cut(path)}: {error.strerror}") from None
     folder = Path(path).parent
     if not folder.is_dir():
         raise DataError(f"--save: there is no folder {folder}")
