@@ -224,7 +224,8 @@ def show_cause(error: Exception) -> None:
             del ours, error
     if isinstance(error, operands.TensorConversionError):
         return
-    frames, traceback = [], error.__traceback__  # type: ignore[var-annotated]
+    frames: list[Any] = []
+    traceback = error.__traceback__
     while traceback:
         frames.insert(0, traceback.tb_frame)
         traceback = traceback.tb_next

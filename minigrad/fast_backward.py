@@ -265,10 +265,9 @@ def dot(a: ndarray, b: ndarray) -> Any:
     return np.vecdot(a[:n].reshape(blocks, BLOCK), b[:n].reshape(blocks, BLOCK)).sum() + a[n:].dot(b[n:])
 
 
-# For small arrays, `numpy.ndarray.dot` gives the same as matmul in half the time. Large ones lose, because it clears the result first.
-
-
 def matmul_a(g: Any, b: Any) -> Any:
+    # For small arrays, `numpy.ndarray.dot` gives the same as matmul in half the time. For large ones it takes longer, because it
+    # clears the result first. The same holds in `matmul_b`.
     is_outer = type(g) is type(b) is ndarray and g.ndim == b.ndim == 1 and g.size * b.size <= 1_000
     return g[:, None].dot(b[None]) if is_outer else products.matmul_a(g, b)
 
